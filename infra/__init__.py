@@ -1,0 +1,1 @@
+"""The Pulumi program. Imports no ray and no vllm."""

@@ -1,0 +1,64 @@
+"""A Helm chart of the KubeRay operator, generated from the operator's own module.
+
+KubeRay publishes its chart in a Helm repository, which is not reached everywhere. The module that
+the operator is built from holds its CRDs and RBAC rules, so this chart always fits the binary. Its
+values have the names of KubeRay's (`image.repository`, `image.tag`, `resources`, ...): a program
+that installs one installs the other.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAME = "kuberay-operator"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def metadata(version: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v2",
+        "name": NAME,
+        "description": "KubeRay operator, from the sandbox's own build",
+        "type": "application",
+        "version": version,
+        "appVersion": f"v{version}",
+    }
+
+
+def values(image: str) -> dict[str, Any]:
+    """The defaults; `image` is `REPOSITORY:TAG`."""
+    repository, _, tag = image.rpartition(":")
+    return {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+        "fullnameOverride": NAME,
+        "replicas": 1,
+        "watchNamespace": [],
+        "featureGates": [],
+        "leaderElectionEnabled": True,
+        "env": [],
+        "nodeSelector": {},
+        "tolerations": [],
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "128Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        },
+    }
+
+
+def generate(target: Path, operator: Path, version: str, image: str) -> None:
+    """Write the chart to the folder `target`, anew; `operator` is the tool's folder (with share/)."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        chart = Path(scratch) / NAME
+        shutil.copytree(TEMPLATES, chart / "templates")
+        shutil.copytree(operator / "share" / "crds", chart / "crds")
+        (chart / "Chart.yaml").write_text(yaml.safe_dump(metadata(version), sort_keys=False))
+        (chart / "values.yaml").write_text(yaml.safe_dump(values(image), sort_keys=False))
+        (chart / "files").mkdir()
+        role = yaml.safe_load((operator / "share" / "rbac" / "role.yaml").read_text())
+        (chart / "files" / "rules.yaml").write_text(yaml.safe_dump(role["rules"]))
+        shutil.rmtree(target, ignore_errors=True)
+        chart.rename(target)

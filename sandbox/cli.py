@@ -1,0 +1,41 @@
+"""`python -m sandbox VERB`: what the Makefile calls."""
+
+import argparse
+import sys
+
+from sandbox import console, operations, settings
+from sandbox.errors import SandboxError
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    verbs = root.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("tools", help="find, download or build every binary")
+    verbs.add_parser("up", help="start the one-node Kubernetes")
+    verbs.add_parser("status", help="one line a component")
+    down = verbs.add_parser("down", help="stop it and remove what it added to the machine")
+    down.add_argument("--purge", action="store_true", help="remove the stores of images too")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0: done; 1: something failed, or the sandbox is not well; 2: refused."""
+    given = parser().parse_args(arguments)
+    try:
+        chosen = settings.from_environment()
+        match given.verb:
+            case "tools":
+                operations.tools()
+            case "up":
+                operations.up(chosen)
+            case "status":
+                return 0 if operations.status(chosen) else 1
+            case "down":
+                operations.down(purge=given.purge)
+    except SandboxError as error:
+        console.failure(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; `make sandbox-down` cleans up", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,38 @@
+"""Calls of kubectl with the sandbox's kubeconfig."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import SandboxError
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """`binary` with `kubeconfig`; every call has a limit, none can hang."""
+
+    binary: Path
+    kubeconfig: Path
+
+    def run(self, *arguments: str, given: str = "", timeout: float = 60.0) -> str:
+        """The output. Raises `SandboxError` with kubectl's own words when it fails."""
+        command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
+        try:
+            done = subprocess.run(
+                command, input=given, capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise SandboxError(
+                f"`kubectl {' '.join(arguments)}` did not end within {timeout:.0f} s."
+            ) from None
+        if done.returncode:
+            raise SandboxError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def apply(self, documents: list[dict[str, Any]]) -> None:
+        everything = {"apiVersion": "v1", "kind": "List", "items": documents}
+        self.run(
+            "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(everything)
+        )

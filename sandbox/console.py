@@ -1,0 +1,56 @@
+"""What the sandbox's commands print."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.errors import SandboxError
+from sandbox.node.health import Row
+
+
+def note(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Print what is being done, and the seconds that it took."""
+    started = time.monotonic()
+    live = sys.stdout.isatty()
+    if live:
+        print(f"  {what} ...", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print(f"\r  {what}: failed" if live else f"  {what}: failed", flush=True)
+        raise
+    seconds = time.monotonic() - started
+    print(f"{chr(13) if live else ''}  {what:<42} {seconds:6.1f} s", flush=True)
+
+
+def failure(error: SandboxError) -> None:
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"       {error.hint}", file=sys.stderr)
+
+
+def table(rows: list[Row]) -> str:
+    """One line a component: name, health, PID, memory, restarts, address."""
+    head = ("COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS")
+    lines = [
+        (
+            row.name,
+            row.health,
+            str(row.pid or "-"),
+            f"{row.memory / 1024**2:.0f} MiB" if row.pid else "-",
+            str(row.restarts),
+            row.address or "-",
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *lines]
+    )

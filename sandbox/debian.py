@@ -1,0 +1,89 @@
+"""Debian packages that the sandbox needs: which are missing, and their installation."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import SandboxError, UserError
+
+LIST = Path(__file__).with_name("debian-packages.txt")
+
+SERVICES = ("containerd", "docker-registry")
+"""Packages that start a service of the same name when they are installed."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package, and the program (or the absolute file) that shows that it is not needed."""
+
+    name: str
+    program: str
+
+
+def parse(text: str) -> list[Package]:
+    lines = (line.split("#")[0].split() for line in text.splitlines())
+    return [Package(*words) for words in lines if words]
+
+
+def _is_there(program: str) -> bool:
+    if program.startswith("/"):
+        return Path(program).exists()
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    return shutil.which(program, path=path) is not None
+
+
+def missing(packages: list[Package]) -> list[Package]:
+    return [package for package in packages if not _is_there(package.program)]
+
+
+def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> None:
+    """Install with apt-get, as root; services that come with a package are not left running.
+
+    Raises `UserError` where there is no apt-get, `SandboxError` with the log when it fails.
+    """
+    names = [package.name for package in packages]
+    if shutil.which("apt-get") is None:
+        programs = ", ".join(package.program for package in packages)
+        raise UserError(
+            f"These programs are missing: {programs}. This is not a Debian, so they are not "
+            "installed for you.",
+            f"Install what Debian calls: {' '.join(names)}",
+        )
+    note(f"installing {' '.join(names)}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    with log.open("ab") as stream:
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *names]):
+            command = ["apt-get", "--quiet", *arguments]
+            done = subprocess.run(
+                command, stdout=stream, stderr=stream, env=environment, check=False
+            )
+            if done.returncode:
+                raise SandboxError(
+                    f"`{' '.join(command)}` failed (exit code {done.returncode}).", f"Log: {log}"
+                )
+    _stop_services([name for name in names if name in SERVICES])
+
+
+def _stop_services(names: list[str]) -> None:
+    """A service that the package brought would hold port 5000 and memory for nothing."""
+    if not names or not Path("/run/systemd/system").exists():
+        return
+    subprocess.run(
+        ["systemctl", "disable", "--quiet", "--now", *names], capture_output=True, check=False
+    )
+
+
+def ensure(log: Path, note: Callable[[str], None]) -> None:
+    """Install what is missing from the list in the repository."""
+    wanted = missing(parse(LIST.read_text()))
+    if wanted:
+        install(wanted, log, note)
+        still = missing(wanted)
+        if still:
+            raise SandboxError(
+                f"Installed, but not found: {', '.join(p.program for p in still)}.", f"Log: {log}"
+            )

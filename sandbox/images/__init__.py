@@ -1,0 +1,1 @@
+"""The images that the sandbox makes itself, because nothing need be pulled from outside."""

@@ -1,0 +1,70 @@
+"""The stand-in for rayproject/ray, made from Debian packages."""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.images import build, registry
+
+FOLDER = Path(__file__).parent
+SUITE = "bookworm"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+
+
+def packages() -> list[str]:
+    lines = (FOLDER / "packages.txt").read_text().splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+def reference(registry_name: str) -> str:
+    """The tag names the content: packages, Dockerfile and the host's certificates.
+
+    Debian's updates do not change it; `make sandbox-down PURGE=1` gets newer packages.
+    """
+    content = hashlib.sha256()
+    for path in (FOLDER / "packages.txt", FOLDER / "Dockerfile", CERTIFICATES):
+        content.update(path.read_bytes())
+    return f"{registry_name}/rayline/ray-base:{SUITE}-{content.hexdigest()[:12]}"
+
+
+def _mirrors() -> list[str]:
+    """The host's own Debian sources where it runs the same suite, mmdebstrap's default elsewhere."""
+    for path in SOURCES:
+        if path.is_file() and f"{SUITE}" in path.read_text():
+            return [str(path)]
+    return []
+
+
+def ensure(image: str, buildctl: Path, log: Path) -> bool:
+    """Build and push the stand-in once; True when it was not there yet. Takes about a minute."""
+    if registry.digest(image) is not None:
+        return False
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="rayline-base-") as folder:
+        context = Path(folder)
+        command = [
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={','.join(packages())}",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            SUITE,
+            str(context / "rootfs.tar"),
+            *_mirrors(),
+        ]
+        with log.open("ab") as stream:
+            done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
+        if done.returncode:
+            raise SandboxError(
+                f"The base image's Debian could not be made: `{' '.join(command[:3])} ...` ended "
+                f"with exit code {done.returncode}.",
+                f"Log: {log}",
+            )
+        shutil.copy(FOLDER / "Dockerfile", context)
+        shutil.copy(CERTIFICATES, context)
+        return build.ensure(image, context, buildctl, log)

@@ -1,0 +1,37 @@
+"""Build an image with BuildKit and push it to the sandbox's registry."""
+
+import subprocess
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.images import registry
+from sandbox.node import layout
+
+
+def ensure(reference: str, context: Path, buildctl: Path, log: Path) -> bool:
+    """Build the Dockerfile of `context` as `reference`, unless the registry has it already.
+
+    The tag must name what determines the content. True when something was built.
+    """
+    if registry.digest(reference) is not None:
+        return False
+    command = [
+        str(buildctl),
+        f"--addr=unix://{layout.BUILDKIT_SOCKET}",
+        "build",
+        "--progress=plain",
+        "--frontend=dockerfile.v0",
+        f"--local=context={context}",
+        f"--local=dockerfile={context}",
+        f"--output=type=image,name={reference},push=true",
+    ]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise SandboxError(
+            f"The image {reference} could not be built (exit code {done.returncode}):\n{last}",
+            f"Log: {log}",
+        )
+    return True

@@ -1,0 +1,1 @@
+"""The node: its namespaces, its processes, and their life from `sandbox` to `sandbox-down`."""

@@ -1,0 +1,212 @@
+"""Start and stop of the node: namespaces around the supervisor, the host's side around those."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sandbox import paths
+from sandbox.errors import SandboxError, UserError
+from sandbox.node import components, files, host, layout, pki
+from sandbox.settings import Settings
+
+STATE = paths.STATE
+SPEC = STATE / "spec.json"
+KUBECONFIG = STATE / "kubeconfig"
+HOST_RUN = Path(str(layout.RUN))
+
+
+def _lock_path() -> Path:
+    return paths.cache_root() / "sandbox.lock"
+
+
+def owner() -> dict[str, Any] | None:
+    """Who holds the machine's one sandbox: `{"checkout": ..., "pid": ...}`, None when nobody does.
+
+    The supervisor holds the lock for as long as it lives, so this is true whatever was killed.
+    """
+    path = _lock_path()
+    if not path.exists():
+        return None
+    with path.open("r") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = stream.read()
+            return dict(json.loads(text)) if text else {"checkout": "?", "pid": 0}
+    return None
+
+
+def is_ours(holder: dict[str, Any]) -> bool:
+    return bool(holder["checkout"] == str(paths.CHECKOUT))
+
+
+def refuse_foreign(holder: dict[str, Any]) -> None:
+    raise UserError(
+        f"The checkout {holder['checkout']} runs a sandbox, and a machine has room for one.",
+        f"Stop it first: make -C '{holder['checkout']}' sandbox-down",
+    )
+
+
+def spec(settings: Settings, binaries: Path) -> dict[str, Any]:
+    """What the supervisor is told, as JSON."""
+    cache = paths.cache_root()
+    stores = [str(cache / name) for name in ("containerd", "buildkit", "registry")]
+    return {
+        "inside": {
+            "state": str(layout.STATE),
+            "logs": str(layout.LOGS),
+            "scratch": str(layout.SCRATCH),
+        },
+        "binds": [
+            [str(STATE), str(layout.STATE)],
+            [str(binaries), str(layout.BIN)],
+            *([store, str(layout.CACHE / Path(store).name)] for store in stores),
+        ],
+        "masked": list(layout.MASKED),
+        "link": "node0",
+        "node_address": f"{settings.node_address}/30",
+        "host_address": str(settings.host_address),
+        # Nothing of the caller's environment: a token in it must not reach the node's processes.
+        "environment": {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(layout.SCRATCH),
+            "OTEL_TRACES_EXPORTER": "none",
+        },
+        "components": [asdict(c) for c in components.components(settings)],
+    }
+
+
+def write_files(settings: Settings, binaries: Path, pause_image: str) -> None:
+    """Certificates, configuration, kubeconfig and spec, below the state folder."""
+    for name in ("config", "logs", "volumes", "kubelet", "pod-logs", "etcd"):
+        (STATE / name).mkdir(parents=True, exist_ok=True)
+    STATE.chmod(0o700)
+    (STATE / "etcd").chmod(0o700)
+    for store in ("containerd", "buildkit", "registry"):
+        (paths.cache_root() / store).mkdir(parents=True, exist_ok=True)
+    pki.ensure(STATE / "pki", settings)
+    for name, text in files.files(settings, pause_image).items():
+        path = STATE / "config" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    (STATE / "resolv.conf").write_text(host.resolv_conf())
+    KUBECONFIG.touch(mode=0o600)
+    KUBECONFIG.write_text(files.kubeconfig("admin", "admin", settings, str(STATE / "pki")))
+    SPEC.write_text(json.dumps(spec(settings, binaries), indent=2))
+
+
+@contextlib.contextmanager
+def _lock() -> Iterator[int]:
+    path = _lock_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refuse_foreign(owner() or {"checkout": "?", "pid": 0})
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def start(settings: Settings) -> None:
+    """Start the supervisor in its namespaces and connect them to the host. Files must be written."""
+    procs = host.make_cgroups()
+    HOST_RUN.mkdir(exist_ok=True)
+    (STATE / "components.json").unlink(missing_ok=True)
+    with (
+        _lock() as lock,
+        open("/proc/self/ns/net") as network,
+        open(STATE / "logs" / "supervisor.log", "ab", buffering=0) as log,
+    ):
+        join = "; ".join(f'echo $$ > "{path}"' for path in procs)
+        process = subprocess.Popen(
+            [
+                "/bin/sh",
+                "-c",
+                f'{join}; exec "$@"',
+                "rayline-sandbox",
+                *("unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork"),
+                *("--kill-child=KILL", "--mount-proc"),
+                *(sys.executable, "-P", "-m", "sandbox.node.supervisor"),
+                *(str(SPEC), str(lock), str(network.fileno())),
+            ],
+            cwd=paths.CHECKOUT,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(paths.CHECKOUT)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock, network.fileno()),
+            start_new_session=True,
+        )
+        pid = _first_process(process)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps({"checkout": str(paths.CHECKOUT), "pid": pid}).encode(), 0)
+        host.connect(settings, pid, STATE)
+
+
+def _first_process(unshare: "subprocess.Popen[bytes]") -> int:
+    """The host's PID of process 1 of the namespaces (the child of `unshare`)."""
+    deadline = time.monotonic() + 10
+    children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+    while time.monotonic() < deadline:
+        if unshare.poll() is not None:
+            break
+        found = children.read_text().split() if children.exists() else []
+        if found:
+            return int(found[0])
+        time.sleep(0.01)
+    raise SandboxError(
+        "The node's namespaces could not be made.", f"See {STATE / 'logs' / 'supervisor.log'}"
+    )
+
+
+def stop(*, drain: bool = True) -> None:
+    """End the node and remove what it added to the host. Works in any state, also when nothing runs."""
+    holder = owner()
+    if drain and holder and holder["pid"]:
+        _drain(holder["pid"])
+    host.kill_all()
+    host.disconnect(STATE)
+    host.remove_cgroups()
+    for masked in layout.MASKED:  # made for us by the supervisor; the host's own are not empty
+        with contextlib.suppress(OSError):
+            Path(masked).rmdir()
+    _remove_run_folder()
+
+
+def _remove_run_folder() -> None:
+    """Sockets and empty mount points only: a folder with content in it is somebody's, and stays."""
+    for folder, _, names in os.walk(HOST_RUN, topdown=False):
+        for name in names:
+            if (Path(folder) / name).is_socket() or name.endswith(".lock"):
+                (Path(folder) / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def _drain(pid: int) -> None:
+    """Ask process 1 to end, and wait until it has (its own limit is `supervisor.DRAIN`)."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 15)
+    deadline = time.monotonic() + 8
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def remove_state(*, keep_logs: bool = True) -> None:
+    """Delete the cluster's data; the logs of the last run stay for whoever asks why it failed."""
+    for entry in STATE.iterdir() if STATE.exists() else ():
+        if keep_logs and entry.name == "logs":
+            continue
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
