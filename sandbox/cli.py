@@ -1,6 +1,7 @@
 """`python -m sandbox VERB`: what the Makefile calls."""
 
 import argparse
+import shlex
 import sys
 
 from sandbox import console, operations, settings
@@ -13,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("tools", help="find, download or build every binary")
     verbs.add_parser("up", help="start the one-node Kubernetes")
     verbs.add_parser("status", help="one line a component")
+    verbs.add_parser("env", help="print the variables that a shell needs, to eval")
     down = verbs.add_parser("down", help="stop it and remove what it added to the machine")
     down.add_argument("--purge", action="store_true", help="remove the stores of images too")
     return root
@@ -30,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
                 operations.up(chosen)
             case "status":
                 return 0 if operations.status(chosen) else 1
+            case "env":
+                for name, value in operations.environment().items():
+                    print(f"export {name}={shlex.quote(value)}")
             case "down":
                 operations.down(purge=given.purge)
     except SandboxError as error:

@@ -1,6 +1,7 @@
 """The verbs: tools, up, status, down. Each may be run at any time and in any state."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sandbox.cluster import bootstrap
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.errors import SandboxError, UserError
 from sandbox.images import base, registry, stores, system
-from sandbox.node import health, host, lifecycle
+from sandbox.node import health, host, layout, lifecycle
 from sandbox.settings import Settings
 
 BIN = paths.CHECKOUT / ".bin"
@@ -67,8 +68,8 @@ def up(settings: Settings) -> None:
     else:
         _start(settings, wanted, leftovers=bool(holder) or health.is_running())
     _fill(settings, found, wanted, kubectl)
+    console.note("ready; for kubectl and pulumi in this shell: eval \"$(make -s sandbox-env)\"")
     console.note(f"export KUBECONFIG='{lifecycle.KUBECONFIG}'")
-    console.note(f"export PATH='{BIN}':\"$PATH\"")
 
 
 def _keeps_running(settings: Settings) -> bool:
@@ -155,6 +156,16 @@ def _registry_answers(wanted: Images) -> bool:
 
 def _builder_answers(settings: Settings) -> bool:
     return next(row.ok for row in health.rows(settings) if row.name == "buildkitd")
+
+
+def environment() -> dict[str, str]:
+    """What a shell needs to use the sandbox."""
+    return {
+        "KUBECONFIG": str(lifecycle.KUBECONFIG),
+        "BUILDX_CONFIG": str(lifecycle.BUILDX),
+        "BUILDX_BUILDER": layout.BUILDER,
+        "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
+    }
 
 
 def status(settings: Settings) -> bool:

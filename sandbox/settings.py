@@ -33,10 +33,6 @@ class Settings:
         return self.network[2]
 
     @property
-    def link_network(self) -> IPv4Network:
-        return IPv4Network((self.network[0], 30))
-
-    @property
     def pod_network(self) -> IPv4Network:
         return IPv4Network((self.network[64 * 256], 24))
 
@@ -92,7 +88,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises `UserError` with what was given and what is allowed.
     """
     default = Settings()
-    taint = environment.get("RAYLINE_GPU_TAINT", "0")
+    taint = environment.get("RAYLINE_GPU_TAINT") or "0"
     if taint not in {"0", "1"}:
         raise UserError(f"RAYLINE_GPU_TAINT={taint!r} is neither 0 nor 1.")
     port = environment.get("RAYLINE_REGISTRY_PORT")

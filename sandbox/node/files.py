@@ -74,6 +74,22 @@ def files(settings: Settings, pause_image: str) -> dict[str, str]:
     }
 
 
+def buildx_instance() -> dict[str, Any]:
+    """The file by which buildx, and Pulumi's docker-build plug-in, know a builder.
+
+    Without one the plug-in would pull a BuildKit image and start it with a Docker engine.
+    """
+    node = {
+        "Name": f"{layout.BUILDER}0",
+        "Endpoint": f"unix://{layout.BUILDKIT_SOCKET}",
+        "Platforms": None,
+        "DriverOpts": {},
+        "Flags": None,
+        "Files": None,
+    }
+    return {"Name": layout.BUILDER, "Driver": "remote", "Nodes": [node], "Dynamic": False}
+
+
 def _yaml(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
@@ -117,7 +133,8 @@ def _cni(settings: Settings) -> dict[str, Any]:
     """A routed pair for each pod.
 
     With a bridge, an answer between two pods of one node passes below iptables unless the kernel
-    has br_netfilter, and a Service would not work; a routed pair needs no kernel module.
+    has br_netfilter, and a Service would not work; a routed pair needs no kernel module. Pods keep
+    their addresses up to the host, which masquerades what leaves it.
     """
     return {
         "cniVersion": "0.4.0",
@@ -125,7 +142,7 @@ def _cni(settings: Settings) -> dict[str, Any]:
         "plugins": [
             {
                 "type": "ptp",
-                "ipMasq": True,
+                "ipMasq": False,
                 "ipam": {
                     "type": "host-local",
                     "dataDir": str(layout.SCRATCH / "cni"),

@@ -36,9 +36,9 @@ def run(*command: str) -> str:
 
 
 def _rules(settings: Settings) -> tuple[tuple[str, ...], ...]:
-    """(table, chain, rule...): masquerade what leaves, and forward although Docker's policy drops."""
+    """(table, chain, rule...): masquerade what leaves; forward where Docker's policy is to drop."""
     mark = ("-m", "comment", "--comment", layout.MARK)
-    source = str(settings.link_network)
+    source = str(settings.network)
     return (
         ("nat", "POSTROUTING", "-s", source, "!", "-o", layout.LINK, *mark, "-j", "MASQUERADE"),
         ("filter", "FORWARD", "-i", layout.LINK, *mark, "-j", "ACCEPT"),

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath as Path
 
 NODE_NAME = "rayline-sandbox"
 NODE_GROUP = "w-gpu"
+BUILDER = "rayline"
+"""The name of the BuildKit instance for buildx and Pulumi's docker-build plug-in."""
 
 RUN = Path("/run/rayline")
 """On the host too: the sockets of containerd and BuildKit lie here (a socket's path is limited to

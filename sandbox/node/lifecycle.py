@@ -21,6 +21,7 @@ from sandbox.settings import Settings
 STATE = paths.STATE
 SPEC = STATE / "spec.json"
 KUBECONFIG = STATE / "kubeconfig"
+BUILDX = STATE / "buildx"
 HOST_RUN = Path(str(layout.RUN))
 
 
@@ -101,6 +102,9 @@ def write_files(settings: Settings, binaries: Path, pause_image: str) -> None:
     (STATE / "resolv.conf").write_text(host.resolv_conf())
     KUBECONFIG.touch(mode=0o600)
     KUBECONFIG.write_text(files.kubeconfig("admin", "admin", settings, str(STATE / "pki")))
+    instance = BUILDX / "instances" / layout.BUILDER
+    instance.parent.mkdir(parents=True, exist_ok=True)
+    instance.write_text(json.dumps(files.buildx_instance()))
     SPEC.write_text(json.dumps(spec(settings, binaries), indent=2))
 
 
@@ -120,7 +124,10 @@ def _lock() -> Iterator[int]:
 
 
 def start(settings: Settings) -> None:
-    """Start the supervisor in its namespaces and connect them to the host. Files must be written."""
+    """Start the supervisor in its namespaces and connect them to the host.
+
+    The files must be written. Returns as soon as the link is there; nothing is Ready then.
+    """
     procs = host.make_cgroups()
     HOST_RUN.mkdir(exist_ok=True)
     (STATE / "components.json").unlink(missing_ok=True)
@@ -172,7 +179,7 @@ def _first_process(unshare: "subprocess.Popen[bytes]") -> int:
 
 
 def stop(*, drain: bool = True) -> None:
-    """End the node and remove what it added to the host. Works in any state, also when nothing runs."""
+    """End the node and remove what it added to the host; works in any state."""
     holder = owner()
     if drain and holder and holder["pid"]:
         _drain(holder["pid"])

@@ -1,6 +1,6 @@
 package codegen
 
 type CSharpPackageInfo struct {
-	PackageReferences map[string]string `json:"packageReferences,omitempty"`
-	RespectSchemaVersion bool `json:"respectSchemaVersion,omitempty"`
+	PackageReferences    map[string]string `json:"packageReferences,omitempty"`
+	RespectSchemaVersion bool              `json:"respectSchemaVersion,omitempty"`
 }

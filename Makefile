@@ -1,0 +1,56 @@
+# Few verbs; `make help` lists them. What they do is in `python -m sandbox`.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# What a user may set, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see the README.
+export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down test test-fast lint lock
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(VENV)/.installed ## the Python environment in .venv
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else f"rayline needs Python 3.11; {sys.executable} is {v[0]}.{v[1]}. Say which to use: make setup PYTHON=python3.11")'
+	@echo "  Python environment: .venv"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tools: setup ## find, download or build every binary (about 20 minutes when built on 2 cores, once)
+	@$(RUN) -m sandbox tools
+
+sandbox: setup ## start a real one-node Kubernetes, registry and BuildKit (needs root)
+	@$(RUN) -m sandbox up
+
+sandbox-status: setup ## one line a component, and the kubeconfig to export
+	@$(RUN) -m sandbox status
+
+sandbox-env: setup ## print the variables to eval in a shell
+	@$(RUN) -m sandbox env
+
+sandbox-down: setup ## stop it and remove what it added to the machine; PURGE=1: its image stores too
+	@$(RUN) -m sandbox down $(if $(PURGE),--purge)
+
+up: sandbox ## the main job; until the Pulumi program exists: the sandbox, ready for it
+	@echo "  The Pulumi program is not part of rayline yet: this is the cluster that it will deploy to."
+
+down: sandbox-down ## undo `make up`
+
+test: setup ## every test: fast ones first, then tests/e2e on the sandbox (needs root)
+	@$(RUN) -m pytest
+
+test-fast: setup ## tests without root, network or sandbox, in seconds
+	@$(RUN) -m pytest -m "not e2e"
+
+lint: setup ## ruff and mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+lock: setup ## write requirements/*.txt anew from pyproject.toml
+	@$(RUN) -m requirements
