@@ -5,6 +5,8 @@ together. BuildKit publishes no plain checksum file and KubeRay no binaries, so 
 downloaded.
 """
 
+from collections.abc import Mapping
+
 from sandbox.toolchain.model import Binary, Download, ModuleFiles, Overlay, Probe, Tool
 
 KUBERNETES = "1.34.3"
@@ -101,7 +103,7 @@ def _kuberay_manifests(folder: str, into: str) -> ModuleFiles:
 
 _PULUMI_PROBE = Probe("pulumi", ("version",), (f"v{PULUMI}",))
 
-TOOLS: tuple[Tool, ...] = (
+_IN_BUILD_ORDER = (
     Tool(
         name="pulumi",
         version=PULUMI,
@@ -248,4 +250,6 @@ TOOLS: tuple[Tool, ...] = (
         ),
     ),
 )
-"""In build order: what Pulumi needs first, then the cluster's."""
+
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _IN_BUILD_ORDER}
+"""By name, in build order."""

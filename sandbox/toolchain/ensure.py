@@ -87,7 +87,7 @@ class _Run:
                 outcome = "downloaded"
                 return published
             except DownloadError as error:
-                outcome = f"not downloaded ({error}), will be built;"
+                outcome = f"gave up downloading ({error}; it will be built)"
                 return None
             finally:
                 self._report.end(tool.label, outcome, time.monotonic() - began)

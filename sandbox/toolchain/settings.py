@@ -16,7 +16,7 @@ class Settings:
 
     cache: Path
     arch: str
-    tools: tuple[Tool, ...] = TOOLS
+    tools: tuple[Tool, ...] = tuple(TOOLS.values())
     sources: Path = SOURCES
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     use_path: bool = True

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import operations, paths
+from sandbox import operations
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.node import health, lifecycle
+from tests.e2e.running import sandbox_command
 
 HERE = Path(__file__).parent
 
@@ -23,18 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
     items.sort(key=lambda i: ("e2e" in i.keywords) + ("lifecycle" in i.keywords))
-
-
-def sandbox_command(*arguments: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
-    """`python -m sandbox ...` as the Makefile calls it."""
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox", *arguments],
-        cwd=paths.CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import UserError
-from sandbox.toolchain import TOOLS, Tool, catalogue
+from sandbox.toolchain import TOOLS as BY_NAME
+from sandbox.toolchain import Tool, catalogue
 from sandbox.toolchain.build import build_arguments
 from sandbox.toolchain.model import SOURCES, Binary, ModuleFiles, Overlay, host_arch
 
-BY_NAME = {tool.name: tool for tool in TOOLS}
+TOOLS = tuple(BY_NAME.values())
 FOLDERS = sorted({tool.folder for tool in TOOLS} | {"pulumi-plugins/sources"})
 
 # What go.mod must hold for the versions of the catalogue.
@@ -113,7 +114,7 @@ def test_downloads_and_probes_cover_the_binaries(tool: Tool) -> None:
 
 def test_names_are_unique() -> None:
     binaries = [name for tool in TOOLS for name in tool.binaries]
-    assert len(BY_NAME) == len(TOOLS)
+    assert all(name == tool.name for name, tool in BY_NAME.items())
     assert len(set(binaries)) == len(binaries)
 
 

@@ -210,7 +210,7 @@ def test_files_come_from_a_module_that_go_sum_pins(lab: Lab) -> None:
     assert not (lab.settings.sources / "thing" / "assembled").exists()
 
     (lab.settings.sources / "thing" / "go.sum").write_text("example.org/m v1.0.0 h1:xyz=\n")
-    with pytest.raises(SandboxError, match="go.sum has no line: example.org/m v1.0.0 h1:abc="):
+    with pytest.raises(SandboxError, match=r"go\.sum has no line: example\.org/m v1\.0\.0 h1:abc="):
         lab.ensure(tool, replace(lab.settings, environ=environ))
 
 

@@ -45,9 +45,9 @@ def test_console_prints_plain_lines_without_a_terminal() -> None:
     report.note("a word")
     report.end("etcd 3.6.5", "built from source", 12.7)
     assert [line.split() for line in stream.getvalue().splitlines()] == [
-        "etcd 3.6.5 building from source ...".split(),
-        "a word".split(),
-        "etcd 3.6.5 built from source in 13 s".split(),
+        ["etcd", "3.6.5", "building", "from", "source", "..."],
+        ["a", "word"],
+        ["etcd", "3.6.5", "built", "from", "source", "in", "13", "s"],
     ]
     assert "\r" not in stream.getvalue()
 

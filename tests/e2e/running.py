@@ -1,0 +1,18 @@
+"""Calls of the sandbox's command line."""
+
+import subprocess
+import sys
+
+from sandbox import paths
+
+
+def sandbox_command(*arguments: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
+    """`python -m sandbox ...` as the Makefile calls it."""
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", *arguments],
+        cwd=paths.CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
