@@ -53,4 +53,4 @@ lint: setup ## ruff and mypy
 	@$(RUN) -m mypy
 
 lock: setup ## write requirements/*.txt anew from pyproject.toml
-	@$(RUN) -m requirements
+	@$(RUN) requirements/lock.py

@@ -68,7 +68,7 @@ def up(settings: Settings) -> None:
     else:
         _start(settings, wanted, leftovers=bool(holder) or health.is_running())
     _fill(settings, found, wanted, kubectl)
-    console.note("ready; for kubectl and pulumi in this shell: eval \"$(make -s sandbox-env)\"")
+    console.note('ready; for kubectl and pulumi in this shell: eval "$(make -s sandbox-env)"')
     console.note(f"export KUBECONFIG='{lifecycle.KUBECONFIG}'")
 
 

@@ -79,7 +79,7 @@ def buildx_instance() -> dict[str, Any]:
 
     Without one the plug-in would pull a BuildKit image and start it with a Docker engine.
     """
-    node = {
+    node: dict[str, Any] = {
         "Name": f"{layout.BUILDER}0",
         "Endpoint": f"unix://{layout.BUILDKIT_SOCKET}",
         "Platforms": None,

@@ -112,10 +112,10 @@ def stopped() -> Iterator[None]:
 
 
 @pytest.fixture
-def running() -> Iterator[Kubectl]:
+def running() -> Kubectl:
     """A sandbox, from wherever it was."""
     up()
-    yield Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
+    return Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
 
 
 @pytest.mark.timeout(1200)

@@ -1,0 +1,46 @@
+"""Write requirements/*.txt from pyproject.toml: `make lock`.
+
+Every file pins every package with hashes and names no index, so that each reader installs from
+the index of his own choice.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+SETS = ("infra", "app-gpu", "app-cpu", "dev")
+PLATFORM = "x86_64-manylinux_2_28"
+"""glibc 2.28: the oldest that torch's wheels are built for; Debian 12 and rayproject/ray have 2.35+."""
+
+HEADER = "# From pyproject.toml, extra `{name}`, by `make lock`; every line of it is generated.\n"
+
+
+def command(name: str, output: Path) -> list[str]:
+    """The resolver's command line for one set."""
+    overrides = FOLDER / f"{name}.overrides"
+    return [
+        *(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"),
+        *("--extra", name, "--output-file", str(output)),
+        *("--python-version", "3.11", "--python-platform", PLATFORM),
+        *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-package", "rayline"),
+        *("--no-emit-index-url", "--no-emit-find-links"),
+        *(("--override", str(overrides)) if overrides.exists() else ()),
+    ]
+
+
+def main() -> int:
+    for name in SETS:
+        path = FOLDER / f"{name}.txt"
+        print(f"  {path.relative_to(FOLDER.parent)}", flush=True)
+        done = subprocess.run(command(name, path), cwd=FOLDER.parent, check=False)
+        if done.returncode:
+            return done.returncode
+        path.write_text(
+            HEADER.format(name=name) + path.read_text().removeprefix(HEADER.format(name=name))
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Configuration files and command lines of the node."""
+
+import json
+import re
+import tomllib
+from ipaddress import IPv4Network
+
+import yaml
+
+from sandbox.node import components, files, layout
+from sandbox.settings import Settings
+
+MOVED = Settings(network=IPv4Network("172.20.0.0/16"), registry_port=5017, gpu_taint=True)
+
+
+def rendered(settings: Settings) -> dict[str, str]:
+    return files.files(settings, f"{settings.registry}/rayline/pause:1")
+
+
+def test_every_file_parses_in_its_own_format() -> None:
+    for name, text in rendered(Settings()).items():
+        if name.endswith(".toml"):
+            assert tomllib.loads(text)
+        elif name.endswith(".conflist"):
+            assert json.loads(text)["plugins"][0]["type"] == "ptp"
+        else:
+            assert yaml.safe_load(text)
+
+
+def test_no_file_or_command_keeps_an_address_of_the_default_settings() -> None:
+    commands = [" ".join(c.command) for c in components.components(MOVED)]
+    for text in [*rendered(MOVED).values(), *commands]:
+        assert "10.213." not in text
+        assert "localhost:5000" not in text
+
+
+def test_no_path_depends_on_where_the_checkout_lies() -> None:
+    """A checkout may lie below a folder with a space; the node sees fixed places only."""
+    commands = [word for c in components.components(MOVED) for word in c.command]
+    for text in [*rendered(MOVED).values(), *commands]:
+        for path in re.findall(r"(?<![\w.:/])/[a-z][\w./-]+", text):
+            allowed = (str(layout.RUN), "/usr/lib/cni", f"/{layout.CGROUP}", "/readyz")
+            assert path.startswith(allowed), path
+
+
+def test_a_kubeconfig_for_each_identity_names_its_own_key() -> None:
+    for name, user in files.KUBECONFIGS.items():
+        config = yaml.safe_load(rendered(Settings())[f"{name}.kubeconfig"])
+        assert config["users"][0]["name"] == user
+        assert config["users"][0]["user"]["client-key"] == f"{layout.PKI}/{name}.key"
+        assert config["clusters"][0]["cluster"]["server"] == "https://10.213.0.2:6443"
+
+
+def test_the_kubelet_keeps_its_pods_in_our_control_group() -> None:
+    kubelet = yaml.safe_load(rendered(Settings())["kubelet.yaml"])
+    assert kubelet["cgroupRoot"] == f"/{layout.CGROUP}"
+    buildkit = tomllib.loads(rendered(Settings())["buildkitd.toml"])
+    assert buildkit["worker"]["oci"]["defaultCgroupParent"].startswith(layout.CGROUP)
+
+
+def test_the_taint_is_an_option() -> None:
+    def kubelet(settings: Settings) -> str:
+        return next(
+            " ".join(c.command) for c in components.components(settings) if c.name == "kubelet"
+        )
+
+    assert "--register-with-taints=dedicated.apiac.ru=w-gpu:NoExecute" in kubelet(MOVED)
+    assert "taints" not in kubelet(Settings())
+
+
+def test_what_writes_to_a_store_that_outlives_the_cluster_is_drained() -> None:
+    drained = {c.name for c in components.components(Settings()) if c.drain}
+    assert drained == {"registry", "registry-node", "buildkitd", "containerd"}
+
+
+def test_buildkit_and_the_registry_that_it_pushes_to_share_a_network() -> None:
+    networks = {c.name: c.network for c in components.components(Settings())}
+    assert networks["buildkitd"] == networks["registry"] == "host"
+    assert {n for name, n in networks.items() if name not in {"buildkitd", "registry"}} == {"node"}
+
+
+def test_the_registry_listens_on_the_loopback_only() -> None:
+    registry = yaml.safe_load(rendered(Settings())["registry.yaml"])
+    assert registry["http"]["addr"] == "127.0.0.1:5000"

@@ -1,0 +1,1 @@
+"""A tiny Llama made on the spot: real weights, tokenizer and chat template, a few megabytes."""
