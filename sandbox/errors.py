@@ -16,6 +16,6 @@ class SandboxError(Exception):
 
 
 class UserError(SandboxError):
-    """The machine or the command line cannot do what was asked; exit code 2, nothing was changed."""
+    """What was asked cannot be done with this machine or setting; exit code 2, nothing changed."""
 
     exit_code = 2

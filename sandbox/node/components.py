@@ -1,4 +1,4 @@
-"""The processes of the node as data: what is run, where, after what, and how its health is asked."""
+"""The processes of the node as data: what is run, where, after what, how its health is asked."""
 
 from dataclasses import dataclass
 from typing import Literal

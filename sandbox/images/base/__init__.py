@@ -32,9 +32,9 @@ def reference(registry_name: str) -> str:
 
 
 def _mirrors() -> list[str]:
-    """The host's own Debian sources where it runs the same suite, mmdebstrap's default elsewhere."""
+    """The host's own Debian sources where its suite is the same, mmdebstrap's default elsewhere."""
     for path in SOURCES:
-        if path.is_file() and f"{SUITE}" in path.read_text():
+        if path.is_file() and SUITE in path.read_text():
             return [str(path)]
     return []
 
