@@ -11,7 +11,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SETS = ("infra", "app-gpu", "app-cpu", "dev")
 PLATFORM = "x86_64-manylinux_2_28"
-"""glibc 2.28: the oldest that torch's wheels are built for; Debian 12 and rayproject/ray have 2.35+."""
+"""glibc 2.28: the oldest that torch's wheels are built for; both base images have a newer one."""
 
 HEADER = "# From pyproject.toml, extra `{name}`, by `make lock`; every line of it is generated.\n"
 

@@ -49,7 +49,7 @@ def values(image: str) -> dict[str, Any]:
 
 
 def generate(target: Path, operator: Path, version: str, image: str) -> None:
-    """Write the chart to the folder `target`, anew; `operator` is the tool's folder (with share/)."""
+    """Write the chart anew to the folder `target`; `operator` is the tool's folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         chart = Path(scratch) / NAME

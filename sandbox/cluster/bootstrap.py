@@ -1,4 +1,4 @@
-"""Bring a started node to "Ready", with DNS, storage classes and GPUs. May run again at any time."""
+"""Bring a started node to Ready, with DNS, storage and GPUs. May run again at any time."""
 
 import json
 import time
