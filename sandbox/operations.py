@@ -63,23 +63,23 @@ def up(settings: Settings) -> None:
     found = tools()
     wanted = images(settings)
     kubectl = Kubectl(BIN / "kubectl", lifecycle.KUBECONFIG)
-    if holder and _keeps_running(settings):
+    if holder and _keeps_running(settings, found):
         console.note("the sandbox is running")
     else:
-        _start(settings, wanted, leftovers=bool(holder) or health.is_running())
+        _start(settings, found, wanted, leftovers=bool(holder) or health.is_running())
     _fill(settings, found, wanted, kubectl)
     console.note('ready; for kubectl and pulumi in this shell: eval "$(make -s sandbox-env)"')
     console.note(f"export KUBECONFIG='{lifecycle.KUBECONFIG}'")
 
 
-def _keeps_running(settings: Settings) -> bool:
+def _keeps_running(settings: Settings, found: dict[str, Path]) -> bool:
     """Is what runs both healthy and what the settings ask for?"""
     try:
         running = json.loads(lifecycle.SPEC.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-    if running != json.loads(json.dumps(lifecycle.spec(settings, BIN))):
-        console.note("the settings changed: restarting")
+    if running != json.loads(json.dumps(lifecycle.spec(settings, found))):
+        console.note("settings or binaries changed: restarting")
         return False
     ill = [row.name for row in health.rows(settings) if not row.ok]
     if ill:
@@ -87,7 +87,7 @@ def _keeps_running(settings: Settings) -> bool:
     return not ill
 
 
-def _start(settings: Settings, wanted: Images, *, leftovers: bool) -> None:
+def _start(settings: Settings, found: dict[str, Path], wanted: Images, *, leftovers: bool) -> None:
     if leftovers:
         with console.step("stopping what is left of an earlier run"):
             lifecycle.stop()
@@ -95,7 +95,7 @@ def _start(settings: Settings, wanted: Images, *, leftovers: bool) -> None:
         lifecycle.stop(drain=False)  # a killed run may have left a link, rules or control groups
     _refuse_conflicts(settings)
     stores.enforce(paths.cache_root(), console.note)
-    lifecycle.write_files(settings, BIN, wanted.pause)
+    lifecycle.write_files(settings, found, wanted.pause)
     with console.step("namespaces and processes"):
         lifecycle.start(settings)
 

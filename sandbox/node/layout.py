@@ -18,8 +18,11 @@ RUN = Path("/run/rayline")
 
 STATE = RUN / "state"
 CACHE = RUN / "cache"
-BIN = RUN / "bin"
 SCRATCH = RUN / "scratch"
+
+BIN = STATE / "bin"
+"""Links to the binaries that this node was started with: `make tools` may change those of the
+checkout while it runs, and a component that is restarted must be the same one."""
 
 CONFIG = STATE / "config"
 PKI = STATE / "pki"

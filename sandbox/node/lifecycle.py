@@ -17,6 +17,7 @@ from sandbox import paths
 from sandbox.errors import SandboxError, UserError
 from sandbox.node import components, files, host, layout, pki
 from sandbox.settings import Settings
+from sandbox.toolchain import link_farm
 
 STATE = paths.STATE
 SPEC = STATE / "spec.json"
@@ -57,8 +58,8 @@ def refuse_foreign(holder: dict[str, Any]) -> None:
     )
 
 
-def spec(settings: Settings, binaries: Path) -> dict[str, Any]:
-    """What the supervisor is told, as JSON."""
+def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
+    """What the supervisor is told, as JSON; `tools` is in it so that other binaries are noticed."""
     cache = paths.cache_root()
     stores = [str(cache / name) for name in ("containerd", "buildkit", "registry")]
     return {
@@ -69,7 +70,6 @@ def spec(settings: Settings, binaries: Path) -> dict[str, Any]:
         },
         "binds": [
             [str(STATE), str(layout.STATE)],
-            [str(binaries), str(layout.BIN)],
             *([store, str(layout.CACHE / Path(store).name)] for store in stores),
         ],
         "masked": list(layout.MASKED),
@@ -82,18 +82,20 @@ def spec(settings: Settings, binaries: Path) -> dict[str, Any]:
             "HOME": str(layout.SCRATCH),
             "OTEL_TRACES_EXPORTER": "none",
         },
+        "tools": {name: str(folder) for name, folder in tools.items()},
         "components": [asdict(c) for c in components.components(settings)],
     }
 
 
-def write_files(settings: Settings, binaries: Path, pause_image: str) -> None:
-    """Certificates, configuration, kubeconfig and spec, below the state folder."""
+def write_files(settings: Settings, tools: dict[str, Path], pause_image: str) -> None:
+    """Certificates, configuration, links, kubeconfig and spec, below the state folder."""
     for name in ("config", "logs", "volumes", "kubelet", "pod-logs", "etcd"):
         (STATE / name).mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o700)
     (STATE / "etcd").chmod(0o700)
     for store in ("containerd", "buildkit", "registry"):
         (paths.cache_root() / store).mkdir(parents=True, exist_ok=True)
+    link_farm(tools, STATE / "bin")
     pki.ensure(STATE / "pki", settings)
     for name, text in files.files(settings, pause_image).items():
         path = STATE / "config" / name
@@ -105,7 +107,7 @@ def write_files(settings: Settings, binaries: Path, pause_image: str) -> None:
     instance = BUILDX / "instances" / layout.BUILDER
     instance.parent.mkdir(parents=True, exist_ok=True)
     instance.write_text(json.dumps(files.buildx_instance()))
-    SPEC.write_text(json.dumps(spec(settings, binaries), indent=2))
+    SPEC.write_text(json.dumps(spec(settings, tools), indent=2))
 
 
 @contextlib.contextmanager

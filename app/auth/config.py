@@ -1,0 +1,204 @@
+"""The `auth-config` contract: names and values -> users, keys and roles.
+
+Values come from the files of a mounted Secret, one file a name, or from environment variables
+where there is no such folder. Never from both: a user removed from the Secret must not live on in
+the environment.
+
+USER_LIST                     aliases, as "ALICE, BOB"
+{ALIAS}_USERNAME              the name to log in with
+{ALIAS}_HASHED_PASSWORD       `python -m app.users hash`
+{ALIAS}_ROLE                  a role: admin, user, guest or one of ROLES
+JWT_KEY                       signs tokens; at least 32 bytes: `python -m app.users key`
+JWT_PREVIOUS_KEYS             keys whose tokens still count, separated by spaces or commas
+ACCESS_TOKEN_EXPIRE_MINUTES   60 unless set
+SKIP_EXP_CHECK                true accepts expired tokens; every start says so
+REVOKED_SERVICE_TOKENS        ids or names of service tokens that no longer count
+ROLES                         JSON, see `app.roles`
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app import roles
+from app.auth import passwords
+
+DEFAULT_MINUTES, MOST_MINUTES = 60, 31 * 24 * 60
+LEAST_KEY_BYTES = 32
+_LEAST_DISTINCT = 8
+_KNOWN_KEYS = frozenset(
+    {
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "a-string-secret-at-least-256-bits-long",
+        "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+        "your-256-bit-secret-your-256-bit-secret",
+        "your-secret-key-your-secret-key-your-secret-key",
+        "secret-key-that-is-at-least-32-bytes-long",
+        "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    }
+)
+_DEFAULT_WORDS = re.compile(
+    r"(change[-_ ]?(me|this|it)|your[-_ ]|placeholder|default[-_ ]|example|insert[-_ ]|"
+    r"my[-_ ]?(super[-_ ]?)?secret|super[-_ ]?secret|secret[-_ ]?key|jwt[-_ ]?(key|secret))",
+    re.IGNORECASE,
+)
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_USERNAME = re.compile(r"[^\x00-\x20\x7f-\xa0\u2028\u2029]{1,128}")
+
+
+class ConfigError(ValueError):
+    """The auth-config cannot be used. Messages name the entry and never repeat a secret."""
+
+
+@dataclass(frozen=True)
+class User:
+    """One user. `version` changes with the password hash and is in the user's tokens."""
+
+    username: str
+    role: str
+    hashed_password: str = field(repr=False)
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A signing key and the `kid` by which tokens name it."""
+
+    kid: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AuthConfig:
+    """Everything that decides who may call. `keys` has the current key first."""
+
+    users: Mapping[str, User]
+    keys: tuple[Key, ...]
+    roles: Mapping[str, roles.Role]
+    token_minutes: int = DEFAULT_MINUTES
+    skip_exp_check: bool = False
+    revoked: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+
+def parse(values: Mapping[str, str]) -> AuthConfig:
+    """The whole configuration; ConfigError when any of it is wrong."""
+    users, problems = parse_users(values)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    keys = parse_keys(values)
+    table = parse_roles(values)
+    for user in users.values():
+        if user.role not in table:
+            raise ConfigError(
+                f"user {user.username!r} has role {user.role!r}; allowed: {', '.join(table)}"
+            )
+    skip = _flag(values, "SKIP_EXP_CHECK")
+    return AuthConfig(
+        users=users,
+        keys=keys,
+        roles=table,
+        token_minutes=_minutes(values),
+        skip_exp_check=skip,
+        revoked=frozenset(_words(values.get("REVOKED_SERVICE_TOKENS", ""))),
+        warnings=tuple(_warnings(users, skip)),
+    )
+
+
+def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
+    """The users by name, and what is wrong with the entries that were left out."""
+    users: dict[str, User] = {}
+    problems: list[str] = []
+    for alias in _words(values.get("USER_LIST", "")):
+        try:
+            user = _user(alias, values)
+            if user.username in users:
+                raise ConfigError(f"{alias}_USERNAME: another alias has the same name")
+        except ConfigError as error:
+            problems.append(str(error))
+        else:
+            users[user.username] = user
+    return users, problems
+
+
+def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
+    """The current key and then the previous ones; ConfigError for a key that protects nothing."""
+    current = _key("JWT_KEY", values.get("JWT_KEY", "").strip())
+    previous = [
+        _key(f"JWT_PREVIOUS_KEYS (number {number})", text)
+        for number, text in enumerate(_words(values.get("JWT_PREVIOUS_KEYS", "")), 1)
+    ]
+    return tuple({key.kid: key for key in [current, *previous]}.values())
+
+
+def parse_roles(values: Mapping[str, str]) -> dict[str, roles.Role]:
+    """The table of roles; ConfigError instead of RoleError."""
+    try:
+        return roles.parse(values.get("ROLES", ""))
+    except roles.RoleError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _user(alias: str, values: Mapping[str, str]) -> User:
+    if not _ALIAS.fullmatch(alias):
+        raise ConfigError(f"USER_LIST has {alias!r}; allowed: letters, digits and _")
+    found = {}
+    for suffix in ("USERNAME", "HASHED_PASSWORD", "ROLE"):
+        found[suffix] = values.get(f"{alias}_{suffix}", "").strip()
+        if not found[suffix]:
+            raise ConfigError(f"{alias}_{suffix} is missing; USER_LIST names {alias}")
+    if not _USERNAME.fullmatch(found["USERNAME"]):
+        raise ConfigError(f"{alias}_USERNAME: allowed are 1 to 128 characters without spaces")
+    try:
+        passwords.weakness(found["HASHED_PASSWORD"])
+    except passwords.HashError as error:
+        raise ConfigError(f"{alias}_HASHED_PASSWORD: {error}") from None
+    version = hashlib.sha256(found["HASHED_PASSWORD"].encode()).hexdigest()[:16]
+    return User(found["USERNAME"], found["ROLE"], found["HASHED_PASSWORD"], version)
+
+
+def _key(where: str, text: str) -> Key:
+    advice = "make one: python -m app.users key"
+    if not text:
+        raise ConfigError(f"{where} is missing; {advice}")
+    secret = text.encode()
+    if len(secret) < LEAST_KEY_BYTES:
+        raise ConfigError(f"{where} has {len(secret)} bytes; at least {LEAST_KEY_BYTES}; {advice}")
+    if text in _KNOWN_KEYS or _DEFAULT_WORDS.search(text):
+        raise ConfigError(f"{where} is a key known from examples; {advice}")
+    if len(set(text)) < _LEAST_DISTINCT:
+        raise ConfigError(f"{where} repeats a few characters; {advice}")
+    kid = hashlib.sha256(b"rayline kid\0" + secret).hexdigest()[:16]
+    return Key(kid, secret)
+
+
+def _minutes(values: Mapping[str, str]) -> int:
+    text = values.get("ACCESS_TOKEN_EXPIRE_MINUTES", "").strip() or str(DEFAULT_MINUTES)
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_MINUTES:
+        raise ConfigError(f"ACCESS_TOKEN_EXPIRE_MINUTES is {text!r}; allowed: 1 to {MOST_MINUTES}")
+    return int(text)
+
+
+def _flag(values: Mapping[str, str], name: str) -> bool:
+    text = values.get(name, "").strip().lower()
+    if text not in {"", "true", "false", "1", "0"}:
+        raise ConfigError(f"{name} is {text!r}; allowed: true, false")
+    return text in {"true", "1"}
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _warnings(users: Mapping[str, User], skip_exp_check: bool) -> list[str]:
+    found = []
+    if not users:
+        found.append("USER_LIST is empty: only service tokens can call")
+    if skip_exp_check:
+        found.append("SKIP_EXP_CHECK is on: EXPIRED TOKENS ARE ACCEPTED; never do this in use")
+    for user in users.values():
+        weak = passwords.weakness(user.hashed_password)
+        if weak:
+            found.append(f"user {user.username!r}: {weak}")
+    return found

@@ -1,0 +1,81 @@
+"""From a request's Authorization header to the one who calls, with the role of this moment."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.auth.config import AuthConfig, User
+from app.auth.source import Store
+from app.auth.tokens import TokenError, Verifier, user_token
+from app.roles import Role
+
+_log = logging.getLogger("rayline.auth")
+_REPEAT_WARNING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls. `key` is what limits are counted under; a service is not a user of its name."""
+
+    key: str
+    role: Role
+
+
+class Auth:
+    """Users, keys and roles as they are now. `clock` never goes back; `wall_clock` is Unix time."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = Store(environ, clock)
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._verifier = Verifier(wall_clock)
+        self._next_warning = 0.0
+
+    def config(self) -> AuthConfig:
+        """The present configuration, reloaded if its files changed."""
+        return self._store.current()
+
+    def identify(self, header: bytes | None) -> Identity:
+        """Who sent this Authorization header; TokenError for nobody who may call."""
+        if header is None:
+            raise TokenError("missing")
+        if header[:7].lower() != b"bearer ":
+            raise TokenError("scheme")
+        config = self._store.current()
+        claims = self._verifier.verify(header[7:], config, self._store.generation)
+        if config.skip_exp_check:
+            self._warn()
+        if claims.kind == "service":
+            if claims.jti in config.revoked or claims.subject in config.revoked:
+                raise TokenError("revoked")
+            return Identity("service:" + claims.subject, _role(config, claims.role))
+        user = config.users.get(claims.subject)
+        if user is None:
+            raise TokenError("user_removed")
+        if user.version != claims.version:
+            raise TokenError("password_changed")
+        return Identity("user:" + claims.subject, _role(config, user.role))
+
+    def issue(self, user: User) -> tuple[str, int]:
+        """A new token for a user, and its life in seconds."""
+        config = self._store.current()
+        minutes = config.token_minutes
+        return user_token(config.keys[0], user, minutes, self._wall_clock()), minutes * 60
+
+    def _warn(self) -> None:
+        if self._clock() >= self._next_warning:
+            self._next_warning = self._clock() + _REPEAT_WARNING_S
+            _log.warning("SKIP_EXP_CHECK is on: expired tokens are being accepted")
+
+
+def _role(config: AuthConfig, name: str) -> Role:
+    role = config.roles.get(name)
+    if role is None:
+        raise TokenError("unknown_role")
+    return role

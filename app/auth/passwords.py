@@ -1,0 +1,84 @@
+"""Password hashes: argon2id, and the salted SHA-256 of older installations.
+
+The older form is the 32 hex digits of a salt followed by the 64 hex digits of
+SHA-256(salt + password), both parts as text, optionally with `:` or `$` between them. It is
+accepted and reported as weak: a graphics card tries billions of such hashes in a second.
+"""
+
+import hashlib
+import hmac
+import re
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MEMORY_KIB, TIME, LANES = 19 * 1024, 2, 1
+"""OWASP's parameters for argon2id: about 35 ms and 19 MiB a verification."""
+MAX_PASSWORD_BYTES = 1024
+_MOST_MEMORY_KIB, _MOST_TIME = 256 * 1024, 10
+_SALTED_SHA256 = re.compile(r"([0-9a-f]{32})[:$]?([0-9a-f]{64})")
+_hasher = argon2.PasswordHasher(time_cost=TIME, memory_cost=MEMORY_KIB, parallelism=LANES)
+_DUMMY = _hasher.hash("no user has this password")
+
+
+class HashError(ValueError):
+    """A stored hash is of no accepted form. The message never repeats the hash."""
+
+
+def hash_password(password: str) -> str:
+    """An argon2id hash of a new password; ValueError for one that is empty or too long."""
+    size = len(password.encode())
+    if not 8 <= size <= MAX_PASSWORD_BYTES:
+        raise ValueError(f"the password has {size} bytes; allowed: 8 to {MAX_PASSWORD_BYTES}")
+    return _hasher.hash(password)
+
+
+def weakness(stored: str) -> str | None:
+    """Why an accepted hash should be replaced, or None. HashError for one that is not accepted."""
+    if _SALTED_SHA256.fullmatch(stored):
+        return "salted SHA-256, which is guessed fast; replace it: python -m app.users hash"
+    try:
+        found = argon2.extract_parameters(stored)
+    except InvalidHashError:
+        found = None
+    if found is None or found.type is not argon2.Type.ID:
+        raise HashError(
+            "the hash is neither argon2id ($argon2id$...) nor salted SHA-256 "
+            "(32 + 64 hex digits); make one: python -m app.users hash"
+        )
+    if found.memory_cost > _MOST_MEMORY_KIB or found.time_cost > _MOST_TIME:
+        raise HashError(
+            f"the argon2id hash needs {found.memory_cost} KiB and {found.time_cost} passes a "
+            f"login; allowed: up to {_MOST_MEMORY_KIB} KiB and {_MOST_TIME} passes"
+        )
+    if (found.memory_cost, found.time_cost, found.parallelism) != (MEMORY_KIB, TIME, LANES):
+        return (
+            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism}: "
+            f"its login takes another time than the others'; usual: m={MEMORY_KIB}, t={TIME}, "
+            f"p={LANES}"
+        )
+    return None
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Whether the password is right; `stored` is None for a user who does not exist.
+
+    Every call does exactly one argon2id verification, whatever the user and the stored form, so
+    that time does not tell which it was. Blocks for about 35 ms: call it off the event loop.
+    """
+    if stored is not None and stored.startswith("$argon2id$"):
+        return _argon2(stored, password)
+    _argon2(_DUMMY, password)
+    match = _SALTED_SHA256.fullmatch(stored or "0" * 96)
+    if match is None:
+        return False
+    salt, expected = match.groups()
+    digest = hashlib.sha256((salt + password).encode()).hexdigest()
+    return hmac.compare_digest(digest, expected) and stored is not None
+
+
+def _argon2(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False

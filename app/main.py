@@ -1,0 +1,89 @@
+"""The Ray Serve application: `import_path: app.main:model`, one deployment, `VLLMDeployment`."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ray import serve
+from ray.serve.config import BackpressureConfig
+
+from app.engine import Engine, EngineDead, leave
+from app.guard import Guard
+from app.placement import deployment_placement
+from app.settings import RESERVED_REQUESTS, EngineSettings, from_environment, installed_device
+
+logger = logging.getLogger("ray.serve")
+
+DEPLOYMENT = "VLLMDeployment"
+# Serve takes three failures in a row for the end of a replica: red within 5 s of an engine's death.
+HEALTH_PERIOD_SECONDS = 1.0
+# A check is a look at a flag, but it waits for the event loop: patience keeps a burst of requests
+# from ending a healthy engine.
+HEALTH_TIMEOUT_SECONDS = 30.0
+# How long clients still get an answer (503, Retry-After) from a replica whose engine is dead. Then
+# it leaves, which frees its GPUs for the next one at once; Serve's own way would drain it first.
+FAREWELL_SECONDS = 6.0
+# Serve counts the close of its listener into the drain, so it gets more than the streams do.
+SHUTDOWN_MARGIN_SECONDS = 5.0
+
+
+@serve.ingress()
+class Replica:
+    """One engine behind the guard. Holds no request: the guard hands them to vLLM's application."""
+
+    async def __init__(self) -> None:
+        settings = from_environment(os.environ, installed_device())
+        self._engine = Engine(settings)
+        # Before the engine: a missing key must not cost the minutes that weights take.
+        self._guard = Guard.from_environment(self._engine, os.environ)
+        await self._engine.start()
+        self._watch = asyncio.create_task(self._leave_when_engine_dies())
+
+    def __serve_build_asgi_app__(self) -> Guard:
+        return self._guard
+
+    async def check_health(self) -> None:
+        """Raises `EngineDead` once the engine is gone; Serve asks every second."""
+        if not self._engine.alive():
+            raise EngineDead(self._engine.cause_of_death())
+
+    async def __del__(self) -> None:
+        """Serve calls this after the drain."""
+        if hasattr(self, "_watch"):
+            self._watch.cancel()
+        if hasattr(self, "_engine"):
+            await self._engine.close()
+
+    async def _leave_when_engine_dies(self) -> None:
+        cause = await self._engine.died()
+        logger.error("Engine dead: %s. This replica leaves; Ray starts another.", cause)
+        await asyncio.sleep(FAREWELL_SECONDS)
+        leave(1)
+
+
+def model(args: Mapping[str, str]) -> Any:
+    """Builds the application; Serve calls it with the configuration's `args`, which are unused.
+
+    A function, and not an object made on import, so that importing this module does nothing and
+    a wrong environment is this call's error. Everything comes from the environment, which
+    `runtime_env.env_vars` of the Serve configuration sets.
+    """
+    settings = from_environment(os.environ, installed_device())
+    return serve.deployment(name=DEPLOYMENT, **deployment_options(settings))(Replica).bind()
+
+
+def deployment_options(settings: EngineSettings) -> dict[str, Any]:
+    """What Serve is told; a Serve configuration may still change it per deployment."""
+    return {
+        **deployment_placement(settings),
+        "max_ongoing_requests": settings.max_ongoing_requests,
+        # Past the guard's own limit and the reserve: refuse rather than queue without bound.
+        "max_queued_requests": RESERVED_REQUESTS,
+        "backpressure_config": BackpressureConfig(status_code=429, retry_after_s=1),
+        "health_check_period_s": HEALTH_PERIOD_SECONDS,
+        "health_check_timeout_s": HEALTH_TIMEOUT_SECONDS,
+        "graceful_shutdown_timeout_s": settings.drain_seconds + SHUTDOWN_MARGIN_SECONDS,
+        "graceful_shutdown_wait_loop_s": 0.5,
+    }

@@ -1,0 +1,157 @@
+"""Which routes exist for clients, and to which group each belongs. What is not listed is closed.
+
+A request is judged by an exact look-up of its raw path, so there is nothing to normalise: `//`,
+`%2f`, `..`, another case or an absolute form are simply not in the table. vLLM's routes of
+0.32 are all listed; one that a newer vLLM adds is 404 until someone puts it here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+PUBLIC = "public"
+"""Answered by the guard itself, without a token."""
+INFERENCE, POOLING, AUDIO = "inference", "pooling", "audio"
+TOKENIZE, MODELS, DESCRIBE, OPERATE = "tokenize", "models", "describe", "operate"
+GROUPS = frozenset({INFERENCE, POOLING, AUDIO, TOKENIZE, MODELS, DESCRIBE, OPERATE})
+"""Groups that a role may be given; OPERATE can stop the engine or run code in it."""
+
+_POST: Mapping[str, str] = {
+    PUBLIC: "/token",
+    INFERENCE: """
+        /v1/chat/completions /v1/chat/completions/batch /v1/completions /v1/responses
+        /v1/responses/{response_id}/cancel /v1/messages /v1/messages/count_tokens /v1/systemone
+        /cohere/v2/chat""",
+    POOLING: """
+        /v1/embeddings /v2/embed /pooling /classify /score /v1/score /rerank /v1/rerank
+        /v2/rerank /generative_scoring""",
+    AUDIO: "/v1/audio/transcriptions /v1/audio/translations",
+    TOKENIZE: "/tokenize /detokenize",
+    OPERATE: """
+        /invocations /ping /pause /resume /abort_requests /sleep /wake_up
+        /release_kv_cache_memory /collective_rpc /reset_prefix_cache /reset_mm_cache
+        /reset_encoder_cache /start_profile /stop_profile /scale_elastic_ep
+        /is_scaling_elastic_ep /fault_tolerance/apply /init_weight_transfer_engine
+        /shutdown_weight_transfer_engine /start_weight_update /start_draft_weight_update
+        /update_weights /finish_weight_update /update_weight_version /weight_checker
+        /v1/load_lora_adapter /v1/unload_lora_adapter /inference/v1/generate
+        /inference/v1/abort_requests /v1/chat/completions/render /v1/chat/completions/derender
+        /v1/completions/render /v1/completions/derender /v1/messages/render
+        /v1/responses/render /cohere/v2/chat/render""",
+}
+_GET: Mapping[str, str] = {
+    PUBLIC: "/health /ready",
+    INFERENCE: "/v1/responses/{response_id}",
+    MODELS: "/v1/models",
+    DESCRIBE: "/openapi.json /docs /docs/oauth2-redirect /redoc /version",
+    OPERATE: """
+        /metrics /load /ping /server_info /is_sleeping /is_paused /weight_info /get_world_size
+        /tokenizer_info /kv_event_sources /fault_tolerance/status""",
+}
+Scope = MutableMapping[str, Any]
+_PARAMETER = re.compile(r"\{[a-z_]+\}")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One (method, template) that may be called, and the group that a role must have for it."""
+
+    method: str
+    template: str
+    group: str
+
+
+def _table() -> dict[tuple[str, str], Route]:
+    groups = [("POST", _POST), ("GET", _GET)]
+    routes = [
+        Route(method, template, group)
+        for method, by_group in groups
+        for group, templates in by_group.items()
+        for template in templates.split()
+    ]
+    return {(route.method, route.template): route for route in routes}
+
+
+TABLE: Mapping[tuple[str, str], Route] = _table()
+_TEMPLATES = [
+    (
+        re.compile(
+            _PARAMETER.sub(
+                "[A-Za-z0-9_-]{1,128}", re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
+            )
+        ),
+        route,
+    )
+    for (_, template), route in TABLE.items()
+    if "{" in template
+]
+_PATHS = frozenset(route.template for route in TABLE.values())
+
+
+def plain_path(scope: Scope) -> str | None:
+    """The path below the application's prefix, or None where the request hides its path.
+
+    The server's decoded `path` must be the same bytes as `raw_path`: then nothing was escaped,
+    and what is judged here is what vLLM's router sees. Neither Host nor `request.url` is used
+    (CVE-2026-48710). `root_path` is the prefix that Ray Serve mounts the application at.
+    """
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    if not path.isascii() or "%" in path or (raw is not None and raw != path.encode()):
+        return None
+    prefix = scope.get("root_path", "").rstrip("/")
+    if prefix:
+        if not path.startswith(prefix + "/"):
+            return None
+        path = path[len(prefix) :]
+    return path if path.startswith("/") else None
+
+
+def find(method: str, path: str) -> Route | None:
+    """The listed route of a request, or None: closed."""
+    route = TABLE.get((method, path))
+    if route is not None:
+        return None if "{" in path else route
+    for pattern, templated in _TEMPLATES:
+        if templated.method == method and pattern.fullmatch(path):
+            return templated
+    return None
+
+
+def methods(path: str) -> list[str]:
+    """The methods that are listed for a path; empty for a path that is closed altogether."""
+    return [method for method in ("GET", "POST") if find(method, path) is not None]
+
+
+def live(application: Any) -> list[tuple[str, str]]:
+    """Every (method, path) that a Starlette application would answer, mounts and websockets too.
+
+    A mount or a route without methods answers every method: `*`. FastAPI's HEAD is its GET.
+    """
+    return sorted(set(_live(application.routes, "")))
+
+
+def _live(routes: Iterable[Any], prefix: str) -> Iterable[tuple[str, str]]:
+    for route in routes:
+        path = prefix + getattr(route, "path", "{unknown}")
+        inner = getattr(route, "routes", None)
+        if inner:
+            yield from _live(inner, path)
+        elif type(route).__name__ in {"WebSocketRoute", "APIWebSocketRoute"}:
+            yield "WEBSOCKET", path
+        else:
+            for method in getattr(route, "methods", None) or {"*"}:
+                yield method, path
+
+
+def judge(method: str, path: str) -> str:
+    """The group under which the guard lets a live route be called, or "closed".
+
+    A mount (`*`) is reached only at its exact path and only by a listed method.
+    """
+    if method == "*":
+        listed = [TABLE[m, path].group for m in ("GET", "POST") if (m, path) in TABLE]
+        return listed[0] if listed else "closed"
+    route = TABLE.get((method, path))
+    return route.group if route is not None else "closed"

@@ -1,0 +1,143 @@
+"""A guard in front of the stub, users with cheap hashes, and clients."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.auth import config, passwords, tokens
+from app.auth.identity import Auth
+from app.bounds import Bounds
+from app.guard import Guard
+from app.guard_settings import GuardSettings
+from app.limits import Limits
+from tests.app.stub import StubBackend
+
+KEY = "kTq9" + "x7Rz2LmW8vYp4NcB" * 3
+OLD_KEY = "oLd1" + "Qw3rTy6uIo9pAs2D" * 3
+PASSWORDS = {"alice": "correct horse alice", "bob": "battery staple bob", "gina": "gina guest pw"}
+ROLES = {"alice": "admin", "bob": "user", "gina": "guest"}
+HASHES = {name: passwords.hash_password(password) for name, password in PASSWORDS.items()}
+
+
+def salted_sha256(password: str, salt: str = "0123456789abcdef" * 2) -> str:
+    """The older form of a hash."""
+    return salt + hashlib.sha256((salt + password).encode()).hexdigest()
+
+
+def values(**changes: str) -> dict[str, str]:
+    """A whole auth-config as names and values; a change to "" takes the name away."""
+    made = {"USER_LIST": "ALICE, BOB, GINA", "JWT_KEY": KEY, "GUARD_SHARED": "false"}
+    for name, role in ROLES.items():
+        made[f"{name.upper()}_USERNAME"] = name
+        made[f"{name.upper()}_HASHED_PASSWORD"] = HASHES[name]
+        made[f"{name.upper()}_ROLE"] = role
+    return {name: value for name, value in {**made, **changes}.items() if value}
+
+
+def write(folder: Path, content: dict[str, str]) -> None:
+    """Make the folder hold exactly this, as kubelet would."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in content:
+            path.unlink()
+    for name, value in content.items():
+        new = folder / f".{name}"
+        new.write_text(value)
+        new.rename(folder / name)
+
+
+class Clock:
+    """A clock that a test moves; starts at the real Unix time."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Service:
+    """A guard, its parts, and what a test needs to call it."""
+
+    guard: Guard
+    backend: StubBackend
+    auth: Auth
+    limits: Limits
+    clock: Clock = field(default_factory=Clock)
+
+    def token(self, username: str) -> str:
+        """A user's token, without a login."""
+        return self.auth.issue(self.auth.config().users[username])[0]
+
+    def bearer(self, username: str) -> dict[str, str]:
+        """The header of a user."""
+        return {"Authorization": "Bearer " + self.token(username)}
+
+    def service_bearer(self, name: str, role: str) -> dict[str, str]:
+        """The header of a service."""
+        key = self.auth.config().keys[0]
+        return {
+            "Authorization": "Bearer " + tokens.service_token(key, name, role, 1, self.clock())[0]
+        }
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client that calls the guard in this process."""
+        transport = httpx.ASGITransport(self.guard, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
+
+
+def build(content: dict[str, str], bounds: Bounds | None = None, **settings: Any) -> Service:
+    """A service of a configuration, with a clock of its own."""
+    clock = Clock()
+    backend = StubBackend()
+    auth = Auth(content, clock, clock)
+    chosen = GuardSettings(bounds=bounds or Bounds(), shared=False, **settings)
+    limits = Limits(clock, chosen.max_running)
+    return Service(Guard(backend, auth, limits, chosen), backend, auth, limits, clock)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    made = build(values())
+    yield made
+    made.guard.close()
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Service]]:
+    """`build`, with everything closed at the end."""
+    made: list[Service] = []
+
+    def maker(content: dict[str, str] | None = None, **settings: Any) -> Service:
+        made.append(build(content if content is not None else values(), **settings))
+        return made[-1]
+
+    yield maker
+    for service in made:
+        service.guard.close()
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Tests are plain functions; what awaits is run here, with an end in any case."""
+
+    async def bounded() -> Any:
+        async with asyncio.timeout(60):
+            return await coroutine
+
+    return asyncio.run(bounded())
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    """The body of a chat request."""
+    return {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], **fields}

@@ -1,0 +1,101 @@
+"""A stub of vLLM's application and of the engine, with vLLM's routes, for tests and benchmarks."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount
+
+from app.routes import PUBLIC, TABLE
+from app.usage import current
+
+CHUNK = b'data: {"choices":[{"delta":{"content":"\xd0\xb4\xd0\xb0"}}]}\n\n'
+PROMPT_TOKENS, COMPLETION_TOKENS = 5, 7
+# Routes that the stub has and nobody listed, as a newer vLLM might.
+UNLISTED = (("POST", "/v1/brand_new"), ("GET", "/debug/dump"), ("DELETE", "/v1/models"))
+
+
+class StubBackend:
+    """What the guard needs of an engine; every field may be changed by a test."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, bytes]] = []
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+        self.is_alive = self.is_ready = True
+        self.cancelled = asyncio.Event()
+        self.model_length: int | None = None
+        self.crash: BaseException | None = None
+        self.chunks, self.pause_s = 5, 0.0
+        self.app: Any = application(self)
+
+    def alive(self) -> bool:
+        return self.is_alive
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+
+def application(backend: StubBackend) -> FastAPI:
+    """FastAPI with every route of the table, some that are not in it, and vLLM's metrics mount."""
+    app = FastAPI()
+
+    async def answer(request: Request) -> Response:
+        body = await request.body()
+        backend.calls.append((request.method, request.scope["path"], body))
+        backend.headers.append(list(request.scope["headers"]))
+        if backend.crash is not None:
+            raise backend.crash
+        usage = current.get()
+        if usage is not None:
+            usage.prompt_tokens += PROMPT_TOKENS
+            usage.completion_tokens += COMPLETION_TOKENS
+        if b'"stream": true' in body or b'"stream":true' in body:
+            return StreamingResponse(stream(backend), media_type="text/event-stream")
+        return JSONResponse({"object": "chat.completion", "path": request.scope["path"]})
+
+    listed = [key for key, route in TABLE.items() if route.group != PUBLIC]
+    for method, path in [*listed, *UNLISTED, ("GET", "/health")]:
+        if path not in ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"):
+            app.add_api_route(path, answer, methods=[method])
+
+    async def metrics(scope: Any, receive: Any, send: Any) -> None:
+        await Response(b"metric 1\n")(scope, receive, send)
+
+    async def socket(websocket: Any) -> None:
+        await websocket.accept()
+
+    app.router.routes.append(Mount("/metrics", metrics))
+    app.add_api_websocket_route("/v1/realtime", socket)
+    return app
+
+
+async def stream(backend: StubBackend) -> Any:
+    """Chunks as an engine yields them; says so when it is cancelled."""
+    try:
+        for _ in range(backend.chunks):
+            yield CHUNK
+            if backend.pause_s:
+                await asyncio.sleep(backend.pause_s)
+        yield b"data: [DONE]\n\n"
+    except (asyncio.CancelledError, GeneratorExit):
+        backend.cancelled.set()
+        raise
+
+
+def bare(chunks: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """The cheapest engine there can be, for measuring what is in front of it."""
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    chunk = {"type": "http.response.body", "body": CHUNK, "more_body": True}
+    end = {"type": "http.response.body", "body": json.dumps({}).encode()}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(start)
+        for _ in range(chunks):
+            await send(chunk)
+        await send(end)
+
+    return app
