@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from sandbox.toolchain import gocache
 from sandbox.toolchain.build import build, find_go
 from sandbox.toolchain.fetch import DownloadError, Fetcher
 from sandbox.toolchain.links import key_of_links, make_links
@@ -32,8 +33,11 @@ def ensure(
     missing = [tool for tool in tools if found[tool.name] is None]
     if missing:
         go = find_go(missing, run.settings)
-        for tool in missing:
-            found[tool.name] = run.build(tool, go)
+        with gocache.in_use(run.settings.cache):
+            for tool in missing:
+                found[tool.name] = run.build(tool, go)
+    if names is None and gocache.drop(run.settings.cache):
+        report.note("every tool is there: Go's caches were removed")
     return {name: folder for name, folder in found.items() if folder is not None}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.toolchain import gocache
 
 _TAIL = 15
 _MIB = 1 << 20
@@ -73,8 +74,8 @@ def go_environment(cache: Path, arch: str, base: Mapping[str, str]) -> dict[str,
         "GOAMD64": "v1",
         "GOARCH": arch,
         "GOOS": "linux",
-        "GOCACHE": str(cache / "go" / "build"),
-        "GOMODCACHE": str(cache / "go" / "mod"),
+        "GOCACHE": str(gocache.folder(cache) / "build"),
+        "GOMODCACHE": str(gocache.folder(cache) / "mod"),
         "GOFLAGS": "-modcacherw",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
