@@ -11,8 +11,8 @@ from sandbox.errors import UserError
 
 MEMORY_NEEDED = 3 * 1024**3
 """Bytes available to start the idle node (1.5 GiB budget) and have room for one small pod."""
-DISK_NEEDED = 10 * 1024**3
-"""Bytes free for binaries (1 GiB), base image, and the stores of containerd and BuildKit."""
+DISK_NEEDED = 15 * 1024**3
+"""Bytes free: 12 GB while every tool is built, and a few for the stores of images."""
 
 
 @dataclass(frozen=True)
