@@ -50,15 +50,10 @@ def words(action: argparse.Action, name: str, value: object) -> list[str]:
     if value is None:
         return []
     option = next(text for text in action.option_strings if text.startswith("--"))
-    if isinstance(value, bool):
+    if isinstance(value, bool) and action.nargs == 0:
         off = [text for text in action.option_strings if text.startswith("--no-")]
-        if value and action.nargs == 0:
-            return [option]
-        if not value and off:
-            return [off[0]]
-        if not value and action.nargs == 0:
-            return []  # a plain switch, off unless given
-        return [f"{option}={str(value).lower()}"]
+        # Without a `--no-` form it is a plain switch: off unless given.
+        return [option] if value else off[:1]
     if isinstance(value, list) and action.nargs in ("+", "*"):
         return [option, *(as_text(item) for item in value)]
     return [f"{option}={as_text(value)}"]

@@ -1,26 +1,25 @@
 """The vLLM engine of one replica and vLLM's own OpenAI application around it."""
 
 import asyncio
-import functools
 import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any
 
-from app import usage
 from app.arguments import parse
+from app.generations import AbortsWithClient, counted
 from app.settings import EngineSettings
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("rayline.engine")
 
-RETRY_AFTER_SECONDS = 10  # about what a replica needs to come back where the weights are cached
 WARM_UP_SECONDS = 600.0  # the first step may compile
 
 
-class EngineDead(RuntimeError):
+class EngineDeadError(RuntimeError):
     """The engine's process ended; nothing but a new replica helps."""
 
 
@@ -64,10 +63,12 @@ class Engine:
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
         await init_app_state(client, application.state, arguments, tasks)
-        answer_engine_errors(application)
+        # vLLM's handler of engine errors stops `vllm serve`'s own server by this attribute, which
+        # a replica does not have: without a stand-in the request ends in an AttributeError.
+        application.state.server = SimpleNamespace(should_exit=False)
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         self._warm = True
-        self.app = application
+        self.app = AbortsWithClient(application, client.abort)
         logger.info(
             "Engine up after %.1f s: %s as %s.",
             time.monotonic() - started,
@@ -83,9 +84,10 @@ class Engine:
         """True once the first token was generated and while the engine lives."""
         return self._warm and self.alive()
 
-    def unfinished(self) -> int:
-        """Requests that the engine holds now, running and waiting."""
-        return int(self._client.get_num_unfinished_requests()) if self._client else 0
+    @property
+    def model_length(self) -> int | None:
+        """The context in tokens as vLLM settled it; None until the engine is up."""
+        return int(self._client.model_config.max_model_len) if self._client else None
 
     def cause_of_death(self) -> str:
         """One line: which process ended and how, as far as the operating system tells."""
@@ -97,11 +99,7 @@ class Engine:
         """Returns the cause once the engine is dead."""
         while self.alive():
             await asyncio.sleep(0.25)
-        # The monitor's flag can be a moment ahead of the process's exit status.
-        for _ in range(8):
-            if self._client.engine_core.resources.engine_manager.finished_procs():
-                break
-            await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)  # the flag can be a moment ahead of the process's exit status
         return self.cause_of_death()
 
     async def close(self) -> None:
@@ -133,80 +131,6 @@ class Engine:
             pass
 
 
-def counted(call: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    """`generate` or `encode` that adds the tokens of its outputs to the request's `Usage`.
-
-    Here, and not in the streamed bytes: these are the engine's own numbers, they are complete when
-    a client leaves in the middle, and no chunk has to be parsed.
-    """
-
-    @functools.wraps(call)
-    def counting(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        outputs = call(*args, **kwargs)
-        account = usage.current.get()
-        return outputs if account is None else count_into(account, outputs, args, kwargs)
-
-    return counting
-
-
-async def count_into(
-    account: usage.Usage,
-    outputs: AsyncIterator[Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> AsyncIterator[Any]:
-    """The same outputs. Closing this closes them, which is how vLLM learns of a client's leaving."""
-    params = kwargs.get("sampling_params", args[1] if len(args) > 1 else None)
-    # RequestOutputKind: CUMULATIVE 0, DELTA 1, FINAL_ONLY 2.
-    delta = getattr(getattr(params, "output_kind", None), "name", "") == "DELTA"
-    seen: dict[int, int] = {}
-    prompt_counted = False
-    try:
-        async for output in outputs:
-            if not prompt_counted and output.prompt_token_ids is not None:
-                account.prompt_tokens += len(output.prompt_token_ids)
-                prompt_counted = True
-            for choice in getattr(output, "outputs", None) or ():
-                tokens = len(choice.token_ids)
-                if delta:
-                    account.completion_tokens += tokens
-                else:
-                    account.completion_tokens += tokens - seen.get(choice.index, 0)
-                    seen[choice.index] = tokens
-            yield output
-    finally:
-        await outputs.aclose()  # type: ignore[attr-defined]
-
-
-def answer_engine_errors(application: Any) -> None:
-    """503 with Retry-After where vLLM would stop its own server and answer 500.
-
-    vLLM's handler reaches for `app.state.server`, the uvicorn server that `vllm serve` runs, which
-    does not exist in a replica: the request would end in an AttributeError.
-    """
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response
-    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
-    async def unavailable(request: Request, error: Exception) -> Response:
-        message = "The engine stopped while it answered; a new one is being started."
-        return JSONResponse(
-            {
-                "error": {
-                    "message": message,
-                    "type": "engine_unavailable",
-                    "param": None,
-                    "code": "engine_unavailable",
-                }
-            },
-            status_code=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-
-    application.add_exception_handler(EngineDeadError, unavailable)
-    application.add_exception_handler(EngineGenerateError, unavailable)
-
-
 def process_ids(client: Any) -> dict[str, int]:
     """Name -> pid of the engine's processes, for the line that reports their end."""
     manager = getattr(client.engine_core.resources, "engine_manager", None)
@@ -215,7 +139,7 @@ def process_ids(client: Any) -> dict[str, int]:
 
 
 def describe_end(ended: Mapping[str, int], pids: Mapping[str, int]) -> str:
-    """`EngineCore (pid 12) was killed by SIGKILL...` from exit codes as multiprocessing has them."""
+    """`EngineCore (pid 12) was ended by SIGKILL` from exit codes as multiprocessing has them."""
     if not ended:
         return "the engine stopped working, its process did not end by itself"
     parts = []

@@ -86,5 +86,6 @@ def unauthorized(code: str = "invalid_token") -> RefusedError:
 
 
 def too_many(limit: str, retry_after: float, message: str) -> RefusedError:
-    """429 that names the limit."""
+    """429 that names the limit, in a header and in the message."""
+    message = f"{message} (limit: {limit})"
     return RefusedError(429, "rate_limit_exceeded", message, retry_after=retry_after, limit=limit)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from app.body import ClientGoneError
@@ -22,14 +22,15 @@ _log = logging.getLogger("rayline.guard")
 def unavailable() -> RefusedError:
     """503 with Retry-After: there is no engine to ask."""
     text = "The engine is not running; it is started again by itself."
-    return RefusedError(503, "engineunavailable", text, retry_after=ENGINE_RETRY_S)
+    return RefusedError(503, "engine_unavailable", text, retry_after=ENGINE_RETRY_S)
 
 
 class Exchange:
     """One request and its answer: the id, what the log will say, and whether it has begun."""
 
     __slots__ = (
-        "_began", "_replaced", "_send", "id", "note", "receive", "route", "scope", "status",
+        "_began",
+        "_complete", "_replaced", "_send", "id", "note", "receive", "route", "scope", "status",
         "usage", "who",
     )  # fmt: skip
 
@@ -42,7 +43,7 @@ class Exchange:
         self.route = self.who = self.note = "-"
         self.usage: Usage | None = None
         self._began = time.perf_counter()
-        self._replaced = False
+        self._replaced = self._complete = False
 
     async def run(self, handle: Callable[["Exchange"], Awaitable[None]]) -> None:
         """Handle it, turn whatever goes wrong into an answer, and write one line of the log."""
@@ -58,6 +59,8 @@ class Exchange:
             place = _innermost(error)
             _log.error("id=%s %s at %s", self.id, type(error).__name__, place)
             self.note = "internal_error"
+            if self._complete:
+                return
             if self.status:
                 raise BrokenAnswerError(f"the answer to {self.id} broke off") from None
             text = f"The server failed; tell its operator the request id {self.id}."
@@ -78,6 +81,7 @@ class Exchange:
             {"type": "http.response.start", "status": status, "headers": common + headers}
         )
         await self._send({"type": "http.response.body", "body": body})
+        self._complete = True
 
     def replay(self, body: bytes) -> Receive:
         """A `receive` that gives the body that was read and then whatever comes: a disconnect."""
@@ -100,10 +104,11 @@ class Exchange:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status: int = message["status"]
-                if status >= 500 and not alive():
+                refusal = _instead(status, message.get("headers", ()), alive)
+                if refusal is not None:
                     self._replaced = True
-                    self.note = "engine_dead"
-                    await self._fail(unavailable())
+                    self.note = refusal.code
+                    await self._fail(refusal)
                     return
                 self.status = status
                 kept = [h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"]
@@ -111,6 +116,8 @@ class Exchange:
                 message = {**message, "headers": kept}
             elif self._replaced:
                 return
+            elif not message.get("more_body"):
+                self._complete = True
             await passed(message)
 
         return send
@@ -133,6 +140,20 @@ class Exchange:
 
 class BrokenAnswerError(RuntimeError):
     """An answer had begun and could not be finished: the server must close the connection."""
+
+
+def _instead(
+    status: int, headers: Iterable[tuple[bytes, bytes]], alive: Callable[[], bool]
+) -> RefusedError | None:
+    """What a client gets for an engine's error that OpenAI's clients could not read."""
+    if status < 400:
+        return None
+    if status >= 500 and not alive():
+        return unavailable()
+    kinds = [value for name, value in headers if name.lower() == b"content-type"]
+    if kinds and kinds[0].startswith(b"application/json"):
+        return None
+    return RefusedError(status, "engine_error", f"The engine answered with status {status}.")
 
 
 def _innermost(error: BaseException) -> str:

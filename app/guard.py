@@ -8,7 +8,7 @@ costs one comparison. Decisions use the raw path and never Host (CVE-2026-48710,
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from app import body as bodies
@@ -30,8 +30,10 @@ from app.usage import Usage, current
 class Backend(Protocol):
     """The engine, as far as the guard needs to know it."""
 
-    app: ASGIApp | None
-    """vLLM's application; None until the engine is up."""
+    @property
+    def app(self) -> ASGIApp | None:
+        """vLLM's application; None until the engine is up."""
+        ...
 
     def alive(self) -> bool:
         """False: the engine died."""
@@ -43,7 +45,11 @@ class Backend(Protocol):
 
 
 class Guard:
-    """One per replica. `model_length` of the backend, if it has one, goes before the settings'."""
+    """One per replica.
+
+    A backend may also have `model_length` (tokens of context) and `max_running` (requests at
+    once): what the engine knows goes before what the environment says.
+    """
 
     def __init__(
         self,
@@ -52,12 +58,13 @@ class Guard:
         limits: Limits,
         settings: GuardSettings,
         connect: Connect | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backend = backend
         self._auth = auth
         self._limits = limits
         self._settings = settings
-        self._lockout = Lockout(time.monotonic)
+        self._lockout = Lockout(clock)
         self._login = Login(auth, self._lockout)
         self._sharing = None
         if connect is not None:
@@ -68,7 +75,8 @@ class Guard:
     def from_environment(cls, backend: Backend, environ: Mapping[str, str]) -> "Guard":
         """The guard of a replica; ConfigError or SettingsError when it must not start."""
         settings = guard_settings.from_environment(environ)
-        limits = Limits(time.monotonic, settings.max_running)
+        most: int = getattr(backend, "max_running", None) or settings.max_running
+        limits = Limits(time.monotonic, most)
         connect = connect_ray if settings.shared else None
         return cls(backend, Auth(environ), limits, settings, connect)
 
@@ -190,7 +198,7 @@ class Guard:
                 added = {**added, "priority": who.role.priority}
         if not added:
             return body
-        return json.dumps({**document, **added}, ensure_ascii=False).encode("utf-8", "replace")
+        return json.dumps({**document, **added}).encode()
 
     def _audio(self, who: Identity, form: Mapping[str, str]) -> None:
         numbers = ("n", "max_completion_tokens")
@@ -201,7 +209,7 @@ class Guard:
     def _model(self, who: Identity, model: object) -> None:
         allowed = who.role.models
         name = model if model is not None else self._settings.model_name
-        if allowed is not None and name not in allowed:
+        if allowed is not None and not (isinstance(name, str) and name in allowed):
             message = f"Your role may use these models: {', '.join(sorted(allowed)) or 'none'}."
             raise RefusedError(403, "model_not_allowed", message, param="model")
 

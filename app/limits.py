@@ -94,6 +94,7 @@ class Limits:
             account.requests.used += 1
         account.running += 1
         self.running += 1
+        self._tell(who.key, 1, 0)
         return account
 
     def release(self, who: Identity, account: Account, tokens: int) -> None:
@@ -101,8 +102,7 @@ class Limits:
         account.running -= 1
         self.running -= 1
         account.tokens.used += tokens
-        before = self._spent.get(who.key, (0, 0))
-        self._spent[who.key] = (before[0] + 1, before[1] + tokens)
+        self._tell(who.key, 0, tokens)
 
     def take_news(self) -> News:
         """What happened since the last call, and what runs now, for the other replicas."""
@@ -121,6 +121,10 @@ class Limits:
             account.running_elsewhere = 0
         for key, count in news.running.items():
             self._account(key, now).running_elsewhere = count
+
+    def _tell(self, key: str, requests: int, tokens: int) -> None:
+        before = self._spent.get(key, (0, 0))
+        self._spent[key] = (before[0] + requests, before[1] + tokens)
 
     def _account(self, key: str, now: float) -> Account:
         """Accounts are as many as there are users and service tokens, so none is ever dropped."""

@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from ray import serve
 from ray.serve.config import BackpressureConfig
 
-from app.engine import Engine, EngineDead, leave
+from app.engine import Engine, EngineDeadError, leave
 from app.guard import Guard
 from app.placement import deployment_placement
 from app.settings import RESERVED_REQUESTS, EngineSettings, from_environment, installed_device
 
-logger = logging.getLogger("ray.serve")
+logger = logging.getLogger("rayline.replica")
 
 DEPLOYMENT = "VLLMDeployment"
 # Serve takes three failures in a row for the end of a replica: red within 5 s of an engine's death.
@@ -34,10 +35,13 @@ class Replica:
     """One engine behind the guard. Holds no request: the guard hands them to vLLM's application."""
 
     async def __init__(self) -> None:
+        log_to_stderr()
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
         # Before the engine: a missing key must not cost the minutes that weights take.
-        self._guard = Guard.from_environment(self._engine, os.environ)
+        self._guard = Guard.from_environment(
+            self._engine, {"GUARD_MAX_RUNNING": str(settings.max_requests), **os.environ}
+        )
         await self._engine.start()
         self._watch = asyncio.create_task(self._leave_when_engine_dies())
 
@@ -45,14 +49,16 @@ class Replica:
         return self._guard
 
     async def check_health(self) -> None:
-        """Raises `EngineDead` once the engine is gone; Serve asks every second."""
+        """Raises `EngineDeadError` once the engine is gone; Serve asks every second."""
         if not self._engine.alive():
-            raise EngineDead(self._engine.cause_of_death())
+            raise EngineDeadError(self._engine.cause_of_death())
 
     async def __del__(self) -> None:
         """Serve calls this after the drain."""
         if hasattr(self, "_watch"):
             self._watch.cancel()
+        if hasattr(self, "_guard"):
+            self._guard.close()
         if hasattr(self, "_engine"):
             await self._engine.close()
 
@@ -61,6 +67,22 @@ class Replica:
         logger.error("Engine dead: %s. This replica leaves; Ray starts another.", cause)
         await asyncio.sleep(FAREWELL_SECONDS)
         leave(1)
+
+
+def log_to_stderr() -> None:
+    """Our own lines to the worker's real standard error, at once.
+
+    In its throughput mode Serve puts `sys.stderr` into a log that keeps a thousand lines back, and
+    loses them when the process ends: the last words of a replica would be among them.
+    """
+    ours = logging.getLogger("rayline")
+    if ours.handlers:
+        return
+    handler = logging.StreamHandler(sys.__stderr__)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
 
 
 def model(args: Mapping[str, str]) -> Any:

@@ -24,32 +24,26 @@ RESERVED_REQUESTS = 128
 
 
 class ConfigurationError(ValueError):
-    """The environment says something that cannot be meant; the message says what to type instead."""
+    """The environment says what cannot be meant; the message says what to type instead."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
     """What the engine is started with and what Serve must know about it.
 
-    `arguments` holds vLLM's argument names (with underscores) and JSON values. `queue_length` is
-    in requests, `drain_seconds` in seconds. `gpu_group` is the custom Ray resource of the nodes
-    that may hold this model, or None for any node.
+    `arguments` holds vLLM's argument names (with underscores) and JSON values. `max_requests` is
+    how many requests the guard gives the engine at once, running and waiting. `gpu_group` is the
+    custom Ray resource of the nodes that may hold this model, or None for any node.
     """
 
     arguments: Mapping[str, object]
     device: Device
     tensor_parallel: int
     pipeline_parallel: int
-    max_num_seqs: int
-    queue_length: int
+    max_requests: int
     drain_seconds: float
     gpu_group: str | None = None
     replica_cpus: float = 1.0
-
-    @property
-    def max_requests(self) -> int:
-        """Requests that the engine holds at once: running and waiting."""
-        return self.max_num_seqs + self.queue_length
 
     @property
     def max_ongoing_requests(self) -> int:
@@ -65,14 +59,6 @@ def whole(value: str) -> int:
     """A whole number from 1."""
     number = int(value)
     if number < 1:
-        raise ValueError
-    return number
-
-
-def count(value: str) -> int:
-    """A whole number from 0."""
-    number = int(value)
-    if number < 0:
         raise ValueError
     return number
 
@@ -146,9 +132,13 @@ NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
 
 
 def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettings:
-    """Settings from the variables of `ARGUMENTS` and `ENGINE_ARGS`, `DRAIN_SECONDS`...
+    """Settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS`, and of our own:
 
-    An empty variable counts as absent, as Kubernetes manifests often leave them so. Raises
+    `DRAIN_SECONDS` (120) for streams to finish when a replica stops, `GPU_GROUP` (any node),
+    `REPLICA_CPUS` (1), and the guard's `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS: as many may wait
+    as run) and `GUARD_PRIORITY`, which the engine must agree with.
+
+    An empty variable counts as absent: manifests often leave them so. Raises
     `ConfigurationError` with the variable's name, what it held and what it may hold.
     """
     if not environ.get("MODEL_ID"):
@@ -170,6 +160,8 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
         given[argument] = value
     given.setdefault("served_model_name", given["model"])
     given.setdefault("max_num_seqs", DEFAULT_MAX_NUM_SEQS)
+    if optional(environ, "GUARD_PRIORITY", switch, False):
+        given.setdefault("scheduling_policy", "priority")
     tensor_parallel = positive(given, "tensor_parallel_size", 1)
     pipeline_parallel = positive(given, "pipeline_parallel_size", 1)
     max_num_seqs = positive(given, "max_num_seqs", DEFAULT_MAX_NUM_SEQS)
@@ -181,8 +173,7 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
         device=device,
         tensor_parallel=tensor_parallel,
         pipeline_parallel=pipeline_parallel,
-        max_num_seqs=max_num_seqs,
-        queue_length=optional(environ, "QUEUE_LENGTH", count, max_num_seqs),
+        max_requests=optional(environ, "GUARD_MAX_RUNNING", whole, 2 * max_num_seqs),
         drain_seconds=optional(environ, "DRAIN_SECONDS", amount, DEFAULT_DRAIN_SECONDS),
         gpu_group=environ.get("GPU_GROUP") or None,
         replica_cpus=optional(environ, "REPLICA_CPUS", amount, 1.0),

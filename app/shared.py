@@ -1,14 +1,17 @@
 """Counts that replicas share: one small named Ray actor, off the path of every request.
 
 Each replica tells the actor about once a second what its users spent and which logins failed, and
-hears what the other replicas told. The actor belongs to the replica that made it first; when it
-is gone, replicas count alone (each allows the whole limit), say so once in the log, and the next
-exchange makes a new one. Nothing is lost but the news that was on its way.
+hears what the other replicas told. The actor is detached, so that it outlives the replica that made
+it, and ends by itself when nobody has spoken to it for two minutes. When it is gone, replicas count
+alone (each allows the whole limit), say so once in the log, and the next exchange makes a new one.
+Nothing is lost but the news that was on its way.
 """
 
 import asyncio
 import importlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +20,8 @@ from app.auth.lockout import Lockout
 from app.limits import Limits, News
 
 ACTOR, NAMESPACE = "rayline-ledger", "rayline"
-INTERVAL_S, TIMEOUT_S = 1.0, 2.0
+INTERVAL_S, TIMEOUT_S, CONNECT_S = 1.0, 2.0, 60.0
+IDLE_EXIT_S = 120.0
 QUIET_S = 10.0
 """A replica that was not heard from for so long runs nothing, as far as the others know."""
 _log = logging.getLogger("rayline.limits")
@@ -52,6 +56,25 @@ class Ledger:
         return answer
 
 
+class Actor(Ledger):
+    """The ledger in a process of its own, which must not stay behind when the service is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard = time.monotonic()
+        threading.Thread(target=self._leave_when_idle, daemon=True).start()
+
+    def exchange(self, replica: str, news: News) -> News:
+        """As the ledger's; notes that somebody is there."""
+        self._heard = time.monotonic()
+        return super().exchange(replica, news)
+
+    def _leave_when_idle(self) -> None:
+        while time.monotonic() - self._heard < IDLE_EXIT_S:
+            time.sleep(IDLE_EXIT_S / 4)
+        os._exit(0)
+
+
 async def connect_ray() -> Exchange:
     """The actor of this Ray cluster, made if there is none. Raises whatever Ray raises."""
     return await asyncio.to_thread(_connect_ray)
@@ -62,8 +85,10 @@ def _connect_ray() -> Exchange:
     if not ray.is_initialized():
         raise ConnectionError("Ray is not running in this process")
     actor: Any = (
-        ray.remote(Ledger)
-        .options(name=ACTOR, namespace=NAMESPACE, get_if_exists=True, num_cpus=0, max_restarts=-1)
+        ray.remote(Actor)
+        .options(
+            name=ACTOR, namespace=NAMESPACE, get_if_exists=True, num_cpus=0, lifetime="detached"
+        )
         .remote()
     )
 
@@ -101,10 +126,14 @@ class Sharing:
         news = self._limits.take_news()
         news.failed = self._lockout.take_news()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                if self._exchange is None:
-                    self._exchange = await self._connect()
-                heard = await self._exchange(self._replica, news)
+            if self._exchange is None:
+                async with asyncio.timeout(CONNECT_S):
+                    exchange = await self._connect()
+                    heard = await exchange(self._replica, news)
+                self._exchange = exchange
+            else:
+                async with asyncio.timeout(TIMEOUT_S):
+                    heard = await self._exchange(self._replica, news)
         except Exception as error:  # whatever Ray raises, requests must go on
             self._exchange = None
             self._limits.learn(News())

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.auth import config, passwords, tokens
+from app.auth import passwords, tokens
 from app.auth.identity import Auth
 from app.bounds import Bounds
 from app.guard import Guard
@@ -78,6 +78,14 @@ class Service:
         """A user's token, without a login."""
         return self.auth.issue(self.auth.config().users[username])[0]
 
+    async def login(
+        self, username: str, password: str, address: str = "192.0.2.1"
+    ) -> httpx.Response:
+        """One POST /token with a url-encoded form."""
+        async with self.client(address) as client:
+            form = {"username": username, "password": password}
+            return await client.post("/token", data=form)
+
     def bearer(self, username: str) -> dict[str, str]:
         """The header of a user."""
         return {"Authorization": "Bearer " + self.token(username)}
@@ -90,9 +98,11 @@ class Service:
         }
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client that calls the guard in this process."""
-        transport = httpx.ASGITransport(self.guard, raise_app_exceptions=False)
+    async def client(self, address: str = "192.0.2.1") -> AsyncIterator[httpx.AsyncClient]:
+        """A client of some address that calls the guard in this process."""
+        transport = httpx.ASGITransport(
+            self.guard, raise_app_exceptions=False, client=(address, 1234)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield client
 
@@ -104,7 +114,7 @@ def build(content: dict[str, str], bounds: Bounds | None = None, **settings: Any
     auth = Auth(content, clock, clock)
     chosen = GuardSettings(bounds=bounds or Bounds(), shared=False, **settings)
     limits = Limits(clock, chosen.max_running)
-    return Service(Guard(backend, auth, limits, chosen), backend, auth, limits, clock)
+    return Service(Guard(backend, auth, limits, chosen, clock=clock), backend, auth, limits, clock)
 
 
 @pytest.fixture

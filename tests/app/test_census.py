@@ -8,11 +8,26 @@ from app import routes
 from tests.app.conftest import Service, run
 from tests.app.stub import UNLISTED
 
-DANGEROUS = (
-    "/pause /resume /sleep /wake_up /collective_rpc /update_weights /init_weight_transfer_engine "
-    "/invocations /abort_requests /reset_prefix_cache /start_profile /scale_elastic_ep /metrics "
-    "/server_info /load /v1/load_lora_adapter /inference/v1/generate /tokenizer_info"
-).split()
+DANGEROUS = [
+    "/pause",
+    "/resume",
+    "/sleep",
+    "/wake_up",
+    "/collective_rpc",
+    "/update_weights",
+    "/init_weight_transfer_engine",
+    "/invocations",
+    "/abort_requests",
+    "/reset_prefix_cache",
+    "/start_profile",
+    "/scale_elastic_ep",
+    "/metrics",
+    "/server_info",
+    "/load",
+    "/v1/load_lora_adapter",
+    "/inference/v1/generate",
+    "/tokenizer_info",
+]
 
 
 def every_call(service: Service) -> list[tuple[str, str]]:

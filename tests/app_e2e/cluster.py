@@ -59,15 +59,16 @@ class Cluster:
         return f"http://127.0.0.1:{self.ports.ingress}"
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.app_e2e.host"],
-            cwd=ROOT,
-            env=self.process_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "host.log").open("w"),
-            text=True,
-        )
+        with (self.folder / "host.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.app_e2e.host"],
+                cwd=ROOT,
+                env=self.process_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         wanted = {
@@ -155,15 +156,13 @@ class Cluster:
         return list(deployments.get(DEPLOYMENT, {}).get("replicas", []))
 
     def stop(self) -> None:
-        """Ends Serve and Ray as `host.py` does it; a host that hangs is killed with its session."""
+        """Ends Serve and Ray as `host.py` does it; a host that hangs is killed."""
         if self.process is None:
             return
-        assert self.process.stdin is not None
-        self.process.stdin.close()
         try:
-            self.process.wait(timeout=90)
+            self.process.communicate(timeout=90)  # closes its standard input first
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(timeout=10)
+            self.process.communicate(timeout=10)
         self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """A Ray of its own for the tests, with the dashboard's REST API, until its standard input closes.
 
-Runs as a process of its own, so that the tests import neither Ray nor vLLM, and so that Ray is ended
-through the handles of the process that started it. Says `{"ready": true}` on standard output.
+Runs as a process of its own, so that the tests import neither Ray nor vLLM, and so that Ray is
+ended through the handles of the process that started it. Says `{"ready": true}` on standard output.
 """
 
 import json

@@ -31,7 +31,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def make(folder: Path) -> None:
-    """Writes tokenizer, configuration and safetensors to `folder`; the same bytes on one machine."""
+    """Writes tokenizer, configuration and safetensors to `folder`."""
     tokenizer = make_tokenizer()
     model = train(tokenizer)
     tokenizer.save_pretrained(folder)

@@ -1,0 +1,180 @@
+"""What the guard costs on a stub engine: per request, per streamed chunk, and in throughput.
+
+Bare and guarded calls alternate in one run, in this process, so that a noisy machine hits both
+alike; the numbers to quote are the differences and the ratios. No socket and no client library
+is in between: this is the guard alone. `python -m bench.guard`
+"""
+
+import asyncio
+import json
+import logging
+import os
+import platform
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.auth import passwords
+from app.guard import Guard
+
+KEY = "bench" + "x7Rz2LmW8vYp4NcB" * 3
+ROUNDS, CALLS, CHUNKS = 30, 200, 500
+CHUNK = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
+BODY = json.dumps(
+    {
+        "model": "Dolphin3.0",
+        "messages": [{"role": "user", "content": "Сколько четвергов в марте 2025 года?"}],
+        "stream": False,
+        "max_tokens": 2000,
+        "temperature": 0.85,
+        "top_p": 0.95,
+        "top_k": 50,
+        "repetition_penalty": 1.0,
+    }
+).encode()
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Stub:
+    """An engine that answers at once with so many chunks."""
+
+    def __init__(self, chunks: int, pause_s: float = 0.0) -> None:
+        self.app: App = self._answer
+        self.chunks, self.pause_s = chunks, pause_s
+
+    def alive(self) -> bool:
+        return True
+
+    def ready(self) -> bool:
+        return True
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(self.chunks):
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
+            await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def guarded(stub: Stub) -> tuple[Guard, bytes]:
+    """A guard as a replica has it, and a user's Authorization header."""
+    environ = {
+        "USER_LIST": "BOB",
+        "BOB_USERNAME": "bob",
+        "BOB_HASHED_PASSWORD": passwords.hash_password("a password"),
+        "BOB_ROLE": "heavy",
+        "ROLES": json.dumps(
+            {
+                "heavy": {
+                    "groups": ["inference"],
+                    "models": ["Dolphin3.0"],
+                    "requests_per_minute": 2**30,
+                    "tokens_per_minute": 2**30,
+                    "concurrent": 1000,
+                    "max_tokens": 4000,
+                }
+            }
+        ),
+        "JWT_KEY": KEY,
+        "GUARD_SHARED": "false",
+    }
+    guard = Guard.from_environment(stub, environ)
+    user = guard._auth.config().users["bob"]
+    return guard, b"Bearer " + guard._auth.issue(user)[0].encode()
+
+
+async def once(app: App, authorization: bytes) -> float:
+    """Seconds of one call."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "raw_path": b"/v1/chat/completions",
+        "query_string": b"",
+        "root_path": "",
+        "client": ("127.0.0.1", 1),
+        "headers": [
+            (b"host", b"localhost"),
+            (b"authorization", authorization),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(BODY)).encode()),
+            (b"accept", b"application/json"),
+            (b"user-agent", b"bench"),
+        ],
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": BODY, "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    began = time.perf_counter()
+    await app(scope, receive, send)
+    return time.perf_counter() - began
+
+
+async def compare(chunks: int, calls: int) -> tuple[list[float], list[float]]:
+    """Seconds of single calls, bare and guarded, in alternating blocks."""
+    stub = Stub(chunks)
+    guard, authorization = guarded(stub)
+    bare: list[float] = []
+    with_guard: list[float] = []
+    for _ in range(ROUNDS):
+        pairs: list[tuple[App, list[float]]] = [(stub.app, bare), (guard, with_guard)]
+        for app, found in pairs:
+            found.extend([await once(app, authorization) for _ in range(calls)])
+    guard.close()
+    return bare, with_guard
+
+
+async def throughput(streams: int) -> tuple[float, float, float]:
+    """Paced streams, 20 chunks of 2 ms: requests a second bare and guarded, and their ratio.
+
+    Each is the median of rounds, the ratio that of the rounds' own ratios.
+    """
+    stub = Stub(20, 0.002)
+    guard, authorization = guarded(stub)
+    rates: list[list[float]] = [[], []]
+    apps: list[App] = [stub.app, guard]
+    for turn in range(20):
+        for number in (0, 1) if turn % 2 else (1, 0):
+            began = time.perf_counter()
+            await asyncio.gather(*(once(apps[number], authorization) for _ in range(streams)))
+            rates[number].append(streams / (time.perf_counter() - began))
+    guard.close()
+    ratios = [after / before for before, after in zip(*rates, strict=True)]
+    bare, with_guard = (statistics.median(found) for found in rates)
+    return bare, with_guard, statistics.median(ratios)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """In microseconds."""
+    return statistics.quantiles(values, n=100)[percent - 1] * 1e6
+
+
+async def main() -> None:
+    """Measure and print a table."""
+    logging.basicConfig(level=logging.INFO, filename=os.devnull)
+    await compare(1, 50)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    bare, with_guard = await compare(1, CALLS)
+    for percent in (50, 99):
+        b, g = percentile(bare, percent), percentile(with_guard, percent)
+        print(f"request p{percent}: bare {b:.1f} us, guarded {g:.1f} us, added {g - b:.1f} us")
+    bare, with_guard = await compare(CHUNKS, 5)
+    added = (statistics.median(with_guard) - statistics.median(bare)) * 1e6
+    # What a request costs once is in both; what is left is the chunks'.
+    first, first_guarded = await compare(1, CALLS)
+    once_added = (statistics.median(first_guarded) - statistics.median(first)) * 1e6
+    print(f"streamed chunk: added {(added - once_added) / (CHUNKS - 1):.2f} us")
+    for streams in (1, 8, 32):
+        b, g, ratio = await throughput(streams)
+        print(f"{streams} paced streams: bare {b:.1f}/s, guarded {g:.1f}/s, ratio {ratio:.3f}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,75 @@
+"""`python -m app.users`: what it prints, where secrets come from, and its exit status."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from app import users
+from app.auth import passwords, source, tokens
+from app.auth.identity import Auth
+from tests.app.conftest import KEY, salted_sha256, values, write
+
+
+def test_hash_reads_the_password_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a good password\n"))
+    assert users.main(["hash"]) == 0
+    assert passwords.verify(capsys.readouterr().out.strip(), "a good password")
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert users.main(["hash"]) == 2
+    shown = capsys.readouterr()
+    assert "8 to 1024" in shown.err
+    assert "short" not in shown.err
+
+
+def test_key_is_accepted_as_jwt_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert users.main(["key"]) == 0
+    Auth(values(JWT_KEY=capsys.readouterr().out.strip()))
+
+
+def test_service_token_works_and_says_how_to_revoke_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "auth", values())
+    command = ["service-token", "--name", "open-webui", "--role", "user", "--days", "30"]
+    assert users.main([*command, "--auth-config", str(tmp_path / "auth")], {}) == 0
+    shown = capsys.readouterr()
+    auth = Auth(values())
+    assert auth.identify(b"Bearer " + shown.out.strip().encode()).key == "service:open-webui"
+    token_id = shown.err.split()[1].rstrip(",")
+    revoked = Auth(values(REVOKED_SERVICE_TOKENS=token_id))
+    with pytest.raises(tokens.TokenError, match="revoked"):
+        revoked.identify(b"Bearer " + shown.out.strip().encode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--name", "a", "--role", "emperor"], "allowed: admin, user, guest"),
+        (["--name", "a b", "--role", "user"], "letters, digits"),
+        (["--name", "a", "--role", "user", "--days", "0"], "1 to 3650"),
+        (["--name", "a", "--role", "user", "--auth-config", "/nowhere"], "is no folder"),
+    ],
+)
+def test_service_token_errors(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert users.main(["service-token", *arguments], values()) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "auth"
+    environ = {source.FOLDER_VARIABLE: str(folder)}
+    write(folder, values())
+    assert users.main(["check"], environ) == 0
+    write(folder, values(BOB_HASHED_PASSWORD=salted_sha256("x"), SKIP_EXP_CHECK="true"))
+    assert users.main(["check"], environ) == 1
+    shown = capsys.readouterr().out
+    assert "user 'bob': salted SHA-256" in shown
+    assert "EXPIRED TOKENS" in shown
+    assert KEY not in shown
+    write(folder, values(JWT_KEY="short"))
+    assert users.main(["check"], environ) == 2

@@ -1,0 +1,26 @@
+"""One engine for the whole session: each takes half a minute and a gigabyte to start."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app_e2e.service import Service, running
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def redeployable(service: Service) -> Iterator[Service]:
+    """For tests that start it with another environment: the usual one comes back after them."""
+    yield service
+    service.deploy()
+
+
+@pytest.fixture(params=["ingress", "replica"])
+def base(request: pytest.FixtureRequest, service: Service) -> str:
+    """Both ways to a replica: Serve's ingress, and the port that it opens by itself."""
+    return service.url if request.param == "ingress" else service.replica_url()

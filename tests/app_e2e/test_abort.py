@@ -1,0 +1,96 @@
+"""A client that leaves: the engine stops its generation, streamed or not, by either way in.
+
+vLLM's report 54947 is about this. Under Ray Serve answers that are not streamed were generated to
+their end (see `app.generations`); these tests fail without `AbortsWithClient`.
+"""
+
+import json
+import socket
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app_e2e.service import MODEL, Service, completion
+
+pytestmark = [pytest.mark.engine]
+
+ABORT_SECONDS = 0.1
+# Added to the limit: one question to /metrics, by which the engine's state is seen.
+OBSERVATION_SECONDS = 0.1
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/completions": completion(),
+    "/v1/chat/completions": {**CHAT, "max_tokens": 900},
+}
+
+
+def ask(base: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> socket.socket:
+    """A request on a bare socket, which can be closed at any time."""
+    url = httpx.URL(base)
+    data = json.dumps(body).encode()
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {url.host}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(data)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    connection = socket.create_connection((url.host, url.port or 80), timeout=10)
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+    return connection
+
+
+def wait_for(service: Service, running: int, seconds: float) -> float:
+    """Seconds until the engine runs this many requests."""
+    begun = time.monotonic()
+    while service.metrics()["num_requests_running"] != running:
+        if time.monotonic() - begun > seconds:
+            raise AssertionError(f"not {running} requests running after {seconds} s")
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", BODIES)
+def test_the_engine_stops_within_100_ms(
+    service: Service, base: str, path: str, stream: bool
+) -> None:
+    wait_for(service, 0, 20)
+    connection = ask(base, path, {**BODIES[path], "stream": stream}, service.headers())
+    if stream:
+        assert b"200 OK" in connection.recv(1000)
+    wait_for(service, 1, 5)
+    connection.close()
+    assert wait_for(service, 0, 5) < ABORT_SECONDS + OBSERVATION_SECONDS
+    before = service.metrics()["generation_tokens_total"]
+    time.sleep(0.3)
+    assert service.metrics()["generation_tokens_total"] == before
+
+
+def test_a_hundred_that_leave_occupy_nothing(service: Service) -> None:
+    headers = service.headers("admin")
+    for number in range(100):
+        stream = number % 2 == 0
+        connection = ask(service.url, "/v1/completions", completion(stream=stream), headers)
+        if number % 10 == 0:
+            time.sleep(0.05)  # some of them while the engine works, most before
+        connection.close()
+    wait_for(service, 0, 10)
+    assert service.metrics()["num_requests_waiting"] == 0
+    answer = httpx.post(
+        f"{service.url}/v1/completions", json=completion(max_tokens=2), headers=headers, timeout=30
+    )
+    assert answer.status_code == 200
+
+
+def test_what_was_generated_for_one_who_left_is_counted(service: Service) -> None:
+    headers = {**service.headers(), "x-request-timeout-seconds": "0.5"}
+    answer = httpx.post(
+        f"{service.url}/v1/completions", json=completion(), headers=headers, timeout=30
+    )
+    assert answer.status_code == 408  # Serve's own, by a header of the client's
+    wait_for(service, 0, 2)
+    last = [line for line in service.logs().splitlines() if " rayline.access " in line][-1]
+    counted = int(last.partition("completion_tokens=")[2].split()[0])
+    assert 0 < counted < 900

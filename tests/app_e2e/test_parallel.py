@@ -1,0 +1,34 @@
+"""One model split in two: by layers' width (tensor) and by depth (pipeline), each on a core."""
+
+import httpx
+import pytest
+
+from tests.app_e2e.service import Service, completion
+
+pytestmark = [pytest.mark.engine]
+
+# One core for each half; without this both would be bound to the same.
+CORES = {"VLLM_CPU_OMP_THREADS_BIND": "0|1"}
+
+
+def answer(service: Service) -> str:
+    body = completion(max_tokens=24, temperature=0, prompt="user: What is a limit good for?\n")
+    got = httpx.post(
+        f"{service.url}/v1/completions", json=body, headers=service.headers(), timeout=60
+    )
+    assert got.status_code == 200, got.text
+    assert got.json()["usage"]["completion_tokens"] == 24
+    return str(got.json()["choices"][0]["text"])
+
+
+def test_tensor_parallel_two(redeployable: Service) -> None:
+    redeployable.deploy(TENSOR_PARALLELISM="2", **CORES)
+    assert {"VLLM::Worker_TP0", "VLLM::Worker_TP1"} <= set(redeployable.engine_processes())
+    assert answer(redeployable)
+
+
+def test_pipeline_parallel_two(redeployable: Service) -> None:
+    # Compiled, as vLLM 0.32 loses the tensors between the stages with enforce-eager on the CPU.
+    redeployable.deploy(PIPELINE_PARALLELISM="2", ENABLE_ENFORCE_EAGER="False", **CORES)
+    assert {"VLLM::Worker_PP0", "VLLM::Worker_PP1"} <= set(redeployable.engine_processes())
+    assert answer(redeployable)

@@ -1,0 +1,97 @@
+"""The engine dies, the service is stopped: what clients and operators see of it."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.app_e2e.service import APPLICATION, Service, completion, status
+
+pytestmark = [pytest.mark.engine]
+
+
+def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Response:
+    return httpx.post(
+        f"{base}/v1/completions", json=completion(**changes), headers=headers, timeout=60
+    )
+
+
+def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> None:
+    headers = service.headers()
+    own = service.replica_url()
+    logged = len(service.logs())
+    with ThreadPoolExecutor(2) as pool:
+        whole = pool.submit(post, service.url, headers)
+        stream = pool.submit(post, service.url, headers, stream=True)
+        time.sleep(1)
+        killed = time.monotonic()
+        (pid,) = service.engine_processes().values()
+        os.kill(pid, signal.SIGKILL)
+        cut = whole.result()
+        assert cut.status_code == 503
+        assert int(cut.headers["retry-after"]) > 0
+        assert '"error"' in stream.result().text
+    refused = post(own, headers, max_tokens=1)
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+    assert refused.json()["error"]["message"]
+    assert status(f"{own}/health") == 503
+    assert status(f"{own}/ready") == 503
+    while service.cluster.applications()[APPLICATION]["status"] == "RUNNING":
+        assert time.monotonic() - killed < 5
+        time.sleep(0.1)
+    service.wait_running()
+    assert post(service.url, headers, max_tokens=2).status_code == 200
+    report = service.logs()[logged:]
+    (line,) = [line for line in report.splitlines() if "Engine dead" in line]
+    assert f"(pid {pid}) was ended by SIGKILL" in line
+
+
+def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> None:
+    service = redeployable
+    headers = service.headers()
+    begun = threading.Event()
+
+    def stream() -> str:
+        body = completion(stream=True, max_tokens=900)
+        with httpx.stream(
+            "POST", f"{service.url}/v1/completions", json=body, headers=headers, timeout=90
+        ) as answer:
+            parts = []
+            for part in answer.iter_text():
+                parts.append(part)
+                begun.set()
+            return "".join(parts)
+
+    engine = service.engine_processes()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(stream)
+        assert begun.wait(30)
+        service.cluster.put([])
+        text = running.result()
+    assert '"finish_reason":"length"' in text
+    assert text.rstrip().endswith("data: [DONE]")
+    deadline = time.monotonic() + 40
+    while APPLICATION in service.cluster.applications():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for name, pid in engine.items():
+        assert not alive(pid), f"{name} was left behind"
+
+
+def alive(pid: int) -> bool:
+    """True while there is such a process, a zombie aside; patient for the last of its exit."""
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as report:
+                state = report.read().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.1)
+    return True
