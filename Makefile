@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down test test-fast lint lock
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down test test-fast test-engine lint lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,12 @@ test: setup ## every test: fast ones first, then tests/e2e on the sandbox (needs
 
 test-fast: setup ## tests without root, network or sandbox, in seconds
 	@$(RUN) -m pytest -m "not e2e"
+
+ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
+
+test-engine: setup ## the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages the first time
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_e2e/environment.sh $(PYTHON)
+	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_e2e
 
 lint: setup ## ruff and mypy
 	@$(RUN) -m ruff check .

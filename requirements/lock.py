@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SETS = ("infra", "app-gpu", "app-cpu", "dev")
+SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "dev")
 PLATFORM = "x86_64-manylinux_2_28"
 """glibc 2.28: the oldest that torch's wheels are built for; both base images have a newer one."""
 
@@ -25,6 +25,8 @@ def command(name: str, output: Path) -> list[str]:
         *("--python-version", "3.11", "--python-platform", PLATFORM),
         *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-package", "rayline"),
         *("--no-emit-index-url", "--no-emit-find-links"),
+        # Installed beside the service's set, so it must agree with it.
+        *(("--constraint", str(FOLDER / "app-cpu.txt")) if name == "engine-tests" else ()),
         *(("--override", str(overrides)) if overrides.exists() else ()),
     ]
 

@@ -1,0 +1,52 @@
+"""A Ray of four nodes on this host that say they have GPUs: where does a placement group land?
+
+Reads one JSON line per question, `deployment_placement`'s answer, from standard input, and writes
+one line of the nodes that its bundles got, or null where they do not fit within the time given.
+"""
+
+import json
+import sys
+import tempfile
+
+# Two nodes of one card of the kind asked for, one of two such cards, one of another kind.
+NODES = {
+    "a": {"num_gpus": 1, "resources": {"rtx-3090": 1}},
+    "b": {"num_gpus": 1, "resources": {"rtx-3090": 1}},
+    "c": {"num_gpus": 2, "resources": {"rtx-4090": 1}},
+    "d": {"num_gpus": 1, "resources": {"rtx-3060": 1}},
+}
+SECONDS = 5.0
+
+
+def main() -> None:
+    import ray
+    from ray.cluster_utils import Cluster
+    from ray.util import placement_group, placement_group_table, remove_placement_group
+
+    folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, "num_gpus": 0}
+    )
+    names = {
+        cluster.add_node(num_cpus=2, object_store_memory=80 * 1024**2, **node).node_id: name
+        for name, node in NODES.items()
+    }
+    ray.init(address=cluster.address, configure_logging=False, log_to_driver=False)
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        group = placement_group(
+            asked["placement_group_bundles"], strategy=asked["placement_group_strategy"]
+        )
+        landed = None
+        if group.wait(SECONDS):
+            nodes = placement_group_table(group)["bundles_to_node_id"]
+            landed = [names[nodes[bundle]] for bundle in sorted(nodes)]
+        print(json.dumps(landed), flush=True)
+        remove_placement_group(group)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
