@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from sandbox import console, operations, settings
+from sandbox import console, operations, paths, preflight, settings
 from sandbox.errors import SandboxError
 
 
@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         chosen = settings.from_environment()
+        if given.verb in {"status", "down"}:
+            preflight.judge_user(preflight.inspect(paths.STATE))
         match given.verb:
             case "tools":
                 operations.tools()
@@ -40,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SandboxError as error:
         console.failure(error)
         return error.exit_code
+    except OSError as error:
+        console.failure(SandboxError(f"The machine refused: {error}"))
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; `make sandbox-down` cleans up", file=sys.stderr)
         return 130

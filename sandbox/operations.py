@@ -55,6 +55,11 @@ def images(settings: Settings) -> Images:
 
 def up(settings: Settings) -> None:
     """From any state to a node that is Ready, with DNS, storage, GPUs and the operator's chart."""
+    with lifecycle.exclusive():
+        _up(settings)
+
+
+def _up(settings: Settings) -> None:
     preflight.judge(preflight.inspect(paths.cache_root()))
     holder = lifecycle.owner()
     if holder and not lifecycle.is_ours(holder):
@@ -189,9 +194,10 @@ def down(*, purge: bool) -> None:
     holder = lifecycle.owner()
     if holder and not lifecycle.is_ours(holder):
         lifecycle.refuse_foreign(holder)
-    with console.step("stopping the sandbox"):
-        lifecycle.stop()
-        lifecycle.remove_state()
-    if purge:
-        with console.step("removing the image stores"):
-            stores.purge(paths.cache_root())
+    with lifecycle.exclusive():
+        with console.step("stopping the sandbox"):
+            lifecycle.stop()
+            lifecycle.remove_state()
+        if purge:
+            with console.step("removing the image stores"):
+                stores.purge(paths.cache_root())

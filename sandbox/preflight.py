@@ -51,18 +51,25 @@ def _memory_available() -> int:
     return next((int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:")), 0)
 
 
-def judge(machine: Machine) -> None:
-    """Raise `UserError` for the first thing that rules the sandbox out."""
-    own = "To use a cluster of your own instead, see the README: 'Your own cluster'."
+OWN = "To use a cluster of your own instead, see the README: 'Your own cluster'."
+
+
+def judge_user(machine: Machine) -> None:
+    """Raise `UserError` where no verb of the sandbox can work, not even its end."""
     if machine.system != "Linux":
-        raise UserError(f"The sandbox runs on Linux; this is {machine.system}.", own)
-    if machine.machine not in {"x86_64", "aarch64"}:
-        raise UserError(f"The sandbox runs on x86_64 and aarch64; this is {machine.machine}.", own)
+        raise UserError(f"The sandbox runs on Linux; this is {machine.system}.", OWN)
     if machine.user_id != 0:
         raise UserError(
             "The sandbox needs root: it makes namespaces, mounts and a network link.",
-            f"Run it with sudo. {own}",
+            f"Run it with sudo. {OWN}",
         )
+
+
+def judge(machine: Machine) -> None:
+    """Raise `UserError` for the first thing that rules out starting the sandbox."""
+    judge_user(machine)
+    if machine.machine not in {"x86_64", "aarch64"}:
+        raise UserError(f"The sandbox runs on x86_64 and aarch64; this is {machine.machine}.", OWN)
     if machine.memory_available < MEMORY_NEEDED:
         raise UserError(
             f"The sandbox needs {_gib(MEMORY_NEEDED)} of available memory; "

@@ -26,8 +26,27 @@ BUILDX = STATE / "buildx"
 HOST_RUN = Path(str(layout.RUN))
 
 
-def _lock_path() -> Path:
-    return paths.cache_root() / "sandbox.lock"
+LOCK = Path("/run/rayline.lock")
+"""Not in the cache: two users with a cache each still share the machine's one sandbox."""
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Keep a second start or stop of this checkout from working against the first.
+
+    The lock is on the checkout's folder itself: no file is left, and the kernel frees it.
+    """
+    descriptor = os.open(paths.CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            "Another `make sandbox` or `make sandbox-down` of this checkout is at work.",
+            "Wait for it, or end it; then type this again.",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def owner() -> dict[str, Any] | None:
@@ -35,10 +54,11 @@ def owner() -> dict[str, Any] | None:
 
     The supervisor holds the lock for as long as it lives, so this is true whatever was killed.
     """
-    path = _lock_path()
-    if not path.exists():
+    try:
+        stream = LOCK.open("r")
+    except FileNotFoundError:
         return None
-    with path.open("r") as stream:
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,9 +132,7 @@ def write_files(settings: Settings, tools: dict[str, Path], pause_image: str) ->
 
 @contextlib.contextmanager
 def _lock() -> Iterator[int]:
-    path = _lock_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -192,6 +210,8 @@ def stop(*, drain: bool = True) -> None:
         with contextlib.suppress(OSError):
             Path(masked).rmdir()
     _remove_run_folder()
+    if owner() is None:
+        LOCK.unlink(missing_ok=True)
 
 
 def _remove_run_folder() -> None:

@@ -219,11 +219,8 @@ def test_another_port_and_network_work(stopped: None, monkeypatch: pytest.Monkey
     assert "10.217.0.2" in lifecycle.KUBECONFIG.read_text()
 
 
-def test_the_sandbox_of_another_checkout_is_respected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAYLINE_CACHE", str(tmp_path))
-    with (tmp_path / "sandbox.lock").open("w") as lock:
+def test_the_sandbox_of_another_checkout_is_respected(stopped: None) -> None:
+    with lifecycle.LOCK.open("w") as lock:
         lock.write(json.dumps({"checkout": "/elsewhere/rayline", "pid": 1}))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -231,6 +228,17 @@ def test_the_sandbox_of_another_checkout_is_respected(
             done = sandbox_command(verb)
             assert done.returncode == 2
             assert "/elsewhere/rayline" in done.stderr
+
+
+def test_two_starts_at_once_do_not_work_against_each_other(stopped: None) -> None:
+    command = [sys.executable, "-m", "sandbox", "up"]
+    first = subprocess.Popen(command, cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL)
+    time.sleep(1.0)
+    second = sandbox_command("up")
+    assert second.returncode == 2
+    assert "is at work" in second.stderr
+    assert first.wait(120) == 0
+    assert all_healthy()
 
 
 def test_an_idle_sandbox_stays_within_its_budget(running: Kubectl) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import cli, preflight
+from sandbox import cli, operations, preflight
 from sandbox.errors import UserError
 from sandbox.preflight import Machine
 
@@ -37,11 +37,23 @@ def test_the_command_line_ends_with_2_and_no_traceback(
 ) -> None:
     poor = dataclasses.replace(GOOD, user_id=1000)
     monkeypatch.setattr(preflight, "inspect", lambda _: poor)
-    assert cli.main(["up"]) == 2
-    shown = capsys.readouterr()
-    assert shown.err.startswith("error: The sandbox needs root")
-    assert "Run it with sudo" in shown.err
-    assert "Traceback" not in shown.err
+    for verb in ("up", "status", "down"):
+        assert cli.main([verb]) == 2
+        shown = capsys.readouterr()
+        assert shown.err.startswith("error: The sandbox needs root")
+        assert "Run it with sudo" in shown.err
+
+
+def test_what_the_machine_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/sys/fs/cgroup/rayline")
+
+    monkeypatch.setattr(preflight, "inspect", lambda _: GOOD)
+    monkeypatch.setattr(operations, "up", refuse)
+    assert cli.main(["up"]) == 1
+    assert capsys.readouterr().err.startswith("error: The machine refused: [Errno 13]")
 
 
 def test_a_wrong_setting_ends_with_2(
