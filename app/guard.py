@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from app import body as bodies
-from app import bounds, guard_settings, routes
+from app import bounds, description, guard_settings, routes
 from app.auth.identity import Auth, Identity
 from app.auth.lockout import Lockout
 from app.auth.login import MAX_BODY_BYTES, Login
@@ -173,9 +173,12 @@ class Guard:
             elif who.role.models is not None and route.group == routes.INFERENCE:
                 self._model(who, None)
             scope = for_engine(exchange.scope, body, exchange.id)
+            send = exchange.relay(self._backend.alive)
+            if route.template == description.PATH:
+                send = description.rewriting(send, who.role.groups)
             token = current.set(usage)
             try:
-                await app(scope, exchange.replay(body), exchange.relay(self._backend.alive))
+                await app(scope, exchange.replay(body), send)
             finally:
                 current.reset(token)
         finally:

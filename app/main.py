@@ -34,7 +34,7 @@ SHUTDOWN_MARGIN_SECONDS = 5.0
 class Replica:
     """One engine behind the guard. Holds no request: the guard hands them to vLLM's application."""
 
-    async def __init__(self) -> None:
+    async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)

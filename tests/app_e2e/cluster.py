@@ -91,11 +91,13 @@ class Cluster:
             "PYTHONPATH": os.pathsep.join(
                 path for path in (str(ROOT), os.environ.get("PYTHONPATH", "")) if path
             ),
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "app" / "haproxy.sh"),
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
@@ -145,7 +147,7 @@ class Cluster:
             report = self.applications().get(name, {})
             if report.get("status") == "RUNNING":
                 return
-            if report.get("status") in ("DEPLOY_FAILED", "UNHEALTHY"):
+            if report.get("status") == "DEPLOY_FAILED":  # UNHEALTHY recovers
                 break
             time.sleep(0.5)
         raise RuntimeError(f"{name} is not RUNNING: {json.dumps(report, indent=1)[:6000]}")

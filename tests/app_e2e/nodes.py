@@ -5,6 +5,7 @@ one line of the nodes that its bundles got, or null where they do not fit within
 """
 
 import json
+import shutil
 import sys
 import tempfile
 
@@ -46,6 +47,7 @@ def main() -> None:
         remove_placement_group(group)
     ray.shutdown()
     cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

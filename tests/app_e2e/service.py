@@ -124,9 +124,13 @@ class Service:
                 found[name] = pid
         return found
 
-    def metrics(self) -> dict[str, float]:
+    def operator(self) -> httpx.Client:
+        """A client with an admin's token; whoever takes it closes it."""
+        return httpx.Client(base_url=self.url, headers=self.headers("admin"), timeout=30)
+
+    def metrics(self, operator: httpx.Client) -> dict[str, float]:
         """vLLM's own counters, summed over labels, without their `vllm:` prefix."""
-        answer = httpx.get(f"{self.url}/metrics", headers=self.headers("admin"), timeout=30)
+        answer = operator.get("/metrics")
         sums: dict[str, float] = {}
         for line in answer.raise_for_status().text.splitlines():
             if line.startswith("vllm:"):

@@ -1,12 +1,14 @@
 """A client that leaves: the engine stops its generation, streamed or not, by either way in.
 
-vLLM's report 54947 is about this. Under Ray Serve answers that are not streamed were generated to
-their end (see `app.generations`); these tests fail without `AbortsWithClient`.
+vLLM's report 54947 is about this. Answers that are not streamed were generated to their end, for
+two reasons: vLLM's `with_cancellation` under Ray Serve (see `app.generations`), and HAProxy's
+splicing (see `app/haproxy.sh`). These tests fail without either remedy.
 """
 
 import json
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,7 +20,10 @@ pytestmark = [pytest.mark.engine]
 
 ABORT_SECONDS = 0.1
 # Added to the limit: one question to /metrics, by which the engine's state is seen.
-OBSERVATION_SECONDS = 0.1
+OBSERVATION_SECONDS = 0.05
+# The best of these is judged: a machine with more to do than it has cores delays any of them. A
+# request that is not aborted runs for seconds and fails every one.
+TRIALS = 3
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/completions": completion(),
@@ -27,7 +32,11 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def ask(base: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> socket.socket:
-    """A request on a bare socket, which can be closed at any time."""
+    """A request on a bare socket, which can be closed at any time.
+
+    Head and body go in segments of their own, as most clients send them: that is what HAProxy with
+    splicing stumbles over.
+    """
     url = httpx.URL(base)
     data = json.dumps(body).encode()
     lines = [
@@ -38,14 +47,23 @@ def ask(base: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> 
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     connection = socket.create_connection((url.host, url.port or 80), timeout=10)
-    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+    time.sleep(0.005)
+    connection.sendall(data)
     return connection
 
 
-def wait_for(service: Service, running: int, seconds: float) -> float:
+@pytest.fixture(scope="module")
+def operator(service: Service) -> Iterator[httpx.Client]:
+    with service.operator() as client:
+        yield client
+
+
+def wait_for(service: Service, operator: httpx.Client, running: int, seconds: float) -> float:
     """Seconds until the engine runs this many requests."""
     begun = time.monotonic()
-    while service.metrics()["num_requests_running"] != running:
+    while service.metrics(operator)["num_requests_running"] != running:
         if time.monotonic() - begun > seconds:
             raise AssertionError(f"not {running} requests running after {seconds} s")
     return time.monotonic() - begun
@@ -54,21 +72,25 @@ def wait_for(service: Service, running: int, seconds: float) -> float:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
 def test_the_engine_stops_within_100_ms(
-    service: Service, base: str, path: str, stream: bool
+    service: Service, operator: httpx.Client, base: str, path: str, stream: bool
 ) -> None:
-    wait_for(service, 0, 20)
-    connection = ask(base, path, {**BODIES[path], "stream": stream}, service.headers())
-    if stream:
-        assert b"200 OK" in connection.recv(1000)
-    wait_for(service, 1, 5)
-    connection.close()
-    assert wait_for(service, 0, 5) < ABORT_SECONDS + OBSERVATION_SECONDS
-    before = service.metrics()["generation_tokens_total"]
-    time.sleep(0.3)
-    assert service.metrics()["generation_tokens_total"] == before
+    body = {**BODIES[path], "stream": stream}
+    seconds = []
+    for _ in range(TRIALS):
+        wait_for(service, operator, 0, 20)
+        connection = ask(base, path, body, service.headers())
+        if stream:
+            assert b"200 OK" in connection.recv(1000)
+        wait_for(service, operator, 1, 5)
+        connection.close()
+        seconds.append(wait_for(service, operator, 0, 2))
+        before = service.metrics(operator)["generation_tokens_total"]
+        time.sleep(0.3)
+        assert service.metrics(operator)["generation_tokens_total"] == before
+    assert min(seconds) < ABORT_SECONDS + OBSERVATION_SECONDS
 
 
-def test_a_hundred_that_leave_occupy_nothing(service: Service) -> None:
+def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.Client) -> None:
     headers = service.headers("admin")
     for number in range(100):
         stream = number % 2 == 0
@@ -76,21 +98,23 @@ def test_a_hundred_that_leave_occupy_nothing(service: Service) -> None:
         if number % 10 == 0:
             time.sleep(0.05)  # some of them while the engine works, most before
         connection.close()
-    wait_for(service, 0, 10)
-    assert service.metrics()["num_requests_waiting"] == 0
+    wait_for(service, operator, 0, 10)
+    assert service.metrics(operator)["num_requests_waiting"] == 0
     answer = httpx.post(
         f"{service.url}/v1/completions", json=completion(max_tokens=2), headers=headers, timeout=30
     )
     assert answer.status_code == 200
 
 
-def test_what_was_generated_for_one_who_left_is_counted(service: Service) -> None:
+def test_what_was_generated_for_one_who_left_is_counted(
+    service: Service, operator: httpx.Client
+) -> None:
     headers = {**service.headers(), "x-request-timeout-seconds": "0.5"}
     answer = httpx.post(
         f"{service.url}/v1/completions", json=completion(), headers=headers, timeout=30
     )
     assert answer.status_code == 408  # Serve's own, by a header of the client's
-    wait_for(service, 0, 2)
-    last = [line for line in service.logs().splitlines() if " rayline.access " in line][-1]
+    wait_for(service, operator, 0, 2)
+    last = [line for line in service.logs().splitlines() if "route=/v1/completions" in line][-1]
     counted = int(last.partition("completion_tokens=")[2].split()[0])
     assert 0 < counted < 900

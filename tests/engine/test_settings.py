@@ -114,5 +114,5 @@ def test_the_guards_priorities_need_the_engines_scheduler() -> None:
 )
 def test_a_mistake_is_named_with_what_is_allowed(environ: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        settings(**environ)
+        from_environment({"MODEL_ID": "m", **environ}, "cuda")
     assert words in str(raised.value)

@@ -1,0 +1,49 @@
+"""Brings requests that are valid past the guard's bounds, so that the engine is tested with them.
+
+Loaded by schemathesis (`schemathesis.toml`). What is invalid on purpose stays as it is.
+"""
+
+import random
+from typing import Any
+
+import schemathesis  # type: ignore[import-not-found]
+
+from app.bounds import _PRIVILEGED
+from tests.app_e2e.service import MODEL
+
+FEW = 4
+KEPT = 0.3
+SUBJECTS = frozenset(
+    {"model", "messages", "prompt", "input", "tokens", "query", "items", "questions", "state"}
+)
+COUNTED = {
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens", "n"), 1),
+    **dict.fromkeys(("logprobs", "top_logprobs", "prompt_logprobs"), 0),
+}
+
+
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Fewer fields, as most pairs of vLLM's many exclude each other, and numbers that are small."""
+    meta, body = case.meta, case.body
+    if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
+        return
+    chance = random.Random(repr(sorted(body)))
+    closed = {*_PRIVILEGED, "priority"}
+    kept = {
+        name: value
+        for name, value in body.items()
+        if name not in closed and (name in SUBJECTS or chance.random() < KEPT)
+    }
+    if isinstance(kept.get("model"), str):
+        kept["model"] = MODEL
+    if "/chat/completions" in case.operation.path:
+        conversation = [{"role": "user", "content": "Why?"}]
+        batch = case.operation.path.endswith("/batch")
+        kept["messages"] = [conversation, conversation] if batch else conversation
+    for name, least in COUNTED.items():
+        if type(kept.get(name)) is int:
+            kept[name] = min(max(kept[name], least), FEW)
+    case.body = kept
+
+
+schemathesis.hook(before_call)
