@@ -79,7 +79,7 @@ _INJECTED: Mapping[str, str] = {
 }
 _HAS_DEFAULT = frozenset({"/v1/completions"})
 """Routes where leaving the field out means a small number, and only null means "no limit"."""
-_PRIVILEGED = (
+PRIVILEGED = (
     "chat_template",
     "ec_transfer_params",
     "kv_transfer_params",
@@ -101,9 +101,15 @@ def parse(body: bytes) -> dict[str, Any]:
     """The JSON object of a body; RefusedError 400 for what two parsers could read in two ways.
 
     That is: not UTF-8, a name twice in one object, NaN or Infinity, deeper than the parser goes.
+    Also for integers of more than 64 bits, which vLLM 0.32 takes and then fails on (500).
     """
     try:
-        document = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        document = json.loads(
+            body.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_machine_integer,
+        )
     except RecursionError:
         raise _deep(0) from None
     except ValueError as error:
@@ -132,6 +138,13 @@ def _no_constant(_: str) -> NoReturn:
     raise _JsonError
 
 
+def _machine_integer(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise RefusedError(400, "out_of_bounds", "An integer in the body has more than 64 bits.")
+    return number
+
+
 def check(
     document: dict[str, Any], template: str, role: Role, bounds: Bounds, model_length: int | None
 ) -> dict[str, Any]:
@@ -146,7 +159,17 @@ def check(
     if OPERATE not in role.groups:
         _privileged(document)
     _nested(document, bounds, OPERATE in role.groups)
+    if template == "/v1/responses":
+        _said_something(document.get("input"))
     return _max_tokens(document, template, role, model_length)
+
+
+def _said_something(messages: Any) -> None:
+    """vLLM 0.32 answers 500 to an assistant's message with an empty list as its content."""
+    for message in messages if isinstance(messages, list) else ():
+        said = isinstance(message, dict) and message.get("role") == "assistant"
+        if said and message.get("content") == []:
+            raise _over("input", "has a message of the assistant without content")
 
 
 def _numbers(document: Mapping[str, Any], bounds: Bounds) -> None:
@@ -196,7 +219,7 @@ def _sizes(document: Mapping[str, Any], bounds: Bounds) -> None:
 
 
 def _privileged(document: Mapping[str, Any]) -> None:
-    for field in _PRIVILEGED:
+    for field in PRIVILEGED:
         if document.get(field) is not None:
             raise _over(field, "is not open to your role; leave it out")
     if document.get("priority") not in (None, 0):

@@ -100,11 +100,11 @@ def bounded(make: Callable[..., Service]) -> Service:
     return make(bounds=Bounds(media_domains=frozenset({"images.example"})))
 
 
-def post(service: Service, body: bytes, user: str = "bob") -> httpx.Response:
+def post(service: Service, body: bytes, user: str = "bob", path: str = PATH) -> httpx.Response:
     async def one() -> httpx.Response:
         async with service.client() as client:
             headers = {**service.bearer(user), "Content-Type": "application/json"}
-            return await client.post(PATH, content=body, headers=headers)
+            return await client.post(path, content=body, headers=headers)
 
     answer: httpx.Response = run(one())
     return answer
@@ -152,9 +152,11 @@ def test_admin_may_use_privileged_fields_and_not_large_ones(bounded: Service) ->
         b"\xef\xbb\xbf{}",
         b'{"a": ' + b"[" * 100_000,
         b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"stream_interval": 9223372036854775808}',
+        b'{"stop_token_ids": [-9223372036854775809]}',
         b"{} {}",
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_json_that_two_parsers_could_read_differently(bounded: Service, body: bytes) -> None:
     answer = post(bounded, body)
@@ -255,3 +257,12 @@ def test_any_object_is_passed_or_refused(document: dict[str, Any]) -> None:
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())
         bounds.check(parsed, PATH, DEFAULTS["guest"], Bounds(), None)
+
+
+def test_an_assistant_who_said_nothing_is_refused_before_the_engine(bounded: Service) -> None:
+    said = [{"role": "assistant", "content": []}, {"role": "user", "content": "go on"}]
+    body = json.dumps({"model": "tiny", "input": said}).encode()
+    answer = post(bounded, body, path="/v1/responses")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "input"
+    assert bounded.backend.calls == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import schemathesis  # type: ignore[import-not-found]
 
-from app.bounds import _PRIVILEGED
+from app.bounds import PRIVILEGED
 from tests.app_e2e.service import MODEL
 
 FEW = 4
@@ -28,7 +28,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
         return
     chance = random.Random(repr(sorted(body)))
-    closed = {*_PRIVILEGED, "priority"}
+    closed = {*PRIVILEGED, "priority"}
     kept = {
         name: value
         for name, value in body.items()
