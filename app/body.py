@@ -1,16 +1,15 @@
 """Reading request bodies: bounded while they arrive, and forms without files on disk."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.asgi import Receive
 from app.errors import RefusedError
 
-Receive = Callable[[], Awaitable[Any]]
 TIMEOUT_S = 30.0
 _MOST_FIELDS, _MOST_FIELD_BYTES = 64, 8192
 

@@ -7,14 +7,13 @@ the caller's role may not call. What vLLM says of requests and of its good answe
 
 import functools
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app import routes
+from app.asgi import Message, Send
 
 PATH = "/openapi.json"
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 _REASONS: Mapping[int, str] = {
     400: "The request is malformed, out of bounds, or not what the engine takes.",
     401: "No token, or not a valid one.",

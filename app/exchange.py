@@ -2,18 +2,13 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
+from app.asgi import Message, Receive, Scope, Send
 from app.body import ClientGoneError
 from app.errors import Headers, RefusedError, new_request_id
 from app.usage import Usage
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 ENGINE_RETRY_S = 10.0
 _access = logging.getLogger("rayline.access")
 _log = logging.getLogger("rayline.guard")

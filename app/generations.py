@@ -7,16 +7,13 @@ generations to abort when the client is gone.
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
 from app import usage
+from app.asgi import Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Outputs = AsyncGenerator[Any, None]
 
 # How long an abandoned request waits for the engine's last numbers, so that they are counted.

@@ -13,12 +13,13 @@ from typing import Protocol
 
 from app import body as bodies
 from app import bounds, description, guard_settings, routes
+from app.asgi import ASGIApp, Receive, Scope, Send
 from app.auth.identity import Auth, Identity
 from app.auth.lockout import Lockout
 from app.auth.login import MAX_BODY_BYTES, Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
-from app.exchange import ASGIApp, Exchange, Receive, Scope, Send, unavailable
+from app.exchange import Exchange, unavailable
 from app.guard_settings import GuardSettings
 from app.headers import Received, for_engine, received
 from app.limits import Limits

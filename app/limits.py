@@ -52,11 +52,15 @@ class News:
     failed: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
 
+    def spend(self, key: str, requests: int, tokens: int) -> None:
+        """One user or service used this much more."""
+        before = self.spent.get(key, (0, 0))
+        self.spent[key] = (before[0] + requests, before[1] + tokens)
+
     def add(self, other: "News") -> None:
         """Take in another's spent and failed; running is not summed here."""
         for key, (requests, tokens) in other.spent.items():
-            before = self.spent.get(key, (0, 0))
-            self.spent[key] = (before[0] + requests, before[1] + tokens)
+            self.spend(key, requests, tokens)
         for key, count in other.failed.items():
             self.failed[key] = self.failed.get(key, 0) + count
 
@@ -68,7 +72,7 @@ class Limits:
         self._clock = clock
         self._most_running = most_running
         self._accounts: dict[str, Account] = {}
-        self._spent: dict[str, tuple[int, int]] = {}
+        self._news = News()
         self.running = 0
         """Requests that are with the engine now, streams included."""
 
@@ -94,7 +98,7 @@ class Limits:
             account.requests.used += 1
         account.running += 1
         self.running += 1
-        self._tell(who.key, 1, 0)
+        self._news.spend(who.key, 1, 0)
         return account
 
     def release(self, who: Identity, account: Account, tokens: int) -> None:
@@ -102,13 +106,13 @@ class Limits:
         account.running -= 1
         self.running -= 1
         account.tokens.used += tokens
-        self._tell(who.key, 0, tokens)
+        self._news.spend(who.key, 0, tokens)
 
     def take_news(self) -> News:
         """What happened since the last call, and what runs now, for the other replicas."""
-        spent, self._spent = self._spent, {}
-        running = {key: a.running for key, a in self._accounts.items() if a.running}
-        return News(spent=spent, running=running)
+        news, self._news = self._news, News()
+        news.running = {key: a.running for key, a in self._accounts.items() if a.running}
+        return news
 
     def learn(self, news: News) -> None:
         """Count what other replicas did. An empty News means: nobody else is known to run."""
@@ -121,10 +125,6 @@ class Limits:
             account.running_elsewhere = 0
         for key, count in news.running.items():
             self._account(key, now).running_elsewhere = count
-
-    def _tell(self, key: str, requests: int, tokens: int) -> None:
-        before = self._spent.get(key, (0, 0))
-        self._spent[key] = (before[0] + requests, before[1] + tokens)
 
     def _account(self, key: str, now: float) -> Account:
         """Accounts are as many as there are users and service tokens, so none is ever dropped."""

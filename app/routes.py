@@ -6,9 +6,11 @@ A request is judged by an exact look-up of its raw path, so there is nothing to 
 """
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from app.asgi import Scope
 
 PUBLIC = "public"
 """Answered by the guard itself, without a token."""
@@ -49,7 +51,6 @@ _GET: Mapping[str, str] = {
         /metrics /load /ping /server_info /is_sleeping /is_paused /weight_info /get_world_size
         /tokenizer_info /kv_event_sources /fault_tolerance/status""",
 }
-Scope = MutableMapping[str, Any]
 _PARAMETER = re.compile(r"\{[a-z_]+\}")
 
 

@@ -53,13 +53,9 @@ def images(settings: Settings) -> Images:
     )
 
 
+@lifecycle.exclusive()
 def up(settings: Settings) -> None:
     """From any state to a node that is Ready, with DNS, storage, GPUs and the operator's chart."""
-    with lifecycle.exclusive():
-        _up(settings)
-
-
-def _up(settings: Settings) -> None:
     preflight.judge(preflight.inspect(paths.cache_root()))
     holder = lifecycle.owner()
     if holder and not lifecycle.is_ours(holder):
@@ -97,7 +93,7 @@ def _start(settings: Settings, found: dict[str, Path], wanted: Images, *, leftov
         with console.step("stopping what is left of an earlier run"):
             lifecycle.stop()
     else:
-        lifecycle.stop(drain=False)  # a killed run may have left a link, rules or control groups
+        lifecycle.stop()  # a killed run may have left a link, rules or control groups
     _refuse_conflicts(settings)
     stores.enforce(paths.cache_root(), console.note)
     lifecycle.write_files(settings, found, wanted.pause)

@@ -38,13 +38,14 @@ def exclusive() -> Iterator[None]:
     """
     descriptor = os.open(paths.CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "Another `make sandbox` or `make sandbox-down` of this checkout is at work.",
+                "Wait for it, or end it; then type this again.",
+            ) from None
         yield
-    except BlockingIOError:
-        raise UserError(
-            "Another `make sandbox` or `make sandbox-down` of this checkout is at work.",
-            "Wait for it, or end it; then type this again.",
-        ) from None
     finally:
         os.close(descriptor)
 
@@ -198,10 +199,10 @@ def _first_process(unshare: "subprocess.Popen[bytes]") -> int:
     )
 
 
-def stop(*, drain: bool = True) -> None:
+def stop() -> None:
     """End the node and remove what it added to the host; works in any state."""
     holder = owner()
-    if drain and holder and holder["pid"]:
+    if holder and holder["pid"]:
         _drain(holder["pid"])
     host.kill_all()
     host.disconnect(STATE)
@@ -233,9 +234,9 @@ def _drain(pid: int) -> None:
         time.sleep(0.02)
 
 
-def remove_state(*, keep_logs: bool = True) -> None:
+def remove_state() -> None:
     """Delete the cluster's data; the logs of the last run stay for whoever asks why it failed."""
     for entry in STATE.iterdir() if STATE.exists() else ():
-        if keep_logs and entry.name == "logs":
+        if entry.name == "logs":
             continue
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

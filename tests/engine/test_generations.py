@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app import usage
-from app.generations import AbortsWithClient, Message, Receive, Scope, Send, counted
+from app.asgi import Message, Receive, Scope, Send
+from app.generations import AbortsWithClient, counted
 
 
 class OutputKind(enum.Enum):
