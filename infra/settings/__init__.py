@@ -1,4 +1,4 @@
-"""The stack configuration as a typed, frozen whole. No import of Pulumi: see infra/configuration.py."""
+"""The stack configuration as a typed, frozen whole. Imports no Pulumi: see infra.configuration."""
 
 from infra.settings.auth import Auth
 from infra.settings.base import Settings

@@ -19,6 +19,8 @@ class Settings(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
         str_strip_whitespace=True,
+        # `pulumi config set --path` writes 1 as a number, also where a text is meant, as in env.
+        coerce_numbers_to_str=True,
     )
 
 

@@ -30,7 +30,7 @@ class Model(Settings):
     pipeline_parallel: int = Field(1, ge=1)
     """Stages of layers, one after another; over workers, on GPUs."""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
-    """Type of the activations. AWQ needs float16."""
+    """Type of the activations. AWQ needs float16 (vLLM takes bfloat16 too, but not float32)."""
     max_model_len: int | None = Field(None, ge=1)
     """Tokens of prompt and answer together; absent: the model's own limit."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
@@ -43,9 +43,9 @@ class Model(Settings):
     """Mix prefill and decode in a step; absent: vLLM decides."""
     enforce_eager: bool | None = None
     """No CUDA graphs: less memory, slower; absent: vLLM decides."""
-    engine_args: dict[str, JsonValue] = {}
+    engine_args: dict[str, JsonValue] = Field({})
     """Any other engine argument of vLLM, such as {"quantization": "awq_marlin"}."""
-    env: dict[EnvName, str] = {}
+    env: dict[EnvName, str] = Field({})
     """More environment for this model's replicas. Not for secrets."""
     route: str | None = Field(None, pattern=r"^/[A-Za-z0-9._/-]*$")
     """Route prefix; absent: /<name>. One model may have /."""
@@ -56,6 +56,10 @@ class Model(Settings):
     weights_gib: float | None = Field(None, gt=0)
     """Size of the weights, for the check that they fit; absent: read from the local Hugging Face
     cache where the model is in it."""
+    kv_kib_per_token: float | None = Field(None, gt=0)
+    """KiB of KV cache that one token takes over all layers and cards, for the same check; absent:
+    computed from the model's config.json in the local Hugging Face cache. With grouped attention:
+    2 x layers x KV heads x head size x bytes of dtype / 1024."""
 
     @property
     def route_prefix(self) -> str:
@@ -88,7 +92,7 @@ class Ingress(Settings):
     """Ingress class; absent: the cluster's default."""
     tls_secret: str | None = None
     """Existing Secret with the certificate; absent: no TLS here."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field({})
     """Annotations for the ingress controller, such as time limits for long streams."""
 
 
@@ -103,6 +107,8 @@ class Serve(Settings):
     """Port of Serve's proxies and of the API's Service."""
     ingress: Ingress | None = None
     """Absent: the API is reachable inside the cluster only."""
+    replace_foreign: bool = False
+    """Let Ray delete applications that this stack did not make; false: refuse, and name them."""
 
 
 class Timeouts(Settings):

@@ -37,7 +37,7 @@ class Image(Settings):
     buildx_instance: str | None = None
     """Name of the buildx instance; absent: the default one."""
     pip_config: str | None = None
-    """A pip.conf on the machine that builds, for a mirror of PyPI. Given to the build as a secret."""
+    """A pip.conf on the machine that builds, for a mirror of PyPI. A build secret."""
     pull_secret: DnsLabel | None = None
     """Existing Secret of type kubernetes.io/dockerconfigjson, such as regcred."""
     pull_policy: Literal["IfNotPresent", "Always"] = "IfNotPresent"
@@ -68,8 +68,8 @@ class Storage(Settings):
     protect: bool = True
     """Refuse to delete the claim, and leave it in the cluster on `pulumi destroy`."""
     fix_permissions: bool = False
-    """Let the download Jobs give the folder to uid 1000, gid 100, as root, where it is not theirs yet.
-    For volumes that ignore fsGroup."""
+    """Let the download Jobs give the folder to uid 1000, gid 100, as root, where it is not theirs
+    yet. For volumes that ignore fsGroup."""
 
 
 class Operator(Settings):
@@ -91,7 +91,7 @@ class Operator(Settings):
         "https://raw.githubusercontent.com/ray-project/kuberay/v{version}/"
         "helm-chart/kuberay-operator/crds"
     )
-    """Folder or URL that holds ray.io_rayclusters.yaml and ray.io_rayservices.yaml. Helm installs CRDs
-    once and never upgrades them, so they are a part of this stack."""
+    """Folder or URL that holds ray.io_rayclusters.yaml and ray.io_rayservices.yaml. Helm installs
+    CRDs once and never upgrades them, so they are a part of this stack."""
     keep_crds: bool = True
     """Leave the CRDs on `pulumi destroy`: deleting them deletes every RayCluster of everyone."""

@@ -1,24 +1,28 @@
 """The RayCluster: head, GPU groups, and what every Ray container gets."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from infra.settings.base import DnsLabel, EnvName, Quantity, Resources, Settings, Toleration
 
+# ValidateRayClusterMetadata and MaxRayServiceNameLength of KubeRay 1.6.2,
+# ray-operator/controllers/ray/utils: a DNS-1035 label that leaves room for what is appended to it.
+RayName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=47)]
+
 
 class Head(Settings):
-    """The head pod. It runs no replica (num-cpus 0): GCS, dashboard, Serve's controller and a proxy."""
+    """The head pod. It runs no replica (num-cpus 0): GCS, dashboard, Serve's controller, proxy."""
 
     requests: Resources = Resources(cpu="3", memory="4G")
     """Reserved for the head."""
     limits: Resources = Resources(cpu="6", memory="8G")
     """What it may use at most."""
-    env: dict[EnvName, str] = {}
+    env: dict[EnvName, str] = Field({})
     """More environment for the head alone."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field({})
     """More labels of the head pod."""
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field({})
     """Labels of the nodes that may hold the head; empty: any."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints that the head accepts."""
@@ -27,17 +31,17 @@ class Head(Settings):
 class Ray(Settings):
     """The RayCluster as a whole."""
 
-    name: DnsLabel = "rayline"
-    """Name of the RayCluster; services and pods are named after it."""
+    name: RayName = "rayline"
+    """Name of the RayCluster; services and pods are named after it. 47 characters at most."""
     version: str = Field("2.60.0", pattern=r"^\d+\.\d+\.\d+$")
     """Ray's version in the image. KubeRay decides by it how to start and probe Ray."""
     service_account: DnsLabel | None = None
     """Name of the service account; absent: sa-<name>. It is created, and has no rights."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field({})
     """Labels of the RayCluster, and of head and worker pods."""
-    annotations: dict[str, str] = {}
-    """Annotations of the RayCluster."""
-    env: dict[EnvName, str] = {}
+    annotations: dict[str, str] = Field({})
+    """Annotations of the RayCluster, of head and worker pods, and of the head's Service."""
+    env: dict[EnvName, str] = Field({})
     """Environment of every Ray container. Not for secrets."""
     head: Head = Head()
     """The head pod."""
@@ -82,7 +86,7 @@ class GpuGroup(Settings):
     """Value of the label `nodeGroupLabel` of the nodes that hold the group."""
     node_group_label: str = "node.deckhouse.io/group"
     """Label by which nodes are grouped."""
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field({})
     """Further labels of the nodes."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints that the workers accept."""
@@ -91,10 +95,10 @@ class GpuGroup(Settings):
     limits: Resources = Resources(cpu="16", memory="24G")
     """What a worker may use at most."""
     shared_memory: Quantity = "8Gi"
-    """Size of /dev/shm, a part of the memory limit: Ray's object store and tensor parallelism use it."""
+    """Size of /dev/shm, part of the memory limit: for Ray's objects and tensor parallelism."""
     spread: bool = True
     """At most one worker of the group on a node."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field({})
     """More labels of the worker pods."""
-    env: dict[EnvName, str] = {}
+    env: dict[EnvName, str] = Field({})
     """More environment for this group's workers."""

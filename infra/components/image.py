@@ -1,0 +1,135 @@
+"""The image of head and workers: built and pushed, or given by digest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from infra.settings.platform import Image
+
+# Pulumi runs the program in infra/; the build's context is the repository. Relative, so that the
+# state is the same whichever checkout it was made from.
+CONTEXT = ".."
+DOCKERFILE = "../app/Dockerfile"
+# pulumi-docker is not a package of ours: teams on a plain Docker engine get its plug-in on demand.
+DOCKER_PLUGIN = "5.2.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceImageArgs:
+    """`tag` names the push; what is used is the digest. Credentials are of the registry."""
+
+    image: Image
+    tag: str
+    registry_username: pulumi.Input[str] | None = None
+    registry_password: pulumi.Input[str] | None = None
+
+
+class ServiceImage(pulumi.ComponentResource):
+    """`ref` is what pods run: repository@sha256:digest."""
+
+    ref: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rayline:platform:ServiceImage", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        if args.image.ref is not None:
+            self.ref = pulumi.Output.from_input(args.image.ref)
+        elif args.image.builder == "buildx":
+            self.ref = _built_by_buildx(name, args, child)
+        else:
+            self.ref = _DockerImage(name, args, child).repo_digest
+        self.register_outputs({"ref": self.ref})
+
+
+def _built_by_buildx(
+    name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    import pulumi_docker_build as docker_build
+
+    image = args.image
+    reference = f"{image.repository}:{args.tag}"
+    built = docker_build.Image(
+        name,
+        context={"location": CONTEXT},
+        dockerfile={"location": DOCKERFILE},
+        build_args=_build_args(image),
+        builder={"name": image.buildx_instance} if image.buildx_instance else None,
+        platforms=[docker_build.Platform.LINUX_AMD64],
+        registries=_registries(args),
+        secrets=_secrets(image),
+        tags=[reference],
+        push=True,
+        # 20 GB are not built to show a diff.
+        build_on_preview=False,
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            # The registry's clean-up is the registry's: a rollback may need yesterday's digest.
+            pulumi.ResourceOptions(retain_on_delete=True),
+        ),
+    )
+    # `ref` carries the tag as well, which containerd ignores beside a digest.
+    return built.digest.apply(lambda digest: f"{image.repository}@{digest}")
+
+
+def _build_args(image: Image) -> dict[str, str]:
+    return {"BASE": image.base, "REQUIREMENTS": image.requirements}
+
+
+def _secrets(image: Image) -> dict[str, pulumi.Input[str]] | None:
+    """pip's configuration may hold a password: it is mounted for one step, never in a layer."""
+    if image.pip_config is None:
+        return None
+    content = Path(image.pip_config).expanduser().read_text(encoding="utf-8")
+    return {"pip.conf": pulumi.Output.secret(content)}
+
+
+def _registries(args: ServiceImageArgs) -> list[Any] | None:
+    if args.registry_password is None or args.image.repository is None:
+        return None
+    return [
+        {
+            "address": args.image.repository.split("/")[0],
+            "username": args.registry_username,
+            "password": args.registry_password,
+        }
+    ]
+
+
+class _DockerImage(pulumi.CustomResource):
+    """pulumi-docker's Image by its type token: no package of it is needed for these few inputs.
+
+    https://www.pulumi.com/registry/packages/docker/api-docs/image/
+    """
+
+    def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions) -> None:
+        repository = str(args.image.repository)
+        registry: dict[str, Any] = {"server": repository.split("/")[0]}
+        if args.registry_password is not None:
+            registry |= {"username": args.registry_username, "password": args.registry_password}
+        props = {
+            "build": {
+                "context": CONTEXT,
+                "dockerfile": DOCKERFILE,
+                "platform": "linux/amd64",
+                "args": _build_args(args.image),
+            },
+            "imageName": f"{repository}:{args.tag}",
+            "registry": registry,
+            "skipPush": False,
+            "buildOnPreview": False,
+            "repoDigest": None,
+        }
+        version = pulumi.ResourceOptions(version=DOCKER_PLUGIN)
+        super().__init__(
+            "docker:index/image:Image", name, props, pulumi.ResourceOptions.merge(opts, version)
+        )
+
+    @property
+    @pulumi.getter(name="repoDigest")
+    def repo_digest(self) -> pulumi.Output[str]:
+        """repository@sha256:digest, known once it is pushed."""
+        return pulumi.Output.from_input(pulumi.get(self, "repo_digest"))

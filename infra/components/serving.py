@@ -1,0 +1,73 @@
+"""The Serve applications, and the API's way to its clients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.serve import ServeApplications, ServeApplicationsArgs
+from infra.settings import StackSettings
+from infra.specs import names, services
+from infra.specs.serve_config import serve_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationsArgs:
+    """`hashes` of the pods that the applications live in: where those restart, Serve is asked again."""
+
+    settings: StackSettings
+    hashes: Mapping[str, pulumi.Input[str]]
+
+
+class Applications(pulumi.ComponentResource):
+    """One Serve application a model. `status` is the state and route of each."""
+
+    status: pulumi.Output[Mapping[str, Mapping[str, str]]]
+
+    def __init__(
+        self, name: str, args: ApplicationsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rayline:serving:Applications", name, None, opts)
+        settings = args.settings
+        used = {names.HEAD, *(model.gpu_group for model in settings.models)}
+        applications = ServeApplications(
+            name,
+            ServeApplicationsArgs(
+                context=settings.cluster.context,
+                namespace=settings.cluster.namespace,
+                cluster=settings.ray.name,
+                head_service=names.head_service(settings),
+                token_secret=names.ray_token_secret(settings),
+                config=serve_config(settings),
+                pods={group: args.hashes[group] for group in sorted(used)},
+                deadline_seconds=settings.timeouts.model_ready_seconds,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.status = applications.applications
+        self.register_outputs({"status": self.status})
+
+
+class Api(pulumi.ComponentResource):
+    """The Service of the API and, where it is configured, its Ingress. Nothing else is exposed."""
+
+    address: pulumi.Output[str]
+    """host:port inside the cluster, by address: also valid where the cluster's names are not known."""
+
+    def __init__(
+        self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rayline:serving:Api", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        manifest = services.api_service(settings)
+        service = kubernetes.core.v1.Service(
+            name, metadata=manifest["metadata"], spec=manifest["spec"], opts=child
+        )
+        if settings.serve.ingress is not None:
+            ingress = services.ingress(settings)
+            kubernetes.networking.v1.Ingress(
+                name, metadata=ingress["metadata"], spec=ingress["spec"], opts=child
+            )
+        self.address = service.spec.cluster_ip.apply(lambda ip: f"{ip}:{settings.serve.port}")
+        self.register_outputs({"address": self.address})

@@ -1,0 +1,1 @@
+"""Running Ray pods brought to their wanted templates, as a Pulumi resource."""

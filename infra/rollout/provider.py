@@ -1,0 +1,5 @@
+from pulumi.dynamic import ResourceProvider
+
+
+class PodRolloutProvider(ResourceProvider):
+    """Being written."""

@@ -1,0 +1,110 @@
+"""Environment variables that a stack may not set: rayline's own, KubeRay's, and secrets."""
+
+import re
+from collections.abc import Mapping
+
+from infra.settings import StackSettings
+from infra.settings.problems import Problem, error, key_path, remove_command
+
+MODEL_VARIABLES: Mapping[str, str] = {
+    "MODEL_ID": "source",
+    "MODEL_REVISION": "revision",
+    "MODEL_NAME": "name",
+    "TENSOR_PARALLELISM": "tensorParallel",
+    "PIPELINE_PARALLELISM": "pipelineParallel",
+    "DTYPE": "dtype",
+    "GPU_MEMORY_UTIL": "gpuMemoryUtilization",
+    "MAX_MODEL_LEN": "maxModelLen",
+    "MAX_NUM_SEQS": "maxNumSeqs",
+    "CPU_OFFLOAD_GB": "cpuOffloadGb",
+    "ENABLE_CHUNKED_PREFILL": "chunkedPrefill",
+    "ENABLE_ENFORCE_EAGER": "enforceEager",
+    "ENGINE_ARGS": "engineArgs",
+    "GPU_GROUP": "gpuGroup",
+    "REPLICA_CPUS": "cpus",
+    "DRAIN_SECONDS": "drainSeconds",
+}
+"""Variable -> the key of a model that says it: what infra.specs.serve_config sets."""
+
+OTHER_VARIABLES: Mapping[str, str] = {
+    "HF_HOME": "the model cache is always at /data/model-cache",
+    "HF_HUB_CACHE": "the model cache is always at /data/model-cache",
+    "HF_HUB_OFFLINE": "replicas never download; the download Jobs do",
+    "HF_ENDPOINT": "use rayline:hub.endpoint",
+    "HF_TOKEN": "use rayline:hubToken (encrypted)",
+    "HUGGING_FACE_HUB_TOKEN": "use rayline:hubToken (encrypted)",
+    "JWT_KEY": "use rayline:jwtKey (encrypted)",
+    "JWT_PREVIOUS_KEYS": "use rayline:jwtPreviousKeys (encrypted)",
+    "USER_LIST": "use rayline:auth.users",
+    "ROLES": "use rayline:auth.roles",
+    "ACCESS_TOKEN_EXPIRE_MINUTES": "use rayline:auth.tokenMinutes",
+    "SKIP_EXP_CHECK": "use rayline:auth.skipExpiryCheck",
+    "REVOKED_SERVICE_TOKENS": "use rayline:auth.revokedServiceTokens",
+    "AUTH_CONFIG_DIR": "the auth Secret is always mounted at the same place",
+    "RAY_GRAFANA_HOST": "use rayline:ray.grafanaHost",
+    "RAY_PROMETHEUS_HOST": "use rayline:ray.prometheusHost",
+    "RAY_AUTH_MODE": "Ray's token authentication is always on",
+    "RAY_AUTH_TOKEN": "use rayline:rayToken (encrypted)",
+    "MY_POD_IP": "it is the pod's own address",
+    # kuberay v1.6.2 pod.go and validation.go: set by KubeRay, or refused without a status.
+    **dict.fromkeys(
+        (
+            "RAY_ADDRESS", "RAY_PORT", "RAY_IP", "FQ_RAY_IP", "RAY_CLUSTER_NAME",
+            "RAY_CLUSTER_NAMESPACE", "RAY_CLOUD_INSTANCE_ID", "RAY_NODE_TYPE_NAME",
+            "KUBERAY_GEN_RAY_START_CMD", "RAY_USAGE_STATS_KUBERAY_IN_USE",
+        ),
+        "KubeRay sets it",
+    ),
+    **dict.fromkeys(
+        ("RAY_REDIS_ADDRESS", "REDIS_PASSWORD", "REDIS_USERNAME", "RAY_external_storage_namespace"),
+        "KubeRay refuses it: fault tolerance of the head is not configured",
+    ),
+    "RAY_enable_autoscaler_v2": "KubeRay refuses it: rayline's groups have a fixed size",
+}  # fmt: skip
+
+_SECRET_WORDS = frozenset(
+    {"TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIALS", "APIKEY"}
+)
+
+
+def check(settings: StackSettings) -> list[Problem]:
+    """Names only; values are never shown, since one may be a secret at the wrong place."""
+    found: list[Problem] = []
+    for parts, names in _all(settings):
+        for name in names:
+            reason = _reason(name, parts)
+            if reason:
+                key = key_path(*parts, name)
+                found.append(error(key, f"may not be set: {reason}. Type: {remove_command(key)}"))
+    return found
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable's name says that its value is a secret: HF_TOKEN, OPENAI_API_KEY; not
+    TOKENIZERS_PARALLELISM."""
+    words = re.split(r"_+", name.upper())
+    return bool(_SECRET_WORDS & set(words)) or (words[-1] == "KEY" and len(words) > 1)
+
+
+def _all(settings: StackSettings) -> list[tuple[tuple[str | int, ...], Mapping[str, str]]]:
+    return [
+        (("ray", "env"), settings.ray.env),
+        (("ray", "head", "env"), settings.ray.head.env),
+        *((("gpuGroups", i, "env"), group.env) for i, group in enumerate(settings.gpu_groups)),
+        *((("models", i, "env"), model.env) for i, model in enumerate(settings.models)),
+    ]
+
+
+def _reason(name: str, parts: tuple[str | int, ...]) -> str | None:
+    if name in MODEL_VARIABLES:
+        number = parts[1] if parts[0] == "models" else "<number>"
+        return f"use rayline:models[{number}].{MODEL_VARIABLES[name]}"
+    if name in OTHER_VARIABLES:
+        return OTHER_VARIABLES[name]
+    if looks_secret(name):
+        return (
+            "its name says that it is a secret, and environment is stored in plain text in pods "
+            "and in the state. The secrets that rayline knows are encrypted keys of their own "
+            "(docs/configuration.md)"
+        )
+    return None

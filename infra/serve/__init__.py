@@ -1,0 +1,1 @@
+"""Ray Serve's applications as a Pulumi resource."""

@@ -1,0 +1,80 @@
+"""What is wrong with a configuration, as text for the person who wrote it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. `key` is spelled as users type it: `rayline:models[0].tensorParallel`; `message`
+    says what was given, what is allowed and what to type, and never holds a secret's value."""
+
+    severity: Severity
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.message}"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. Its text has one line a problem, every problem at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = [f"The stack configuration has {count}:", *(f"  - {p}" for p in problems)]
+        super().__init__("\n".join(lines))
+
+
+def error(key: str, message: str) -> Problem:
+    return Problem("error", key, message)
+
+
+def warning(key: str, message: str) -> Problem:
+    return Problem("warning", key, message)
+
+
+def key_path(*parts: str | int) -> str:
+    """A path as `pulumi config set --path` takes it: rayline:ray.labels["example.com/team"]."""
+    text = f"rayline:{parts[0]}"
+    for part in parts[1:]:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.replace("_", "").replace("-", "").isalnum():
+            text += f".{part}"
+        else:
+            text += f'["{part}"]'
+    return text
+
+
+def set_command(key: str, value: object) -> str:
+    """The command that gives a key a value; placeholders in <> are for the reader to replace."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text.replace(".", "").replace("-", "").replace("/", "").isalnum():
+        text = f"'{text}'"
+    return f"pulumi config set --path '{key}' {text}"
+
+
+def remove_command(key: str) -> str:
+    return f"pulumi config rm --path '{key}'"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'? ` or an empty text. Case and underscores do not count as differences."""
+
+    def plain(name: str) -> str:
+        return name.replace("_", "").replace("-", "").lower()
+
+    names = {plain(name): name for name in known}
+    close = get_close_matches(plain(given), names, n=1, cutoff=0.6)
+    return f"did you mean {names[close[0]]!r}? " if close else ""
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a sentence: a, b, c; or `none`."""
+    return ", ".join(str(name) for name in names) or "none"

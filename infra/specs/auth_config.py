@@ -1,0 +1,52 @@
+"""The content of the auth Secret, as `app.auth.config` reads it (docs/service.md)."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from infra.settings import StackSettings
+from infra.specs import Leaf
+
+# The service's limit for an alias (64) without a suffix of "_x" and 6 digits.
+_LONGEST_PLAIN = 56
+
+
+def auth_config(
+    settings: StackSettings, hashes: Mapping[str, Leaf], jwt_key: Leaf, previous: Leaf | None
+) -> dict[str, Leaf]:
+    """The Secret's `stringData`. `hashes` holds each user's by name; KeyError where one is missing.
+
+    Every name is always there, if only with an empty value: what is no longer said must not stay
+    behind in the cluster, above all keys whose tokens are still accepted.
+    """
+    auth = settings.auth
+    data: dict[str, Leaf] = {
+        "JWT_KEY": jwt_key,
+        "JWT_PREVIOUS_KEYS": "" if previous is None else previous,
+        "ACCESS_TOKEN_EXPIRE_MINUTES": str(auth.token_minutes),
+        "SKIP_EXP_CHECK": "true" if auth.skip_expiry_check else "false",
+        "REVOKED_SERVICE_TOKENS": " ".join(auth.revoked_service_tokens),
+        "ROLES": json.dumps(auth.roles, sort_keys=True) if auth.roles else "",
+        "USER_LIST": ", ".join(alias(user.name) for user in auth.users),
+    }
+    for user in auth.users:
+        data[f"{alias(user.name)}_USERNAME"] = user.name
+        data[f"{alias(user.name)}_HASHED_PASSWORD"] = hashes[user.name]
+        data[f"{alias(user.name)}_ROLE"] = user.role
+    return data
+
+
+def alias(user: str) -> str:
+    """The name by which the Secret's entries know a user: ALICE for alice.
+
+    Names that have no such form (Alice, a.b, 7) get one with digits of their hash, and with a small
+    letter that no other alias has: no two users share one, whatever other users there are.
+    """
+    plain = re.sub(r"[^A-Z0-9]", "_", user.upper())
+    if not plain[0].isalpha():
+        plain = f"U{plain}"
+    if plain.lower() == user and len(plain) <= _LONGEST_PLAIN:
+        return plain
+    digest = hashlib.sha256(user.encode()).hexdigest()[:6]
+    return f"{plain[:_LONGEST_PLAIN]}_x{digest}"

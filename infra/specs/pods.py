@@ -1,0 +1,244 @@
+"""Pod templates of head and workers, and what `ray start` is told.
+
+Read with KubeRay 1.6.2, ray-operator/controllers/ray/common/pod.go. What it adds by itself and is
+therefore not here: the command, RAY_ADDRESS, Ray's token (RAY_AUTH_MODE and RAY_AUTH_TOKEN of
+`authOptions`), the init container that waits for the head, /dev/shm of the head, and the probes.
+Those ask, for Ray from 2.53, /api/healthz of the dashboard's agent (port 52365) by HTTP: the health
+of the raylet and, on the head, of the GCS. No program such as wget is needed in the image.
+"""
+
+import json
+
+from infra.settings import StackSettings
+from infra.settings.ray import GpuGroup
+from infra.specs import Leaf, Spec, names, pod_parts
+
+# A node that may hold a model offers its group's name as a Ray resource: app/placement.py asks for
+# 0.001 of it for each process, so the GPUs alone decide how many fit.
+GROUP_RESOURCE = 1000
+# Beside the streams themselves: the start of `ray drain-node`, Serve's own margin (5 s), and Ray's
+# way out.
+STOP_MARGIN_SECONDS = 60
+# The grace period is a part of the template. In large steps it stays the same when a model with
+# another drain time is swapped in, so that a swap replaces no pod.
+GRACE_STEP_SECONDS = 300
+# Ray's head answers no SIGTERM with a drain: there is nothing to wait for.
+HEAD_GRACE_SECONDS = 30
+# Ray refuses less: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
+LEAST_OBJECT_STORE_BYTES = 75 * 1024 * 1024
+
+# KubeRay has no hook for the end of a worker. This one tells Ray that the node leaves now (a
+# deadline of 0 s: a stand-in for the replica needs this pod's card, so waiting for one is in vain),
+# whereupon Serve sends no more requests here and lets streams finish for the model's drain time
+# (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes). It returns when no
+# replica is left, so an idle worker ends at once; the grace period bounds it. Without a head there
+# is nobody to ask and nothing to wait for. `[S]`: or else grep would find this very text in the
+# command line of its own shell.
+DRAIN = """\
+timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
+  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
+while grep -qsa 'ray::[S]erveReplica' /proc/[0-9]*/cmdline; do sleep 1; done
+"""
+
+
+def head_template(settings: StackSettings, image: Leaf) -> Spec:
+    """Pod template of the head, without the hash annotation."""
+    head = settings.ray.head
+    env = pod_parts.environment(
+        _common_env(settings),
+        {
+            variable: address
+            for variable, address in (
+                ("RAY_GRAFANA_HOST", settings.ray.grafana_host),
+                ("RAY_PROMETHEUS_HOST", settings.ray.prometheus_host),
+            )
+            if address
+        },
+        settings.ray.env,
+        head.env,
+    )
+    container = {
+        **_container(settings, image, names.HEAD_CONTAINER, env),
+        "resources": {
+            "requests": pod_parts.amounts(head.requests),
+            "limits": pod_parts.amounts(head.limits),
+        },
+        "ports": [
+            {"name": "gcs-server", "containerPort": names.GCS_PORT},
+            {"name": "dashboard", "containerPort": names.DASHBOARD_PORT},
+            {"name": "client", "containerPort": names.CLIENT_PORT},
+            *_ports(settings),
+        ],
+        "volumeMounts": _mounts(),
+    }
+    component = head.labels.get(names.COMPONENT_LABEL, names.HEAD_COMPONENT)
+    return {
+        "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **head.labels}),
+        "spec": {
+            **_pod(settings),
+            "containers": [container],
+            "volumes": _volumes(settings),
+            "affinity": {"podAntiAffinity": pod_parts.one_a_node(component)},
+            **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
+            "terminationGracePeriodSeconds": HEAD_GRACE_SECONDS,
+        },
+    }
+
+
+def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Spec:
+    """Pod template of a group's workers, without the hash annotation. Independent of how many there
+    are and of other groups."""
+    env = pod_parts.environment(
+        _common_env(settings), {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env
+    )
+    cards = {group.gpu.resource: group.gpu.count}
+    container = {
+        **_container(settings, image, names.WORKER_CONTAINER, env),
+        "resources": {
+            "requests": pod_parts.amounts(group.requests, cards),
+            "limits": pod_parts.amounts(group.limits, cards),
+        },
+        "ports": _ports(settings),
+        "volumeMounts": [
+            *_mounts(),
+            {"name": pod_parts.SHM_VOLUME, "mountPath": "/dev/shm"},
+            # The folder, never subPath: kubelet updates the files of a folder in running pods.
+            {"name": pod_parts.AUTH_VOLUME, "mountPath": names.AUTH_MOUNT, "readOnly": True},
+        ],
+        "lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", DRAIN]}}},
+    }
+    container["env"] = [
+        {"name": "MY_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        *env,
+    ]
+    component = names.component(group)
+    selector = dict(group.node_selector)
+    affinity: Spec = {}
+    if group.node_group is not None:
+        selector = {group.node_group_label: group.node_group, **selector}
+        affinity["nodeAffinity"] = pod_parts.on_nodes(group.node_group_label, group.node_group)
+    if group.spread:
+        affinity["podAntiAffinity"] = pod_parts.one_a_node(component)
+    return {
+        "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **group.labels}),
+        "spec": {
+            **_pod(settings),
+            "containers": [container],
+            "volumes": [
+                *_volumes(settings),
+                {
+                    "name": pod_parts.SHM_VOLUME,
+                    "emptyDir": {"medium": "Memory", "sizeLimit": group.shared_memory},
+                },
+                {
+                    "name": pod_parts.AUTH_VOLUME,
+                    "secret": {
+                        "secretName": settings.auth.secret_name,
+                        "defaultMode": pod_parts.SECRET_FILE_MODE,
+                    },
+                },
+            ],
+            **({"affinity": affinity} if affinity else {}),
+            **_placement(selector, pod_parts.tolerations(group.tolerations)),
+            "terminationGracePeriodSeconds": grace_seconds(settings, group),
+        },
+    }
+
+
+def head_start_params(settings: StackSettings) -> dict[str, str]:
+    """`ray start` of the head. num-cpus 0: no replica is ever placed there."""
+    return {
+        "dashboard-host": "0.0.0.0",
+        "num-cpus": "0",
+        "num-gpus": "0",
+        "metrics-export-port": str(settings.ray.metrics_port),
+    }
+
+
+def worker_start_params(settings: StackSettings, group: GpuGroup) -> dict[str, str]:
+    """`ray start` of a worker; KubeRay takes num-cpus and memory from the container's limits.
+
+    The values stand in a command line of bash: $MY_POD_IP is expanded there, and the JSON keeps its
+    quotes by the single ones, which KubeRay trims before it reads it (getResourcesMap). num-gpus is
+    said and not left to KubeRay, which only knows resources whose names end with `gpu`; 0 with
+    vLLM for the CPU, whose processes never ask for one.
+    """
+    gpus = 0 if settings.image.requirements == "app-cpu.txt" else group.gpu.count
+    # Ray's default, 30 % of the memory, may not fit into /dev/shm, and would then lie on disk.
+    store = max(pod_parts.number_of_bytes(group.shared_memory) // 2, LEAST_OBJECT_STORE_BYTES)
+    return {
+        "node-ip-address": "$MY_POD_IP",
+        "num-gpus": str(gpus),
+        "object-store-memory": str(store),
+        "resources": f"'{json.dumps({group.name: GROUP_RESOURCE})}'",
+        "metrics-export-port": str(settings.ray.metrics_port),
+    }
+
+
+def grace_seconds(settings: StackSettings, group: GpuGroup) -> int:
+    """Time for a worker to end: the longest drain of its models and a margin, rounded up."""
+    drains = [model.drain_seconds for model in settings.models if model.gpu_group == group.name]
+    needed = max(drains, default=0) + STOP_MARGIN_SECONDS
+    return -(-needed // GRACE_STEP_SECONDS) * GRACE_STEP_SECONDS
+
+
+def _common_env(settings: StackSettings) -> dict[str, str]:
+    """HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is
+    read-only, and Transformers wants to write the code of a model that brings its own."""
+    return {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
+
+
+def _container(settings: StackSettings, image: Leaf, name: str, env: list[Spec]) -> Spec:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": settings.image.pull_policy,
+        "env": env,
+        "securityContext": pod_parts.container_security(),
+    }
+
+
+def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
+    annotations = dict(settings.ray.annotations)
+    return {
+        "labels": {**settings.ray.labels, **labels, **names.managed_labels(settings)},
+        **({"annotations": annotations} if annotations else {}),
+    }
+
+
+def _pod(settings: StackSettings) -> Spec:
+    """Nothing in a Ray pod speaks to the API server, so no token of it lies there. Links to other
+    Services would be variables such as RAYLINE_PORT, which programs take for settings."""
+    return {
+        "serviceAccountName": names.service_account(settings),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_parts.pod_security(),
+        **pod_parts.pull_secrets(settings),
+    }
+
+
+def _ports(settings: StackSettings) -> list[Spec]:
+    """KubeRay looks for these two names: for Prometheus, and for the Service of a RayService."""
+    return [
+        {"name": "metrics", "containerPort": settings.ray.metrics_port},
+        {"name": names.SERVE_PORT_NAME, "containerPort": settings.serve.port},
+    ]
+
+
+def _mounts() -> list[Spec]:
+    return [
+        pod_parts.cache_mount(read_only=True),
+        {"name": pod_parts.LOG_VOLUME, "mountPath": "/tmp/ray"},
+    ]
+
+
+def _volumes(settings: StackSettings) -> list[Spec]:
+    return [pod_parts.cache_volume(settings), {"name": pod_parts.LOG_VOLUME, "emptyDir": {}}]
+
+
+def _placement(selector: dict[str, str], accepted: list[Spec]) -> Spec:
+    return {
+        **({"nodeSelector": selector} if selector else {}),
+        **({"tolerations": accepted} if accepted else {}),
+    }

@@ -1,0 +1,68 @@
+"""Ray Serve's configuration: one application a model.
+
+The body of PUT /api/serve/applications/, and `serveConfigV2` of a RayService
+(https://docs.ray.io/en/releases-2.60.0/serve/api/index.html#rest-api). It holds no secret: users
+and keys reach the replicas as files of the auth Secret.
+"""
+
+import json
+
+from infra.settings import StackSettings
+from infra.settings.models import Model
+from infra.specs import Spec
+
+IMPORT_PATH = "app.main:model"
+DEPLOYMENT = "VLLMDeployment"
+"""The one deployment of each application: `app.main.DEPLOYMENT`."""
+
+
+def serve_config(settings: StackSettings) -> Spec:
+    """The whole configuration, since Serve removes the applications that it does not name."""
+    return {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
+        "applications": [application(model) for model in settings.models],
+    }
+
+
+def application(model: Model) -> Spec:
+    """One application. Where its processes go, the image's code says from this environment; no
+    working_dir, since that code is in the image."""
+    return {
+        "name": model.name,
+        "route_prefix": model.route_prefix,
+        "import_path": IMPORT_PATH,
+        "runtime_env": {"env_vars": environment(model)},
+        "deployments": [{"name": DEPLOYMENT, "num_replicas": model.replicas}],
+    }
+
+
+def environment(model: Model) -> dict[str, str]:
+    """What `app.settings.from_environment` reads (docs/service.md), without what is left to it.
+
+    `model.env` comes first: what this configuration says itself cannot be said otherwise there.
+    """
+    optional: dict[str, object] = {
+        "MODEL_REVISION": model.revision,
+        "MAX_MODEL_LEN": model.max_model_len,
+        "MAX_NUM_SEQS": model.max_num_seqs,
+        "CPU_OFFLOAD_GB": model.cpu_offload_gb,
+        "ENABLE_CHUNKED_PREFILL": model.chunked_prefill,
+        "ENABLE_ENFORCE_EAGER": model.enforce_eager,
+        "ENGINE_ARGS": json.dumps(model.engine_args, sort_keys=True) if model.engine_args else None,
+    }
+    return {
+        **model.env,
+        "MODEL_ID": model.source,
+        "MODEL_NAME": model.name,
+        "TENSOR_PARALLELISM": str(model.tensor_parallel),
+        "PIPELINE_PARALLELISM": str(model.pipeline_parallel),
+        "DTYPE": model.dtype,
+        "GPU_MEMORY_UTIL": str(model.gpu_memory_utilization),
+        "GPU_GROUP": model.gpu_group,
+        "REPLICA_CPUS": str(model.cpus),
+        "DRAIN_SECONDS": str(model.drain_seconds),
+        # Weights are in the cache before anything is served; a replica never downloads.
+        "HF_HUB_OFFLINE": "1",
+        **{name: str(value) for name, value in optional.items() if value is not None},
+    }

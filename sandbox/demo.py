@@ -1,0 +1,30 @@
+"""From a running sandbox to an answer: what `make up` does after `make sandbox`."""
+
+import time
+
+from sandbox import console, first_answer
+from sandbox.first_answer import Answer
+from sandbox.local_stack import LocalStack
+from sandbox.settings import Settings
+
+
+def deploy(settings: Settings) -> None:
+    """Bring the stack `local` up and print the model's answer, as it comes."""
+    started = time.monotonic()
+    stack = LocalStack()
+    stack.prepare(settings)
+    stack.up()
+    outputs = stack.outputs()
+    console.note(f"asking {next(iter(outputs['models']))}: {first_answer.QUESTION}")
+    print("\n    ", end="", flush=True)
+    for piece in first_answer.ask(outputs):
+        if isinstance(piece, Answer):
+            print("\n")
+            console.note(
+                f"{piece.tokens} tokens, {piece.tokens_per_second:.1f} tokens/s, first after "
+                f"{piece.first_token_seconds:.2f} s; {time.monotonic() - started:.0f} s in all"
+            )
+        else:
+            print(piece.replace("\n", "\n    "), end="", flush=True)
+    console.note(f"yours: {outputs['curl']}")
+    console.note("the password: make password")

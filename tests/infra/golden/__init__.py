@@ -1,0 +1,82 @@
+"""Golden files: every object that the production stack makes, as YAML.
+
+After a wanted change of infra/specs: `python -m tests.infra.golden`, and read the diff.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.settings import StackSettings
+from infra.specs import services
+from infra.specs.auth_config import auth_config
+from infra.specs.download_job import download_job
+from infra.specs.ray_cluster import ray_cluster, template_hashes
+from infra.specs.ray_service import ray_service
+from infra.specs.serve_config import serve_config
+from tests.infra.specs.howto import IMAGE, production
+
+FOLDER = Path(__file__).parent
+
+
+def objects(settings: StackSettings) -> Mapping[str, Any]:
+    """File name -> content, of everything that infra.specs makes."""
+    hashes = template_hashes(settings, IMAGE)
+    found = {
+        "ray-cluster.yaml": ray_cluster(settings, IMAGE, hashes),
+        "ray-service.yaml": ray_service(settings, IMAGE, hashes),
+        "serve-config.yaml": serve_config(settings),
+        "auth-secret.yaml": auth_config(
+            settings,
+            {user.name: f"<hash of {user.name}'s password>" for user in settings.auth.users},
+            "<signing key>",
+            "<previous signing keys>",
+        ),
+        "api-service.yaml": services.api_service(settings),
+        **{
+            f"download-{model.name.lower()}.yaml": download_job(settings, model, IMAGE)
+            for model in settings.models
+        },
+    }
+    if settings.serve.ingress is not None:
+        found["ingress.yaml"] = services.ingress(settings)
+    return found
+
+
+def texts(settings: StackSettings | None = None) -> dict[str, str]:
+    """File name -> text of the production stack, or of the one that is given."""
+    return {
+        name: yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=100)
+        for name, content in objects(settings or production()).items()
+    }
+
+
+def update() -> list[Path]:
+    """Write the files that have changed and remove those that no object has; these paths."""
+    wanted = texts()
+    changed = [path for path in FOLDER.glob("*.yaml") if path.name not in wanted]
+    for path in changed:
+        path.unlink()
+    for name, text in wanted.items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            changed.append(path)
+    return changed
+
+
+class _Dumper(yaml.SafeDumper):
+    """Without anchors, which the repeated labels would become; texts of several lines as blocks."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
