@@ -133,8 +133,9 @@ def _secret_problems(
             )
         elif not given[name].strip():
             found.append(error(key_path(name), f"is empty. Type: {entry.command}"))
-    if given.get("jwtKey", "").strip() and (wrong := jwt_key_problem(given["jwtKey"].strip())):
-        found.append(error(key_path("jwtKey"), f"{wrong}, then: {SECRET_KEYS['jwtKey'].command}"))
+    key = given.get("jwtKey", "").strip()
+    if key and "jwtKey" in encrypted and (wrong := jwt_key_problem(key)):
+        found.append(error(key_path("jwtKey"), f"{wrong}. Type: {SECRET_KEYS['jwtKey'].command}"))
     if given.get("userHashes", "").strip():
         found += _hash_problems(given["userHashes"], settings)
     return found
@@ -158,7 +159,7 @@ def _hash_problems(text: str, settings: StackSettings | None) -> list[Problem]:
                 )
             )
         elif wrong := hash_problem(value):
-            found.append(error(here, wrong))
+            found.append(error(here, f"{wrong}. Type: {command.replace('<name>', name)}"))
     return found
 
 

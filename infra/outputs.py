@@ -49,9 +49,7 @@ def dashboard(settings: StackSettings) -> str:
 
 def routes(settings: StackSettings) -> dict[str, dict[str, str]]:
     """Models of a RayService: KubeRay knows their state, Pulumi their routes."""
-    return {
-        model.name: {"route_prefix": model.route_prefix} for model in settings.models
-    }
+    return {model.name: {"route_prefix": model.route_prefix} for model in settings.models}
 
 
 def curl(settings: StackSettings, base: str) -> str:

@@ -43,9 +43,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             registry_password=secrets.registry_password,
         ),
     )
-    operator = KubeRayOperator(
-        "kuberay-operator", KubeRayOperatorArgs(settings=settings), after()
-    )
+    operator = KubeRayOperator("kuberay-operator", KubeRayOperatorArgs(settings=settings), after())
     namespace = Namespace("namespace", NamespaceArgs(settings=settings), after())
     cache = ModelCache("model-cache", ModelCacheArgs(settings=settings), after(namespace))
     auth = Auth("auth", AuthArgs(settings=settings, secrets=secrets), after(namespace))

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from sandbox import console, operations, paths, preflight, settings
+from sandbox import console, demo, operations, paths, preflight, settings
 from sandbox.errors import SandboxError
 
 
@@ -13,6 +13,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True)
     verbs.add_parser("tools", help="find, download or build every binary")
     verbs.add_parser("up", help="start the one-node Kubernetes")
+    verbs.add_parser("deploy", help="`pulumi up` of the stack `local`, then a chat through its API")
+    verbs.add_parser("hub", help="serve the tiny model to pods, as the hub would")
     verbs.add_parser("status", help="one line a component")
     verbs.add_parser("env", help="print the variables that a shell needs, to eval")
     down = verbs.add_parser("down", help="stop it and remove what it added to the machine")
@@ -32,6 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
                 operations.tools()
             case "up":
                 operations.up(chosen)
+            case "deploy":
+                demo.deploy(chosen)
+            case "hub":
+                operations.hub(chosen)
             case "status":
                 return 0 if operations.status(chosen) else 1
             case "env":

@@ -1,9 +1,12 @@
-"""The Pulumi stack `local`: its state, its passphrase, and what of its configuration only the sandbox
-knows. Everything lies in .sandbox, since it ends with the cluster; a checkout stays clean."""
+"""The Pulumi stack `local`: state, passphrase, and what of its configuration only the sandbox knows.
+
+Everything lies in .sandbox, since it ends with the cluster; a checkout stays clean.
+"""
 
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from sandbox.settings import Settings
 from sandbox.toolchain import TOOLS
 
 NAME = "local"
+PROJECT = paths.CHECKOUT / "Pulumi.yaml"
 GIVEN = paths.CHECKOUT / "Pulumi.local.yaml"
 SALT = "encryptionsalt"
 
@@ -88,8 +92,7 @@ class LocalStack:
         except yaml.YAMLError as error:
             raise UserError(f"{GIVEN.name} is not YAML: {error}") from None
         self.write(merged(given, injected(settings), self.read().get(SALT)))
-        if self.run("stack", "select", "--create").returncode:
-            raise SandboxError("pulumi could not make the stack `local`; its message is above.")
+        self._create()
 
     def read(self) -> dict[str, Any]:
         """The stack file as it is; empty before the first time."""
@@ -101,17 +104,9 @@ class LocalStack:
     def run(self, *arguments: str, capture: bool = False) -> "subprocess.CompletedProcess[str]":
         """Run pulumi on this stack; what it prints goes to the terminal unless `capture`."""
         given = [*arguments, "--stack", NAME]
-        if arguments[:2] != ("stack", "output"):
+        if arguments[0] != "stack":
             given += ["--config-file", str(self.config_file)]
-        return subprocess.run(
-            [str(operations.BIN / "pulumi"), *given],
-            cwd=paths.CHECKOUT,
-            env=os.environ | self.environment,
-            text=True,
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.PIPE if capture else None,
-            check=False,
-        )
+        return self._pulumi(paths.CHECKOUT, given, capture=capture)
 
     def up(self) -> None:
         """`pulumi up`; SandboxError when it fails, which has said why itself."""
@@ -127,3 +122,24 @@ class LocalStack:
         if done.returncode:
             raise SandboxError(f"pulumi could not read the stack's outputs: {done.stderr}")
         return dict(json.loads(done.stdout))
+
+    def _create(self) -> None:
+        """Make the stack in the state. Run beside a copy of Pulumi.yaml: the command writes the salt
+        to the stack file of its project, and that must not be the committed one."""
+        shutil.copy(PROJECT, self.folder / PROJECT.name)
+        done = self._pulumi(self.folder, ["stack", "select", NAME, "--create"], capture=True)
+        if done.returncode:
+            raise SandboxError(f"pulumi could not make the stack {NAME}: {done.stderr.strip()}")
+
+    def _pulumi(
+        self, folder: Path, arguments: list[str], *, capture: bool
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(operations.BIN / "pulumi"), *arguments],
+            cwd=folder,
+            env=os.environ | self.environment,
+            text=True,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.PIPE if capture else None,
+            check=False,
+        )

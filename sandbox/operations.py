@@ -9,6 +9,8 @@ from sandbox import chart, console, debian, paths, preflight, toolchain
 from sandbox.cluster import bootstrap
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.errors import SandboxError, UserError
+from sandbox.hub import deploy as hub_deployment
+from sandbox.hub import image as hub_image
 from sandbox.images import base, registry, stores, system
 from sandbox.node import health, host, layout, lifecycle
 from sandbox.settings import Settings
@@ -157,6 +159,24 @@ def _registry_answers(wanted: Images) -> bool:
 
 def _builder_answers(settings: Settings) -> bool:
     return next(row.ok for row in health.rows(settings) if row.name == "buildkitd")
+
+
+def hub(settings: Settings) -> None:
+    """Bring up the hub of models; nothing is done where it serves already."""
+    holder = lifecycle.owner()
+    if holder and not lifecycle.is_ours(holder):
+        lifecycle.refuse_foreign(holder)
+    if not holder:
+        raise UserError("The sandbox is not running.", "Start it with: make sandbox")
+    stand_in, buildctl = base.reference(settings.registry), BIN / "buildctl"
+    kubectl = Kubectl(BIN / "kubectl", lifecycle.KUBECONFIG)
+    image = hub_image.reference(settings.registry, stand_in)
+    if registry.digest(image) is None:
+        with console.step("the hub's image (trains the tiny model)"):
+            base.ensure(stand_in, buildctl, _log("base-image"))
+            hub_image.ensure(image, stand_in, buildctl, _log("hub-image"))
+    hub_deployment.ensure(kubectl, image, "See: kubectl -n rayline-hub get pods,events")
+    console.note(f"hub: {hub_deployment.URL}; here: {hub_deployment.address(kubectl)}")
 
 
 def environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.configuration import Secrets
-from infra.generated import GeneratedSecret
+from infra.generated.resource import GeneratedSecret
 from infra.settings import StackSettings
 from infra.settings.auth import User
 from infra.specs import names
@@ -78,9 +78,7 @@ class Auth(pulumi.ComponentResource):
         )
 
 
-def _hash(
-    user: User, secrets: Secrets, made: Mapping[str, GeneratedSecret]
-) -> pulumi.Output[str]:
+def _hash(user: User, secrets: Secrets, made: Mapping[str, GeneratedSecret]) -> pulumi.Output[str]:
     if user.name in made:
         return made[user.name].hash
     assert secrets.user_hashes is not None

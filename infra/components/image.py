@@ -8,10 +8,9 @@ import pulumi
 
 from infra.settings.platform import Image
 
-# Pulumi runs the program in infra/; the build's context is the repository. Relative, so that the
-# state is the same whichever checkout it was made from.
-CONTEXT = ".."
-DOCKERFILE = "../app/Dockerfile"
+# Relative, so that the state is the same whichever checkout it was made from.
+CONTEXT = "."
+DOCKERFILE = "./app/Dockerfile"
 # pulumi-docker is not a package of ours: teams on a plain Docker engine get its plug-in on demand.
 DOCKER_PLUGIN = "5.2.0"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.rollout import PodRollout, PodRolloutArgs
+from infra.rollout.resource import PodRollout, PodRolloutArgs
 from infra.settings import StackSettings
 from infra.specs import names
 from infra.specs.ray_cluster import ray_cluster, template_hashes
@@ -18,7 +18,7 @@ def hashes_of(
     """Template hash of the head and of each group, as soon as the image's digest is known."""
     known = pulumi.Output.from_input(image).apply(lambda ref: template_hashes(settings, ref))
     groups = [names.HEAD, *(group.name for group in settings.gpu_groups)]
-    return {group: known.apply(lambda found, group=group: found[group]) for group in groups}
+    return {group: known[group] for group in groups}
 
 
 class ServiceAccount(pulumi.ComponentResource):

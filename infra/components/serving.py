@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.serve import ServeApplications, ServeApplicationsArgs
+from infra.serve.resource import ServeApplications, ServeApplicationsArgs
 from infra.settings import StackSettings
 from infra.specs import names, services
 from infra.specs.serve_config import serve_config
+
+# What a preview shows: Kubernetes gives the address when the Service is made.
+UNKNOWN = "<known after up>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,7 @@ class ApplicationsArgs:
     """`hashes` of the pods that the applications live in: where those restart, Serve is asked again."""
 
     settings: StackSettings
-    hashes: Mapping[str, pulumi.Input[str]]
+    hashes: Mapping[str, pulumi.Output[str]]
 
 
 class Applications(pulumi.ComponentResource):
@@ -69,5 +72,7 @@ class Api(pulumi.ComponentResource):
             kubernetes.networking.v1.Ingress(
                 name, metadata=ingress["metadata"], spec=ingress["spec"], opts=child
             )
-        self.address = service.spec.cluster_ip.apply(lambda ip: f"{ip}:{settings.serve.port}")
+        self.address = service.spec.cluster_ip.apply(
+            lambda ip: f"{ip or UNKNOWN}:{settings.serve.port}"
+        )
         self.register_outputs({"address": self.address})

@@ -5,11 +5,13 @@ this module by name in a process of its own: no effect on import, nothing in `se
 """
 
 import hashlib
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from pulumi.dynamic import (
     CreateResult,
     DiffResult,
@@ -17,6 +19,9 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
+
+if TYPE_CHECKING:
+    from infra.kube.client import KubeClient
 
 # The operator watches all four and does not start where one is missing.
 # https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/crds
@@ -36,9 +41,7 @@ class CrdsProvider(ResourceProvider):
             name for name in ("context", "version", "keep") if olds.get(name) != news.get(name)
         ]
         replaces = [name for name in changed if name == "context"]
-        return DiffResult(
-            changes=bool(changed) or bool(olds.get("missing")), replaces=replaces
-        )
+        return DiffResult(changes=bool(changed) or bool(olds.get("missing")), replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(id_=f"ray.io-{props['context']}", outs=apply(props))
@@ -47,10 +50,10 @@ class CrdsProvider(ResourceProvider):
         return UpdateResult(outs=apply(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        from infra.kube import KubeClient
+        from infra.kube.client import KubeClient
 
-        client = KubeClient(props["context"])
-        missing = [kind for kind in KINDS if client.find(path(kind)) is None]
+        with KubeClient(props["context"]) as client:
+            missing = [kind for kind in KINDS if client.call("GET", path(kind)).status == 404]
         if len(missing) == len(KINDS):
             return ReadResult(id_="", outs={})
         return ReadResult(id_=id_, outs={**props, "missing": missing})
@@ -58,11 +61,11 @@ class CrdsProvider(ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         if props["keep"]:
             return
-        from infra.kube import KubeClient
+        from infra.kube.client import KubeClient
 
-        client = KubeClient(props["context"])
-        for kind in KINDS:
-            client.delete(path(kind))
+        with KubeClient(props["context"]) as client:
+            for kind in KINDS:
+                client.delete(path(kind))
 
 
 def path(kind: str) -> str:
@@ -70,17 +73,47 @@ def path(kind: str) -> str:
 
 
 def apply(props: dict[str, Any]) -> dict[str, Any]:
-    """All files read before the first is applied, so that a wrong source changes nothing."""
-    from infra.kube import KubeClient
+    """All files are read before the first is applied, so that a wrong source changes nothing."""
+    from infra.kube.client import KubeClient
 
     texts = {kind: fetch(props["source"], kind) for kind in KINDS}
-    client = KubeClient(props["context"])
-    for kind, text in texts.items():
-        client.apply(path(kind), text, field_manager=FIELD_MANAGER)
-    for kind in KINDS:
-        client.wait(path(kind), condition="Established", seconds=READY_SECONDS)
+    with KubeClient(props["context"]) as client:
+        for kind, text in texts.items():
+            apply_one(client, kind, text)
+        for kind in KINDS:
+            wait_until_served(client, kind)
     digests = {kind: hashlib.sha256(text.encode()).hexdigest() for kind, text in texts.items()}
     return {name: props[name] for name in INPUTS} | {"digests": digests, "missing": []}
+
+
+def apply_one(client: "KubeClient", kind: str, text: str) -> None:
+    """Server-side apply; what Helm or kubectl set before becomes ours (`force`), as a CRD has one
+    owner. https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
+    answer = client.call(
+        "PATCH",
+        path(kind),
+        query={"fieldManager": FIELD_MANAGER, "force": "true"},
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        body=yaml.load(text, yaml.CSafeLoader),
+        timeout=READY_SECONDS,
+    )
+    if answer.status >= 300:
+        raise client.refusal(answer, f"applying the CRD {kind}.ray.io")
+
+
+def wait_until_served(client: "KubeClient", kind: str) -> None:
+    """RuntimeError when the API server does not serve the kind within READY_SECONDS."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        conditions = client.get(path(kind)).get("status", {}).get("conditions", [])
+        if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(
+                f"the CRD {kind}.ray.io is not served after {READY_SECONDS} s: {conditions}. "
+                f"Look at: kubectl describe crd {kind}.ray.io"
+            )
+        time.sleep(0.5)
 
 
 def fetch(source: str, kind: str) -> str:

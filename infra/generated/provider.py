@@ -13,7 +13,7 @@ KEY_BYTES = 48
 PASSWORD_BYTES = 15
 # What app/auth/passwords.py makes as well: OWASP's first choice for argon2id.
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
-ARGON2 = {"memory_cost": 19 * 1024, "time_cost": 2, "parallelism": 1}
+MEMORY_KIB, ROUNDS, LANES = 19 * 1024, 2, 1
 
 
 class GeneratedSecretProvider(ResourceProvider):
@@ -40,5 +40,6 @@ def made(kind: str) -> dict[str, str]:
         return {"value": secrets.token_urlsafe(KEY_BYTES), "hash": ""}
     from argon2 import PasswordHasher
 
+    hasher = PasswordHasher(memory_cost=MEMORY_KIB, time_cost=ROUNDS, parallelism=LANES)
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    return {"value": password, "hash": PasswordHasher(**ARGON2).hash(password)}
+    return {"value": password, "hash": hasher.hash(password)}

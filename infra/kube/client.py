@@ -8,6 +8,7 @@ would hide the statuses that the service proxy passes on.
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -56,12 +57,16 @@ class KubeClient:
     """
 
     def __init__(self, context: str) -> None:
-        from kubernetes import config
-        from kubernetes.config.config_exception import ConfigException
+        from kubernetes import config  # type: ignore[import-untyped]
+        from kubernetes.config.config_exception import (  # type: ignore[import-untyped]
+            ConfigException,
+        )
 
         self.context = context
         try:
-            self._api = config.new_client_from_config(context=context)
+            # The package reads KUBECONFIG when it is imported, and never again.
+            files = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+            self._api = config.new_client_from_config(files, context=context)
         except (ConfigException, OSError) as error:
             raise KubeError(
                 None,
@@ -94,7 +99,7 @@ class KubeClient:
 
         every = {"Accept": "application/json", **(headers or {})}
         if body is not None:
-            every["Content-Type"] = "application/json"
+            every.setdefault("Content-Type", "application/json")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             self._api.update_params_for_auth(every, [], ["BearerToken"])

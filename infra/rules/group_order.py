@@ -1,9 +1,9 @@
 """Groups are only ever appended.
 
-With a RayService, KubeRay 1.6.2 updates the cluster in place only where groups were added at the end
-(rayservice_controller.go: isClusterSpecHashEqual); anything else starts a second cluster on GPUs that
-are not there. In a RayCluster it looks after the groups that it finds (raycluster_controller.go:
-reconcilePods), so pods of a group that is gone run on, and nobody sees them.
+With a RayService, KubeRay 1.6.2 updates the cluster in place only where groups were added at the
+end (rayservice_controller.go: isClusterSpecHashEqual); anything else starts a second cluster on
+GPUs that are not there. In a RayCluster it looks after the groups that it finds
+(raycluster_controller.go: reconcilePods), so pods of a group that is gone run on unseen.
 """
 
 from infra.rules.facts import Facts

@@ -1,4 +1,5 @@
-"""Names: unique, and of a form that Kubernetes, KubeRay, Ray and the service accept."""
+"""Names: unique, and of a form that Ray and the service accept. What KubeRay demands of the
+cluster's name is a part of its type (infra.settings.ray)."""
 
 import re
 from collections.abc import Iterable
@@ -6,13 +7,6 @@ from collections.abc import Iterable
 from infra.settings import StackSettings
 from infra.settings.problems import Problem, error, key_path, listed, set_command
 
-# kuberay v1.6.2, ray-operator/controllers/ray/utils/constant.go: MaxRayClusterNameLength,
-# MaxRayServiceNameLength. Longer names end in a Warning event and no status.
-LONGEST_CLUSTER, LONGEST_SERVICE = 53, 47
-# <ray.name>-download-<8 hex> is a label value of a Job's pods: 63 characters at most.
-LONGEST_WITH_DOWNLOADS = 63 - len("-download-") - 8
-# https://github.com/kubernetes/apimachinery: IsDNS1035Label, demanded by ValidateRayClusterMetadata.
-_DNS1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 RESERVED_GROUPS = {
     "head": "the head has that name among the pod templates",
     "headgroup": "KubeRay calls the head's group so",
@@ -25,7 +19,6 @@ _ALIAS = re.compile(r"[^A-Za-z0-9]")
 
 def check(settings: StackSettings) -> list[Problem]:
     return [
-        *_cluster(settings),
         *_unique("gpuGroups", (group.name for group in settings.gpu_groups)),
         *_unique("models", (model.name for model in settings.models)),
         *_unique("auth.users", (user.name for user in settings.auth.users)),
@@ -37,31 +30,6 @@ def check(settings: StackSettings) -> list[Problem]:
 def user_alias(name: str) -> str:
     """The name under which the auth Secret keeps a user: upper case, other signs as _."""
     return _ALIAS.sub("_", name).upper()
-
-
-def _cluster(settings: StackSettings) -> list[Problem]:
-    name, key = settings.ray.name, key_path("ray", "name")
-    found = []
-    if not _DNS1035.fullmatch(name):
-        found.append(
-            error(
-                key,
-                f"is {name!r}; KubeRay allows lower-case letters, digits and -, beginning with a "
-                f"letter. Type: {set_command(key, f'ray-{name}')}",
-            )
-        )
-    service = settings.serve.delivery == "rayService"
-    longest = min(LONGEST_SERVICE if service else LONGEST_CLUSTER, LONGEST_WITH_DOWNLOADS)
-    if len(name) > longest:
-        found.append(
-            error(
-                key,
-                f"has {len(name)} characters; allowed are {longest}, since services, pods and "
-                f"download Jobs are named after it. Type: "
-                f"{set_command(key, name[:longest].rstrip('-'))}",
-            )
-        )
-    return found
 
 
 def _unique(key: str, names: Iterable[str]) -> list[Problem]:

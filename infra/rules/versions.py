@@ -1,4 +1,4 @@
-"""Versions of Ray, vLLM and KubeRay that go together, and what the base image's name says of its own.
+"""Versions of Ray, vLLM and KubeRay that go together, and what the base image's name says.
 
 KubeRay 1.6.0 is the first whose authOptions take a Secret's name (raycluster_types.go: SecretName);
 an older one drops the field and starts Ray with another token. Ray 2.52.0 is the first with token

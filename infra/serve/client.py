@@ -1,7 +1,7 @@
 """Ray Serve's REST API, through the API server's service proxy.
 
 https://docs.ray.io/en/latest/serve/api/index.html#serve-rest-api; handlers: ray/dashboard/modules/
-serve/serve_head.py. The PUT answers before anything is deployed, and 400 with Ray's validation text.
+serve/serve_head.py. The PUT answers before anything is deployed; 400 has Ray's validation text.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.kube.client import Answer, KubeClient, KubeError
-from infra.serve.errors import ServeRejected, ServeUnauthorized, ServeUnreachable
+from infra.serve.errors import ServeRejectedError, ServeUnauthorizedError, ServeUnreachableError
 
 DASHBOARD_PORT = 8265
 TOKEN_KEY = "auth_token"
@@ -53,7 +53,7 @@ class ServeClient:
         except ValueError:
             details = None
         if not isinstance(details, dict) or not isinstance(details.get("applications"), dict):
-            raise ServeUnreachable(
+            raise ServeUnreachableError(
                 f"{self._where()} answered what is not its JSON: {answer.text[:80]!r}..."
             )
         return details
@@ -84,7 +84,7 @@ class ServeClient:
             )
         except KubeError as error:
             if error.status is None or error.status >= 500:
-                raise ServeUnreachable(str(error)) from error
+                raise ServeUnreachableError(str(error)) from error
             raise
 
     def _raise_for(self, method: str, answer: Answer) -> None:
@@ -94,24 +94,24 @@ class ServeClient:
         said = f"{self._where()}: {method} answered {answer.status}: {text[:4000]}"
         if answer.from_kubernetes:
             if answer.status == 404:
-                raise ServeUnreachable(
+                raise ServeUnreachableError(
                     f"{said}. Is the head there? {self.see('get raycluster,svc,pods')}",
                     missing=True,
                 )
             if answer.status < 500 and answer.status != 429:
                 raise self._kube.refusal(answer, f"{method} of {self._where()}")
         elif answer.status in (401, 403):
-            raise ServeUnauthorized(
+            raise ServeUnauthorizedError(
                 f"{said}. Ray's token is not the one of Secret {self._namespace}/{self._secret}, "
                 f"key {TOKEN_KEY}: pods read it when they start, so it was changed since. Put the "
                 f"old one back, or restart them: {self.see(f'delete pod -l {self.pods}')}"
             )
         elif answer.status in FINAL:
-            raise ServeRejected(
+            raise ServeRejectedError(
                 f"Ray refuses the applications. {said}. Nothing was changed; compare with "
                 "rayline:models and rayline:serve"
             )
-        raise ServeUnreachable(
+        raise ServeUnreachableError(
             f"{said}. {self.see('get pods,events')}", by_ray=not answer.from_kubernetes
         )
 

@@ -13,11 +13,11 @@ from infra.dynamic.progress import Progress
 from infra.serve import state
 from infra.serve.client import ServeClient
 from infra.serve.errors import (
-    ForeignApplications,
-    ServeDeployFailed,
+    ForeignApplicationsError,
+    ServeDeployFailedError,
     ServeError,
-    ServeTimeout,
-    ServeUnreachable,
+    ServeTimeoutError,
+    ServeUnreachableError,
 )
 
 
@@ -89,7 +89,7 @@ class Deployment:
                 self._refuse_foreign()
                 last, acted = "", self._act()
                 self._since.pop("Ray", None)
-            except ServeUnreachable as error:
+            except ServeUnreachableError as error:
                 settled, last = 0, str(error)
                 if error.by_ray and self._lasts("Ray", True) > self._pace.ray_error:
                     raise
@@ -149,8 +149,8 @@ class Deployment:
     def _refuse_foreign(self) -> None:
         foreign = sorted(set(state.live_config(self.details)) - self._owned)
         if foreign and not self._replace_foreign:
-            raise ForeignApplications(
-                f"this cluster also serves {', '.join(foreign)}, which this stack did not make, and "
+            raise ForeignApplicationsError(
+                f"this cluster also serves {', '.join(foreign)}, which this stack did not make; "
                 "Ray would delete it now (a PUT deletes what it does not name). Add it to "
                 "rayline:models, or let it be deleted: "
                 "`pulumi config set --path 'rayline:serve.replaceForeign' true`"
@@ -175,7 +175,7 @@ class Deployment:
         if failed:
             reasons = "\n".join(state.failure(name, self.details) for name in failed)
             running = [n for n, app in self.statuses.items() if app["status"] == state.RUNNING]
-            raise ServeDeployFailed(
+            raise ServeDeployFailedError(
                 f"{reasons}\n  More: {self._logs()}"
                 + (f"\n  Still serving: {', '.join(running)}." if running else "")
                 + "\n  Correct the model's entry in rayline:models and run `pulumi up` again."
@@ -192,11 +192,11 @@ class Deployment:
             return -1.0
         return self._clock.now() - self._since.setdefault(what, self._clock.now())
 
-    def _timeout(self, last: str) -> ServeTimeout:
+    def _timeout(self, last: str) -> ServeTimeoutError:
         lines = [state.summary(name, self.details) for name in self.statuses]
         lines += [f"{name}: leaving" for name in state.leaving(self.details, self._config)]
         seen = "\n".join(f"  {line}" for line in lines)
-        return ServeTimeout(
+        return ServeTimeoutError(
             f"not every application is RUNNING after {self._progress.elapsed:.0f} s:\n{seen}\n"
             + (f"  Last answer: {last}\n" if last else "")
             + f"  Look at {self._logs()}. If it only needs longer, raise "

@@ -1,12 +1,12 @@
 """What can go wrong with the Serve applications.
 
 ServeError
-  ServeUnreachable          nothing behind the proxy answers
-  ServeUnauthorized         Ray does not accept the token
-  ServeRejected             Ray refuses the configuration
-  ServeDeployFailed         Ray accepted it, and an application cannot start or stay up
-  ServeTimeout              the deadline passed
-  ForeignApplications       the PUT would delete what is not ours
+  ServeUnreachableError       nothing behind the proxy answers
+  ServeUnauthorizedError      Ray does not accept the token
+  ServeRejectedError          Ray refuses the configuration
+  ServeDeployFailedError      Ray accepted it, and an application cannot start or stay up
+  ServeTimeoutError           the deadline passed
+  ForeignApplicationsError    the PUT would delete what is not ours
 """
 
 
@@ -14,7 +14,7 @@ class ServeError(Exception):
     """Each message says what was found, for what, and what to type."""
 
 
-class ServeUnreachable(ServeError):
+class ServeUnreachableError(ServeError):
     """No whole answer: connection refused or cut, an error of the proxy, truncated JSON.
 
     Worth another try. `missing`: the API server says that there is no such Service. `by_ray`: Ray
@@ -27,21 +27,21 @@ class ServeUnreachable(ServeError):
         self.by_ray = by_ray
 
 
-class ServeUnauthorized(ServeError):
+class ServeUnauthorizedError(ServeError):
     """Ray answered 401 or 403. Trying again does not help."""
 
 
-class ServeRejected(ServeError):
+class ServeRejectedError(ServeError):
     """Ray answered 400 (its validation text is in the message) or another final refusal."""
 
 
-class ServeDeployFailed(ServeError):
+class ServeDeployFailedError(ServeError):
     """An application is DEPLOY_FAILED, or stays UNHEALTHY. Ray's own message is in it."""
 
 
-class ServeTimeout(ServeError):
+class ServeTimeoutError(ServeError):
     """Not every application was RUNNING in time."""
 
 
-class ForeignApplications(ServeError):
+class ForeignApplicationsError(ServeError):
     """Applications are live that this resource did not make."""

@@ -1,8 +1,7 @@
 """The dynamic provider of ServeApplications.
 
 Pulumi stores it by reference: this module must import in another process without side effects, and
-the class holds nothing. Where Pulumi calls it, preview included, only `check` and `diff` run; neither
-uses the network.
+the class holds nothing. In a preview only `check` and `diff` run; neither uses the network.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
+from pulumi.runtime.rpc import UNKNOWN
 
 from infra.dynamic.clock import SystemClock
 from infra.dynamic.engine import EngineCall
@@ -30,8 +30,6 @@ from infra.serve.errors import ServeError
 
 Props = dict[str, Any]
 ID = "serve"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What Pulumi gives for a value that is not known before the update (pulumi.runtime.rpc.UNKNOWN)."""
 IDENTITY = ("context", "namespace", "cluster")
 INPUTS = (
     *IDENTITY,
@@ -153,5 +151,5 @@ def _config_failures(config: object) -> list[CheckFailure]:
     names = [app.get("name") for app in applications if isinstance(app, dict)]
     if len(names) != len(applications) or not all(isinstance(name, str) for name in names):
         return [CheckFailure("config", "an application has no name")]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
     return [CheckFailure("config", f"{name} is there twice; names are unique") for name in twice]

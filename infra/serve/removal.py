@@ -6,7 +6,7 @@ from typing import Any
 from infra.dynamic.clock import Clock
 from infra.serve import state
 from infra.serve.client import ServeClient
-from infra.serve.errors import ServeUnreachable
+from infra.serve.errors import ServeUnreachableError
 
 LOOK_SECONDS = 30.0
 REMOVE_SECONDS = 300.0
@@ -17,14 +17,14 @@ POLL_SECONDS = 2.0
 def look(client: ServeClient, clock: Clock) -> Mapping[str, Any] | None:
     """What is live; None where the head's Service or its namespace does not exist.
 
-    ServeUnreachable when the head gives no answer for 30 seconds: absent and broken are not the same,
-    and a refresh that mixed them up would have the next `up` start from nothing.
+    ServeUnreachableError when the head gives no answer for 30 seconds: absent and broken are not
+    the same, and a refresh that mixed them up would have the next `up` start from nothing.
     """
     until = clock.now() + LOOK_SECONDS
     while True:
         try:
             return client.get()
-        except ServeUnreachable as error:
+        except ServeUnreachableError as error:
             if error.missing:
                 return None
             if clock.now() >= until:
@@ -52,12 +52,12 @@ def remove(
                 return
             heard = clock.now()
             show(f"removing {', '.join(sorted(names))}")
-        except ServeUnreachable as error:
+        except ServeUnreachableError as error:
             if error.missing:
                 return
             if clock.now() - heard >= SILENT_SECONDS:
                 warn(
-                    f"the applications were not deleted, because the head does not answer: {error}. "
+                    f"the applications were not deleted: the head does not answer. {error}. "
                     "They end with it; if you keep the RayCluster, restart the head: "
                     f"{client.see(f'delete pod -l {client.pods},ray.io/node-type=head')}"
                 )

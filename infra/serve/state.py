@@ -72,7 +72,7 @@ def matches(details: JsonObject, config: JsonObject) -> bool:
 
 
 def http_differs(details: JsonObject, config: JsonObject) -> bool:
-    """Serve runs with another host, port or place of its proxies; it keeps them until it restarts."""
+    """Serve runs with another host, port or place of its proxies, and would keep them."""
     if not details.get("http_options"):
         return False
     live, wanted = normal(details), normal(config)
@@ -87,8 +87,8 @@ def http_differs(details: JsonObject, config: JsonObject) -> bool:
 def stuck(details: JsonObject, config: JsonObject) -> list[str]:
     """Applications that failed with the very configuration that is wanted.
 
-    Ray does nothing when it is told the same again (ray/serve/_private/deployment_state.py, deploy),
-    so these have to be removed first.
+    Ray does nothing when it is told the same again (serve/_private/deployment_state.py, deploy), so
+    these have to be removed first.
     """
     live, wanted = live_config(details), by_name(config)
     return [

@@ -23,41 +23,38 @@ class SecretKey:
     """false: may be plain as well."""
 
 
-def _entry(name: str, description: str, value: str = "<value>", **more: bool) -> SecretKey:
-    return SecretKey(
-        name, description, f"pulumi config set --secret rayline:{name} {value}".rstrip(), **more
-    )
+def _entry(name: str, description: str, **more: bool) -> SecretKey:
+    """Without a value the command asks for it, so that none is in a shell's history."""
+    return SecretKey(name, description, f"pulumi config set --secret rayline:{name}", **more)
 
 
 SECRET_KEYS: Mapping[str, SecretKey] = {
     key.name: key
     for key in (
-        _entry(
+        SecretKey(
             "jwtKey",
             "Signs the tokens of POST /token; at least 32 bytes. Absent: one is made.",
-            '"$(python -m app.users key)"',
+            "python -m app.users key | pulumi config set --secret rayline:jwtKey",
         ),
         _entry(
             "jwtPreviousKeys",
             "Keys whose tokens still count after a change of jwtKey, separated by commas.",
-            "'<old key>'",
         ),
         SecretKey(
             "userHashes",
             "Hash of each user's password, by user name. A user without one gets a generated "
             "password, see the stack's output `passwords`.",
-            "pulumi config set --secret --path 'rayline:userHashes.<name>' "
-            '"$(python -m app.users hash)"',
+            "python -m app.users hash | "
+            "pulumi config set --secret --path 'rayline:userHashes.<name>'",
             by_user=True,
         ),
         _entry(
             "hubToken",
             "Token of the hub, for gated and private models. Only download Jobs see it.",
-            "'<hf_...>'",
         ),
-        _entry("rayToken", "Ray's own token (dashboard, Serve's API). Absent: one is made.", ""),
+        _entry("rayToken", "Ray's own token (dashboard, Serve's API). Absent: one is made."),
         _entry("registryUsername", "User name for the push to the registry.", encrypted=False),
-        _entry("registryPassword", "Password or token for the push to the registry.", ""),
+        _entry("registryPassword", "Password or token for the push to the registry."),
     )
 }
 
@@ -66,10 +63,7 @@ def hash_problem(value: str) -> str | None:
     """What is wrong with a stored hash, or None. Never repeats it."""
     if _HASH.fullmatch(value):
         return None
-    return (
-        "is neither an argon2id hash ($argon2id$...) nor a salted SHA-256 (32 + 64 hex digits); "
-        "make one: python -m app.users hash"
-    )
+    return "is neither an argon2id hash ($argon2id$...) nor a salted SHA-256 (32 + 64 hex digits)"
 
 
 def jwt_key_problem(value: str) -> str | None:
@@ -77,7 +71,4 @@ def jwt_key_problem(value: str) -> str | None:
     size = len(value.encode())
     if size >= _LEAST_KEY_BYTES:
         return None
-    return (
-        f"has {size} bytes; allowed are at least {_LEAST_KEY_BYTES}; "
-        "make one: python -m app.users key"
-    )
+    return f"has {size} bytes; allowed are at least {_LEAST_KEY_BYTES}"

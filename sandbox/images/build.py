@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -9,10 +10,17 @@ from sandbox.images import registry
 from sandbox.node import layout
 
 
-def ensure(reference: str, context: Path, buildctl: Path, log: Path) -> bool:
+def ensure(
+    reference: str,
+    context: Path,
+    buildctl: Path,
+    log: Path,
+    arguments: Mapping[str, str] | None = None,
+) -> bool:
     """Build the Dockerfile of `context` as `reference`, unless the registry has it already.
 
-    The tag must name what determines the content. True when something was built.
+    The tag must name what determines the content. `arguments` are build arguments. True when
+    something was built.
     """
     if registry.digest(reference) is not None:
         return False
@@ -25,6 +33,7 @@ def ensure(reference: str, context: Path, buildctl: Path, log: Path) -> bool:
         "--frontend=dockerfile.v0",
         f"--local=context={context}",
         f"--local=dockerfile={context}",
+        *(f"--opt=build-arg:{name}={value}" for name, value in (arguments or {}).items()),
         f"--output=type=image,name={reference},push=true",
     ]
     log.parent.mkdir(parents=True, exist_ok=True)
