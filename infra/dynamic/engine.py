@@ -1,10 +1,10 @@
 """The way from a dynamic provider's method to Pulumi's engine: messages, failures that keep state.
 
 Pulumi's Python dynamic provider (pulumi/dynamic/__main__.py) gives its methods neither the URN nor
-the engine, and turns every exception into "nothing happened". Both are at hand, though: the
-engine's address is the plug-in's argument, and the request is in the frame that called the method.
-Where that frame looks different (another version of Pulumi, a test) the methods below fall back to plain
-text on stderr and to the exception; tests/infra/dynamic runs them under the real engine.
+the engine, and turns every exception into "nothing happened". Both are at hand, though: the address
+of the engine is the plug-in's argument, and the request is in the frame that called the method.
+Where that frame looks different (another version of Pulumi, a test) the methods below fall back to
+plain text on stderr and to the exception; tests/infra/dynamic runs them under the real engine.
 """
 
 import asyncio

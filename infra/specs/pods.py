@@ -27,6 +27,10 @@ HEAD_GRACE_SECONDS = 30
 # Ray refuses less: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
 LEAST_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
+# HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is read-only, and
+# Transformers wants to write the code of a model that brings its own.
+COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
+
 # KubeRay has no hook for the end of a worker. This one tells Ray that the node leaves now (a
 # deadline of 0 s: a stand-in for the replica needs this pod's card, so waiting for one is in vain),
 # whereupon Serve sends no more requests here and lets streams finish for the model's drain time
@@ -45,7 +49,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
     """Pod template of the head, without the hash annotation."""
     head = settings.ray.head
     env = pod_parts.environment(
-        _common_env(settings),
+        COMMON_ENV,
         {
             variable: address
             for variable, address in (
@@ -88,9 +92,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
 def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Spec:
     """Pod template of a group's workers, without the hash annotation. Independent of how many there
     are and of other groups."""
-    env = pod_parts.environment(
-        _common_env(settings), {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env
-    )
+    env = pod_parts.environment(COMMON_ENV, {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env)
     cards = {group.gpu.resource: group.gpu.count}
     container = {
         **_container(settings, image, names.WORKER_CONTAINER, env),
@@ -180,12 +182,6 @@ def grace_seconds(settings: StackSettings, group: GpuGroup) -> int:
     drains = [model.drain_seconds for model in settings.models if model.gpu_group == group.name]
     needed = max(drains, default=0) + STOP_MARGIN_SECONDS
     return -(-needed // GRACE_STEP_SECONDS) * GRACE_STEP_SECONDS
-
-
-def _common_env(settings: StackSettings) -> dict[str, str]:
-    """HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is
-    read-only, and Transformers wants to write the code of a model that brings its own."""
-    return {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
 
 
 def _container(settings: StackSettings, image: Leaf, name: str, env: list[Spec]) -> Spec:

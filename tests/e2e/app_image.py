@@ -1,0 +1,121 @@
+"""The service's image built as the Pulumi program builds it, and looked at in the registry."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import operations, paths
+from sandbox.images import registry
+from sandbox.node import layout
+
+COMPRESSION = "compression=zstd,compression-level=1,oci-mediatypes=true"
+
+
+@dataclass(frozen=True)
+class Build:
+    """One call of BuildKit: how it ended, what it said, how long it took."""
+
+    code: int
+    log: str
+    seconds: float
+
+
+def build(
+    context: Path,
+    reference: str,
+    base: str,
+    *,
+    secret: Path | None = None,
+    compression: str = COMPRESSION,
+) -> Build:
+    """Build `app/Dockerfile` of the checkout `context` and push it as `reference`."""
+    command = [
+        str(operations.BIN / "buildctl"),
+        f"--addr=unix://{layout.BUILDKIT_SOCKET}",
+        "build",
+        "--progress=plain",
+        "--frontend=dockerfile.v0",
+        f"--local=context={context}",
+        f"--local=dockerfile={context / 'app'}",
+        f"--opt=build-arg:BASE={base}",
+        "--opt=build-arg:REQUIREMENTS=app-cpu.txt",
+        "--opt=build-arg:SOURCE_DATE_EPOCH=0",
+        *((f"--secret=id=pip.conf,src={secret}",) if secret else ()),
+        f"--output=type=image,name={reference},push=true,{compression}",
+    ]
+    begun = time.monotonic()
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none"},
+        timeout=1800,
+        check=False,
+    )
+    return Build(done.returncode, done.stdout, time.monotonic() - begun)
+
+
+def checkout(folder: Path) -> Path:
+    """Another checkout of what the image is made of, with times and an owner's umask of its own."""
+    for name in ("app", "requirements"):
+        shutil.copytree(
+            paths.CHECKOUT / name,
+            folder / name,
+            copy_function=shutil.copyfile,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for path in sorted(folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() or path.suffix == ".sh" else 0o600)
+        os.utime(path, (1e9, 1e9))
+    return folder
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a registry holds of an image."""
+
+    reference: str
+    digest: str
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+
+    @property
+    def layers(self) -> list[str]:
+        return [layer["digest"] for layer in self.manifest["layers"]]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes by digest: layers, configuration and the manifest itself."""
+        blobs = [*self.manifest["layers"], self.manifest["config"]]
+        held = {blob["digest"]: int(blob["size"]) for blob in blobs}
+        return held | {self.digest: len(json.dumps(self.manifest))}
+
+    def added_to(self, other: "Pushed") -> int:
+        """Bytes that pushing this image sends to a registry that has `other`."""
+        return sum(size for digest, size in self.sizes.items() if digest not in other.sizes)
+
+    def blob(self, digest: str) -> bytes:
+        return _get(self.reference, f"blobs/{digest}")
+
+
+def pushed(reference: str) -> Pushed:
+    digest = registry.digest(reference)
+    assert digest, f"{reference} is not in the registry"
+    manifest = json.loads(_get(reference, f"manifests/{digest}"))
+    config = json.loads(_get(reference, f"blobs/{manifest['config']['digest']}"))
+    return Pushed(reference, digest, manifest, config)
+
+
+def _get(reference: str, what: str) -> bytes:
+    host, _, rest = reference.partition("/")
+    url = f"http://{host}/v2/{rest.rpartition(':')[0]}/{what}"
+    request = urllib.request.Request(url, headers={"Accept": registry.MANIFEST_TYPES})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
