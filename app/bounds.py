@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from app import messages
 from app.errors import RefusedError
 from app.roles import Role
 from app.routes import OPERATE
@@ -159,17 +160,8 @@ def check(
     if OPERATE not in role.groups:
         _privileged(document)
     _nested(document, bounds, OPERATE in role.groups)
-    if template == "/v1/responses":
-        _said_something(document.get("input"))
+    messages.check(document, template)
     return _max_tokens(document, template, role, model_length)
-
-
-def _said_something(messages: Any) -> None:
-    """vLLM 0.32 answers 500 to an assistant's message with an empty list as its content."""
-    for message in messages if isinstance(messages, list) else ():
-        said = isinstance(message, dict) and message.get("role") == "assistant"
-        if said and message.get("content") == []:
-            raise _over("input", "has a message of the assistant without content")
 
 
 def _numbers(document: Mapping[str, Any], bounds: Bounds) -> None:
@@ -205,11 +197,11 @@ def _sizes(document: Mapping[str, Any], bounds: Bounds) -> None:
         value = document.get(field)
         if isinstance(value, list) and len(value) > most and not isinstance(value[0], (int, dict)):
             raise _over(field, f"has {len(value)} prompts; allowed: {most}")
-    messages = document.get("messages")
-    if isinstance(messages, list) and len(messages) > bounds.prompts:
-        batch = any(isinstance(item, list) for item in messages)
+    given = document.get("messages")
+    if isinstance(given, list) and len(given) > bounds.prompts:
+        batch = any(isinstance(item, list) for item in given)
         if batch:
-            raise _over("messages", f"has {len(messages)} conversations; allowed: {bounds.prompts}")
+            raise _over("messages", f"has {len(given)} conversations; allowed: {bounds.prompts}")
     for field in _GRAMMARS:
         value = document.get(field)
         if isinstance(value, (list, dict)) and value:

@@ -13,6 +13,7 @@ from typing import Any
 from app.arguments import parse
 from app.generations import AbortsWithClient, counted
 from app.settings import EngineSettings
+from app.watchdog import kill_children, until_stuck
 
 logger = logging.getLogger("rayline.engine")
 
@@ -36,6 +37,8 @@ class Engine:
         self._client: Any = None
         self._processes: dict[str, int] = {}
         self._warm = False
+        self._stuck = ""
+        self._watchdog: asyncio.Task[None] | None = None
         self._resources = AsyncExitStack()
 
     async def start(self) -> None:
@@ -69,6 +72,8 @@ class Engine:
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         self._warm = True
         self.app = AbortsWithClient(application, client.abort)
+        if self._settings.stall_seconds:
+            self._watchdog = asyncio.create_task(self._end_when_stuck())
         logger.info(
             "Engine up after %.1f s: %s as %s.",
             time.monotonic() - started,
@@ -91,6 +96,8 @@ class Engine:
 
     def cause_of_death(self) -> str:
         """One line: which process ended and how, as far as the operating system tells."""
+        if self._stuck:
+            return self._stuck
         manager = getattr(self._client.engine_core.resources, "engine_manager", None)
         ended = manager.finished_procs() if manager is not None else {}
         return describe_end(ended, self._processes)
@@ -104,7 +111,15 @@ class Engine:
 
     async def close(self) -> None:
         """Ends the engine's processes; requests that still run are cut."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         await self._resources.aclose()
+
+    async def _end_when_stuck(self) -> None:
+        """Makes a dead engine of one that hangs: from there on both are the same to everyone."""
+        await until_stuck(self._client.is_paused, self._settings.stall_seconds)
+        self._stuck = f"it did not answer for {self._settings.stall_seconds:g} s and was ended"
+        kill_children()
 
     async def _warm_up(self, tasks: tuple[str, ...]) -> None:
         """The first token, or the first vector of an embedding model, before anyone waits for it.

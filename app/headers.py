@@ -15,6 +15,9 @@ _HANDED_ON = frozenset(
     {b"accept", b"content-type", b"user-agent", b"anthropic-version", b"anthropic-beta"}
 )
 _ONCE = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding"})
+_STEERS_SERVE = frozenset({b"x-request-timeout-seconds", b"x-request-disconnect-disabled"})
+"""Ray Serve obeys these of anyone: the first ends an answer with a 408 of Serve's own form, the
+second keeps it from noticing that the client is gone."""
 _HOST = (b"host", b"rayline")
 """The engine never sees the client's Host: nothing behind the guard can be steered by it."""
 
@@ -31,7 +34,7 @@ class Received:
 
 
 def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received:
-    """Read a request's headers; RefusedError 431 for too many, 400 or 401 for a repeated one."""
+    """Read a request's headers; RefusedError 431 for too many, 400 or 401 for a wrong one."""
     size = count = 0
     found: dict[bytes, bytes] = {}
     for name, value in headers:
@@ -44,6 +47,9 @@ def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received
                 text = f"The header {name.decode()} may be sent once."
                 raise RefusedError(400, "repeated_header", text)
             found[name] += b"," + value
+        elif name in _STEERS_SERVE:
+            text = f"The header {name.decode()} is not taken here; leave it out."
+            raise RefusedError(400, "header_not_allowed", text)
         else:
             found[name] = value
     if count > bounds.headers or size > bounds.header_bytes:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray import serve
+from ray.serve._private import http_util
 from ray.serve.config import BackpressureConfig
 
 from app.engine import Engine, EngineDeadError, leave
 from app.guard import Guard
 from app.placement import deployment_placement
+from app.request_ids import install as install_request_ids
 from app.settings import RESERVED_REQUESTS, EngineSettings, from_environment, installed_device
 
 logger = logging.getLogger("rayline.replica")
@@ -36,6 +38,7 @@ class Replica:
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
+        install_request_ids(http_util)  # the replica's server is started after this
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
         # Before the engine: a missing key must not cost the minutes that weights take.

@@ -18,6 +18,8 @@ T = TypeVar("T")
 # admission and Serve's limits are sized by it.
 DEFAULT_MAX_NUM_SEQS = 256
 DEFAULT_DRAIN_SECONDS = 120.0
+# Longer than any step of an engine: a whole batch of prompts on a CPU, a kernel that compiles.
+DEFAULT_STALL_SECONDS = 300.0
 # Requests that Serve lets into a replica beyond those for the engine: logins, health checks and
 # the refusals themselves. They must never wait behind the generations that they report on.
 RESERVED_REQUESTS = 128
@@ -32,8 +34,9 @@ class EngineSettings:
     """What the engine is started with and what Serve must know about it.
 
     `arguments` holds vLLM's argument names (with underscores) and JSON values. `max_requests` is
-    how many requests the guard gives the engine at once, running and waiting. `gpu_group` is the
-    custom Ray resource of the nodes that may hold this model, or None for any node.
+    how many requests the guard gives the engine at once, running and waiting. `stall_seconds` is
+    how long the engine may leave a question unanswered; 0: for ever. `gpu_group` is the custom
+    Ray resource of the nodes that may hold this model, or None for any node.
     """
 
     arguments: Mapping[str, object]
@@ -42,6 +45,7 @@ class EngineSettings:
     pipeline_parallel: int
     max_requests: int
     drain_seconds: float
+    stall_seconds: float = DEFAULT_STALL_SECONDS
     gpu_group: str | None = None
     replica_cpus: float = 1.0
 
@@ -134,9 +138,10 @@ NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
 def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettings:
     """Settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS`, and of our own:
 
-    `DRAIN_SECONDS` (120) for streams to finish when a replica stops, `GPU_GROUP` (any node),
-    `REPLICA_CPUS` (1), and the guard's `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS: as many may wait
-    as run) and `GUARD_PRIORITY`, which the engine must agree with.
+    `DRAIN_SECONDS` (120) for streams to finish when a replica stops, `ENGINE_STALL_SECONDS` (300)
+    for an engine that hangs, `GPU_GROUP` (any node), `REPLICA_CPUS` (1), and the guard's
+    `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS: as many may wait as run) and `GUARD_PRIORITY`, which
+    the engine must agree with.
 
     An empty variable counts as absent: manifests often leave them so. Raises
     `ConfigurationError` with the variable's name, what it held and what it may hold.
@@ -175,6 +180,7 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
         pipeline_parallel=pipeline_parallel,
         max_requests=optional(environ, "GUARD_MAX_RUNNING", whole, 2 * max_num_seqs),
         drain_seconds=optional(environ, "DRAIN_SECONDS", amount, DEFAULT_DRAIN_SECONDS),
+        stall_seconds=optional(environ, "ENGINE_STALL_SECONDS", amount, DEFAULT_STALL_SECONDS),
         gpu_group=environ.get("GPU_GROUP") or None,
         replica_cpus=optional(environ, "REPLICA_CPUS", amount, 1.0),
     )

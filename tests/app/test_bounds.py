@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -100,10 +100,18 @@ def bounded(make: Callable[..., Service]) -> Service:
     return make(bounds=Bounds(media_domains=frozenset({"images.example"})))
 
 
-def post(service: Service, body: bytes, user: str = "bob", path: str = PATH) -> httpx.Response:
+def post(
+    service: Service,
+    body: bytes,
+    user: str = "bob",
+    path: str = PATH,
+    extra: Mapping[str, str] | None = None,
+) -> httpx.Response:
     async def one() -> httpx.Response:
         async with service.client() as client:
-            headers = {**service.bearer(user), "Content-Type": "application/json"}
+            headers = {
+                **service.bearer(user), "Content-Type": "application/json", **(extra or {})
+            }  # fmt: skip
             return await client.post(path, content=body, headers=headers)
 
     answer: httpx.Response = run(one())
@@ -202,6 +210,15 @@ def test_headers_are_bounded(bounded: Service) -> None:
     run(calls())
 
 
+@pytest.mark.parametrize("name", ["X-Request-Timeout-Seconds", "x-request-disconnect-disabled"])
+def test_headers_that_steer_ray_serve_are_refused(bounded: Service, name: str) -> None:
+    answer = post(bounded, b"{}", extra={name: "1"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "header_not_allowed"
+    assert name.lower() in answer.json()["error"]["message"]
+    assert bounded.backend.calls == []
+
+
 def test_only_known_headers_reach_the_engine(bounded: Service) -> None:
     sneaky = {
         "X-data-parallel-rank": "1",
@@ -260,9 +277,9 @@ def test_any_object_is_passed_or_refused(document: dict[str, Any]) -> None:
 
 
 def test_an_assistant_who_said_nothing_is_refused_before_the_engine(bounded: Service) -> None:
-    said = [{"role": "assistant", "content": []}, {"role": "user", "content": "go on"}]
-    body = json.dumps({"model": "tiny", "input": said}).encode()
-    answer = post(bounded, body, path="/v1/responses")
+    said = {"type": "message", "role": "assistant", "content": []}
+    body = json.dumps({"model": "tiny", "input": [said, {"role": "user", "content": "go on"}]})
+    answer = post(bounded, body.encode(), path="/v1/responses")
     assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == "input"
+    assert answer.json()["error"]["param"] == "input[0].content"
     assert bounded.backend.calls == []

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.app_e2e.folders import remove
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = "VLLMDeployment"
@@ -167,4 +168,4 @@ class Cluster:
             self.process.kill()
             self.process.communicate(timeout=10)
         self.process = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)

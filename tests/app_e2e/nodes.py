@@ -5,9 +5,12 @@ one line of the nodes that its bundles got, or null where they do not fit within
 """
 
 import json
-import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.app_e2e.folders import remove
 
 # Two nodes of one card of the kind asked for, one of two such cards, one of another kind.
 NODES = {
@@ -20,19 +23,28 @@ SECONDS = 5.0
 
 
 def main() -> None:
+    with ExitStack() as ended:
+        answer_questions(ended)
+
+
+def answer_questions(ended: ExitStack) -> None:
+    """Until standard input closes; `ended` gets what has to be undone, also after an error."""
     import ray
     from ray.cluster_utils import Cluster
     from ray.util import placement_group, placement_group_table, remove_placement_group
 
     folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
+    ended.callback(remove, Path(folder))
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, "num_gpus": 0}
     )
+    ended.callback(cluster.shutdown)
     names = {
         cluster.add_node(num_cpus=2, object_store_memory=80 * 1024**2, **node).node_id: name
         for name, node in NODES.items()
     }
     ray.init(address=cluster.address, configure_logging=False, log_to_driver=False)
+    ended.callback(ray.shutdown)
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -45,9 +57,6 @@ def main() -> None:
             landed = [names[nodes[bundle]] for bundle in sorted(nodes)]
         print(json.dumps(landed), flush=True)
         remove_placement_group(group)
-    ray.shutdown()
-    cluster.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

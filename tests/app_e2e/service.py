@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,10 +139,36 @@ class Service:
                 sums[name] = sums.get(name, 0.0) + float(value)
         return sums
 
-    def logs(self) -> str:
-        """What the workers wrote, ours and vLLM's."""
-        files = (self.cluster.folder / "ray" / "session_latest" / "logs").glob("worker-*.err")
-        return "".join(file.read_text(errors="replace") for file in sorted(files))
+    def log_marks(self) -> dict[Path, int]:
+        """How long each worker's log is now, for `logs`."""
+        folder = self.cluster.folder / "ray" / "session_latest" / "logs"
+        return {file: file.stat().st_size for file in folder.glob("worker-*.err")}
+
+    def logs(self, since: Mapping[Path, int]) -> str:
+        """What the workers wrote since then, ours and vLLM's.
+
+        By file: each replica has its own, in no order of time, so that what is new is not what is
+        at the end of them all.
+        """
+        new = []
+        for file in self.log_marks():
+            with file.open("rb") as log:
+                log.seek(since.get(file, 0))
+                new.append(log.read().decode(errors="replace"))
+        return "".join(new)
+
+    def logged(self, words: str, since: Mapping[Path, int], seconds: float) -> str:
+        """The one line with these words that was written since then, waited for."""
+        deadline = time.monotonic() + seconds
+        while True:
+            # Without what has no end yet: the line may be half written.
+            whole = self.logs(since).rpartition("\n")[0].splitlines()
+            lines = [line for line in whole if words in line]
+            if lines:
+                (line,) = lines
+                return line
+            assert time.monotonic() < deadline, f"no {words!r} in the log after {seconds} s"
+            time.sleep(0.1)
 
 
 def status(url: str) -> int | None:

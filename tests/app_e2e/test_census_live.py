@@ -125,3 +125,21 @@ def test_what_serve_itself_answers_tells_no_more_than_a_name(base: str) -> None:
     assert httpx.get(f"{base}/-/routes").json() == {"/": APPLICATION}
     for path in ("/-", "/-/", "/-/metrics", "/-/healthz/", "/-/routes/x", "/-/deploy"):
         assert httpx.get(f"{base}{path}").status_code in (401, 404), path
+
+
+def test_one_request_id_an_answer_and_it_is_the_guards(service: Service, base: str) -> None:
+    for given in ({}, {"x-request-id": "mine"}):
+        for headers in (service.headers(), {}):
+            answer = httpx.get(f"{base}/v1/models", headers={**headers, **given}, timeout=30)
+            (found,) = answer.headers.get_list("x-request-id")
+            assert found.startswith("req-")
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "-1", "1e-9"])
+def test_no_client_tells_serve_how_long_to_wait(service: Service, base: str, seconds: str) -> None:
+    """Serve obeys both of anyone: the second would hide from it that the client is gone."""
+    for header in ("x-request-timeout-seconds", "x-request-disconnect-disabled"):
+        given = {**service.headers(), header: seconds if header.endswith("seconds") else "?1"}
+        answer = httpx.get(f"{base}/v1/models", headers=given, timeout=30)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "header_not_allowed"

@@ -20,10 +20,16 @@ def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Respons
     )
 
 
+def wait_red(service: Service, deadline: float) -> None:
+    while service.cluster.applications()[APPLICATION]["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> None:
     headers = service.headers()
     own = service.replica_url()
-    logged = len(service.logs())
+    marks = service.log_marks()
     with ThreadPoolExecutor(2) as pool:
         whole = pool.submit(post, service.url, headers)
         stream = pool.submit(post, service.url, headers, stream=True)
@@ -41,14 +47,32 @@ def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> N
     assert refused.json()["error"]["message"]
     assert status(f"{own}/health") == 503
     assert status(f"{own}/ready") == 503
-    while service.cluster.applications()[APPLICATION]["status"] == "RUNNING":
-        assert time.monotonic() - killed < 5
-        time.sleep(0.1)
+    wait_red(service, killed + 5)
     service.wait_running()
     assert post(service.url, headers, max_tokens=2).status_code == 200
-    report = service.logs()[logged:]
-    (line,) = [line for line in report.splitlines() if "Engine dead" in line]
+    line = service.logged("Engine dead", marks, 5)
     assert f"(pid {pid}) was ended by SIGKILL" in line
+
+
+def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> None:
+    """It lives and answers nothing: stopped here, stuck in a driver elsewhere."""
+    service = redeployable
+    service.deploy(ENGINE_STALL_SECONDS="5")
+    headers = service.headers()
+    marks = service.log_marks()
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(post, service.url, headers)
+        time.sleep(1)
+        pid = service.engine_processes()["VLLM::EngineCore"]
+        os.kill(pid, signal.SIGSTOP)
+        cut = whole.result()
+    assert cut.status_code == 503
+    assert int(cut.headers["retry-after"]) > 0
+    wait_red(service, time.monotonic() + 5)
+    service.wait_running()
+    assert not alive(pid)
+    assert "it did not answer for 5 s" in service.logged("Engine dead", marks, 5)
+    assert post(service.url, headers, max_tokens=2).status_code == 200
 
 
 def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> None:

@@ -40,6 +40,15 @@ class Scheduler:
         return self.line()
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Closes its standard input, at which it stops its nodes and removes their folder."""
+    try:
+        process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[Scheduler]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -53,9 +62,11 @@ def scheduler() -> Iterator[Scheduler]:
         text=True,
     ) as process:
         started = Scheduler(process)
-        assert started.line() == "ready"
-        yield started
-        process.communicate(timeout=60)
+        try:
+            assert started.line() == "ready"
+            yield started
+        finally:
+            end(process)
 
 
 def test_two_stages_take_two_nodes_of_the_group(scheduler: Scheduler) -> None:

@@ -69,6 +69,11 @@ def test_engine_args_hold_any_argument_in_either_spelling() -> None:
     assert found.max_requests == 32
 
 
+def test_how_long_a_hang_may_last() -> None:
+    assert settings().stall_seconds == 300
+    assert settings(ENGINE_STALL_SECONDS="0").stall_seconds == 0
+
+
 @pytest.mark.parametrize(
     ("device", "tensor", "pipeline", "backend"),
     [
@@ -100,6 +105,7 @@ def test_the_guards_priorities_need_the_engines_scheduler() -> None:
         ({"CPU_OFFLOAD_GB": "nan"}, "CPU_OFFLOAD_GB is 'nan'"),
         ({"MAX_MODEL_LEN": "long"}, "MAX_MODEL_LEN is 'long'"),
         ({"DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS is '-1'"),
+        ({"ENGINE_STALL_SECONDS": "long"}, "ENGINE_STALL_SECONDS is 'long'"),
         ({"ENGINE_ARGS": "{"}, "ENGINE_ARGS is not JSON"),
         ({"ENGINE_ARGS": "[]"}, "ENGINE_ARGS is a list; give a JSON object"),
         ({"ENGINE_ARGS": '{"api-key": "x"}'}, "may not hold api-key: users come from auth-config"),
