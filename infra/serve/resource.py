@@ -30,7 +30,7 @@ class ServeApplicationsArgs:
     """Secret that holds Ray's token under `auth_token`. Its name, never the token."""
     config: pulumi.Input[Mapping[str, Any]]
     """Body of the PUT, as infra.specs.serve_config makes it."""
-    pods: pulumi.Input[Mapping[str, str]]
+    pods: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Template hash of head and groups, from PodRollout's output `hashes`. A change means that pods
     restarted: Serve may have lost its applications, so the resource looks again."""
     deadline_seconds: pulumi.Input[int]

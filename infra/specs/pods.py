@@ -27,17 +27,18 @@ HEAD_GRACE_SECONDS = 30
 # Ray refuses less: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
 LEAST_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
-# HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is read-only, and
-# Transformers wants to write the code of a model that brings its own.
+# HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is read-only,
+# and Transformers wants to write the code of a model that brings its own.
 COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
 
 # KubeRay has no hook for the end of a worker. This one tells Ray that the node leaves now (a
 # deadline of 0 s: a stand-in for the replica needs this pod's card, so waiting for one is in vain),
 # whereupon Serve sends no more requests here and lets streams finish for the model's drain time
 # (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes). It returns when no
-# replica is left, so an idle worker ends at once; the grace period bounds it. Without a head there
-# is nobody to ask and nothing to wait for. `[S]`: or else grep would find this very text in the
-# command line of its own shell.
+# replica is left: at once in a worker without one, otherwise after 30 s at least, which Serve takes
+# for its proxies to notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period ends
+# it at last. Without a head there is nobody to ask and nothing to wait for. `[S]`: otherwise grep
+# would find this very text in the command line of its own shell.
 DRAIN = """\
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
   --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit

@@ -94,5 +94,6 @@ class File:
         }
         if self.is_large:
             pointer = len(self.pointer)
-            found["lfs"] = {"oid": self.sha256, "size": self.size, "pointerSize": pointer}
+            large = {"oid": self.sha256, "sha256": self.sha256}  # of a tree; of a repository
+            found["lfs"] = large | {"size": self.size, "pointerSize": pointer}
         return found

@@ -72,7 +72,7 @@ class Hub(ThreadingHTTPServer):
 
 API = re.compile(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(/.*)?)?")
 RESOLVE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
-STORED = re.compile(r"/-/stored/([^/]+/[^/]+)/(.+)")
+STORED = re.compile(r"/-/stored/([^/]+/[^/]+)/([^/]+)/(.+)")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             elif match := RESOLVE.fullmatch(path):
                 self._resolve(match[1], match[2], match[3])
             elif match := STORED.fullmatch(path):
-                self._send_file(match[1], self._file(match[1], match[2]))
+                self._send_file(match[1], match[2], self._file(match[1], match[3]))
             else:
                 raise Refusal(404)
         except Refusal as refusal:
@@ -169,20 +169,19 @@ class Handler(BaseHTTPRequestHandler):
         behaviour = self._authorize(repository, content=True)
         commit = self._commit(behaviour, revision)
         file = self._file(repository, path)
-        common = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if not file.is_large:
-            self._send_file(repository, file, common)
+            self._send_file(repository, commit, file)
             return
         self.send_response(302)
-        stored = f"http://{self.headers['Host']}/-/stored/{repository}/{path}"
-        linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.etag}"'}
-        for name, value in (common | linked | {"Location": stored, "Content-Length": "0"}).items():
-            self.send_header(name, value)
+        stored = f"http://{self.headers['Host']}/-/stored/{repository}/{commit}/{path}"
+        self.send_header("Location", stored)
+        self.send_header("X-Repo-Commit", commit)
+        self.send_header("X-Linked-Size", str(file.size))
+        self.send_header("X-Linked-ETag", f'"{file.etag}"')
+        self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _send_file(
-        self, repository: str, file: File, headers: dict[str, str] | None = None
-    ) -> None:
+    def _send_file(self, repository: str, commit: str, file: File) -> None:
         behaviour = self.server.repositories.get(repository, Behaviour())
         if file.is_large and self._is_due(repository, "busy", behaviour.busy):
             raise Refusal(503, message="busy")
@@ -195,8 +194,10 @@ class Handler(BaseHTTPRequestHandler):
             if first > last:
                 raise Refusal(416)
         self.send_response(206 if ranged else 200)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
+        # Of the store of large files too, which the real hub has elsewhere: the library follows
+        # a redirect on the same host, and reads the headers that it finds there.
+        self.send_header("X-Repo-Commit", commit)
+        self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", f'"{file.etag}"')
         self.send_header("Content-Length", str(last - first + 1))
         if ranged:

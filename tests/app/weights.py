@@ -1,5 +1,6 @@
 """Small stand-ins for models, served by the sandbox's hub on 127.0.0.1."""
 
+import hashlib
 import json
 import os
 import struct
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.download.store import Store
 from sandbox.hub.repositories import COMMIT, Behaviour
 from sandbox.hub.server import Hub
 
@@ -56,6 +58,19 @@ def hub(folder: Path, behaviour: Behaviour | None = None) -> Iterator[Hub]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def same(snapshot: Path, model: Path) -> bool:
+    name = "model.safetensors"
+    return (snapshot / name).read_bytes() == (model / name).read_bytes()
+
+
+def partial_of(model: Path, cache: Path) -> Path:
+    """The partial file of the weights, its folder made."""
+    name = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    store = Store(cache, SOURCE, COMMIT)
+    store.blobs.mkdir(parents=True, exist_ok=True)
+    return store.blobs / f"{name}.incomplete"
 
 
 def command(*arguments: str) -> list[str]:

@@ -4,6 +4,7 @@ After a wanted change of infra/specs: `python -m tests.infra.golden`, and read t
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from infra.specs.download_job import download_job
 from infra.specs.ray_cluster import ray_cluster, template_hashes
 from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
-from tests.infra.specs.howto import IMAGE, production
+from tests.infra.specs.howto import IMAGE, howto, production
 
 FOLDER = Path(__file__).parent
 
@@ -24,7 +25,7 @@ FOLDER = Path(__file__).parent
 def objects(settings: StackSettings) -> Mapping[str, Any]:
     """File name -> content, of everything that infra.specs makes."""
     hashes = template_hashes(settings, IMAGE)
-    found = {
+    return {
         "ray-cluster.yaml": ray_cluster(settings, IMAGE, hashes),
         "ray-service.yaml": ray_service(settings, IMAGE, hashes),
         "serve-config.yaml": serve_config(settings),
@@ -35,21 +36,21 @@ def objects(settings: StackSettings) -> Mapping[str, Any]:
             "<previous signing keys>",
         ),
         "api-service.yaml": services.api_service(settings),
+        # Of the how-to's settings in the tests, where the production stack has none.
+        "ingress.yaml": services.ingress(settings if settings.serve.ingress else howto()),
         **{
             f"download-{model.name.lower()}.yaml": download_job(settings, model, IMAGE)
             for model in settings.models
         },
     }
-    if settings.serve.ingress is not None:
-        found["ingress.yaml"] = services.ingress(settings)
-    return found
 
 
-def texts(settings: StackSettings | None = None) -> dict[str, str]:
-    """File name -> text of the production stack, or of the one that is given."""
+@cache
+def texts() -> Mapping[str, str]:
+    """File name -> text, of the production stack."""
     return {
         name: yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=100)
-        for name, content in objects(settings or production()).items()
+        for name, content in objects(production()).items()
     }
 
 

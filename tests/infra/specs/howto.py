@@ -78,17 +78,8 @@ def howto(**changes: Any) -> StackSettings:
 
 
 def production() -> StackSettings:
-    """The settings of Pulumi.prod.yaml where it is; the how-to's until then."""
-    found = production_file()
-    if found is None:
-        return howto()
-    config = yaml.safe_load(found.read_text())["config"]
+    """The settings of Pulumi.prod.yaml, without what is encrypted there."""
+    config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
     known = {field.alias or name for name, field in StackSettings.model_fields.items()}
     values = {key.removeprefix(PROJECT): value for key, value in config.items()}
     return StackSettings.model_validate({k: v for k, v in values.items() if k in known})
-
-
-def production_file() -> Path | None:
-    """Where Pulumi.prod.yaml is; None where it is not yet."""
-    places = (ROOT / "Pulumi.prod.yaml", ROOT / "infra" / "Pulumi.prod.yaml")
-    return next((place for place in places if place.exists()), None)

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from kubernetes.client import models
+from kubernetes.client import models  # type: ignore[import-untyped]
 
 from infra.settings import StackSettings
 from infra.specs import services

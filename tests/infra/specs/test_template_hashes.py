@@ -30,6 +30,7 @@ RESTARTING: list[tuple[Path, Any, set[str]]] = [
     (("serve", "port"), 8001, EVERY),
     (("image", "pullSecret"), "other", EVERY),
     (("image", "pullPolicy"), "Always", EVERY),
+    (("image", "requirements"), "app-cpu.txt", {FIRST, SECOND}),  # only in rayStartParams
     (("storage", "claim"), "other", EVERY),
     (("auth", "secretName"), "other", {FIRST, SECOND}),
     (("ray", "head", "limits"), {"cpu": "6", "memory": "9G"}, {HEAD}),
@@ -75,7 +76,7 @@ HARMLESS: list[tuple[Path, Any]] = [
 
 
 def edited(*edits: tuple[Path, Any]) -> StackSettings:
-    """The how-to's settings with values set at paths; maps on the way are made, lists grow by one."""
+    """The how-to's settings with values set at paths; missing maps are made, lists grow."""
     tree: Any = copy.deepcopy(HOWTO)
     for path, value in edits:
         at = tree

@@ -1,0 +1,57 @@
+"""Lines for `kubectl logs`: few enough to read, often enough to see that it moves."""
+
+import time
+from collections.abc import Callable
+
+INTERVAL = 10.0
+"""Seconds between two lines about the same transfer."""
+
+
+def amount(size: float) -> str:
+    """Bytes in the largest binary unit below: 3.1 GiB."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+class Progress:
+    """Counts bytes and prints at most one line per `INTERVAL`. `clock` is in seconds."""
+
+    def __init__(
+        self,
+        say: Callable[[str], None] = lambda line: print(line, flush=True),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.say = say
+        self._clock = clock
+        self._total = 0
+        self._done = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._since = self._clock()
+        self._recent = 0
+
+    def start(self, total: int) -> None:
+        """`total` bytes lie ahead."""
+        self._total, self._done = total, 0
+        self._begin()
+
+    def add(self, count: int) -> None:
+        """`count` bytes more have been received or checked; negative: have to come again."""
+        self._done += count
+        self._recent += count
+        seconds = self._clock() - self._since
+        if seconds >= INTERVAL:
+            self._line(max(self._recent, 0) / seconds)
+            self._begin()
+
+    def _line(self, rate: float) -> None:
+        percent = 100 * self._done // self._total if self._total else 100
+        left = self._total - self._done
+        text = f"{percent} %: {amount(self._done)} of {amount(self._total)}, {amount(rate)}/s"
+        if rate and left > 0:
+            text += f", about {max(round(left / rate / 60), 1)} min left"
+        self.say(text)

@@ -1,0 +1,1 @@
+"""What the pipelines of GitHub and GitLab call: tools, previews with their comment, `up`."""

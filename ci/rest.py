@@ -1,0 +1,135 @@
+"""Calls of GitHub's or GitLab's REST API: bounded retries, errors in one line without the token."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Self
+
+import httpx
+
+from ci.errors import CommentError
+
+_PER_PAGE = 100
+_MOST_PAGES = 100
+_ATTEMPTS = 5
+_TIMEOUT = 20.0
+_LONGEST_WAIT = 60.0
+"""Seconds; a server that asks for more is given up."""
+
+
+def pause(seconds: float) -> None:
+    """Wait before the next attempt."""
+    time.sleep(seconds)
+
+
+class UnsureError(CommentError):
+    """The call may or may not have been carried out."""
+
+
+class Rest:
+    """One API with one token. Redirects are not followed: they would take the token elsewhere."""
+
+    def __init__(self, base: str, headers: dict[str, str]) -> None:
+        self._client = httpx.Client(
+            base_url=base.rstrip("/"), headers=headers, timeout=_TIMEOUT, follow_redirects=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str) -> Any:
+        return _json(self._call("GET", path, None))
+
+    def change(self, method: str, path: str, body: dict[str, str]) -> Any:
+        """A call that may be repeated: PUT or PATCH."""
+        return _json(self._call(method, path, body))
+
+    def create(self, path: str, body: dict[str, str]) -> Any:
+        """A POST; UnsureError where the server may have carried it out."""
+        return _json(self._call("POST", path, body))
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """Every entry of a list."""
+        joint = "&" if "?" in path else "?"
+        for page in range(1, _MOST_PAGES + 1):
+            answer = self._call("GET", f"{path}{joint}per_page={_PER_PAGE}&page={page}", None)
+            entries = _json(answer)
+            if not isinstance(entries, list):
+                raise CommentError(f"GET {path}: a list was expected, not {type(entries).__name__}")
+            yield from entries
+            if "next" not in answer.links:
+                return
+        raise CommentError(f"GET {path}: more than {_MOST_PAGES} pages of comments")
+
+    def _call(self, method: str, path: str, body: dict[str, str] | None) -> httpx.Response:
+        for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                problem = f"{method} {path}: {type(error).__name__} {error}".strip()
+                if method == "POST" and not isinstance(error, httpx.ConnectError):
+                    raise UnsureError(problem) from None
+                if last:
+                    raise CommentError(
+                        problem, "Is the API's address right and reachable?"
+                    ) from None
+                pause(2.0**attempt)
+                continue
+            if answer.is_success:
+                return answer
+            problem = f"{method} {path}: {answer.status_code} {_message(answer)}".strip()
+            wait = _wait(answer, attempt)
+            if wait is None or last:
+                raise CommentError(problem, _hint(answer.status_code))
+            if method == "POST" and answer.status_code >= 500:
+                raise UnsureError(problem)
+            if wait > _LONGEST_WAIT:
+                raise CommentError(f"{problem}; it asks to wait {wait:.0f} s", "Run the job later.")
+            pause(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        request = answer.request
+        raise CommentError(
+            f"{request.method} {request.url.path}: {answer.status_code}, but no JSON",
+            "Is this the address of an API, or of a page before it that asks for a log-in?",
+        ) from None
+
+
+def _wait(answer: httpx.Response, attempt: int) -> float | None:
+    """Seconds until the next attempt; None: it would be refused again."""
+    asked = answer.headers.get("retry-after", "")
+    # GitHub refuses what is too fast with 403 as well, and says when to come back.
+    limited = answer.status_code == 429 or (answer.status_code == 403 and asked)
+    if not limited and answer.status_code < 500:
+        return None
+    return float(asked) if asked.isdigit() else 2.0**attempt
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        given = answer.json()
+    except ValueError:
+        return answer.reason_phrase
+    text = given.get("message", given.get("error", "")) if isinstance(given, dict) else ""
+    return " ".join(str(text).split())[:300]
+
+
+def _hint(status: int) -> str:
+    if status in {401, 403}:
+        return (
+            "The token may not comment here. GitHub: the job needs `permissions: pull-requests: "
+            "write`. GitLab: RAYLINE_GITLAB_TOKEN needs the scope api and a role that comments."
+        )
+    if status == 404:
+        return "The token may not see this project, or the request is gone."
+    if 300 <= status < 400:
+        return "The API's address redirects; set the address that it redirects to."
+    return ""

@@ -1,0 +1,1 @@
+"""The order of GPU groups, remembered by the state so that a preview can refuse what breaks it."""

@@ -1,0 +1,154 @@
+"""From Pulumi's configuration to settings and secrets."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import config as pulumi_config
+
+from infra import configuration
+from infra.configuration import ConfigurationError
+from infra.settings.secret_keys import SECRET_KEYS
+from tests.infra.rules.stack import values
+
+HASH = "0" * 96
+KEY = "k3y-" * 10
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """Pulumi keeps the configuration in context variables; each test has its own."""
+    before, secrets = pulumi_config.CONFIG.get(), pulumi_config._SECRET_KEYS.get()
+    yield
+    pulumi_config.CONFIG.set(before)
+    pulumi_config._SECRET_KEYS.set(secrets)
+
+
+def given(secret: tuple[str, ...] = (), /, **more: Any) -> None:
+    """The stack's configuration as the engine hands it over: texts, JSON where structured."""
+    whole = {**values(), **more}
+    pulumi.runtime.set_all_config(
+        {
+            f"rayline:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in whole.items()
+        },
+        [f"rayline:{key}" for key in secret],
+    )
+
+
+def refused() -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.load()
+    return str(caught.value)
+
+
+def opened(output: Any) -> Any:
+    """An Output's value, and that it is marked as a secret."""
+
+    async def both() -> tuple[Any, bool]:
+        return await output.future(), await output.is_secret()
+
+    value, secret = pulumi.runtime.sync_await._sync_await(both())
+    assert secret
+    return value
+
+
+def test_a_stack_without_secrets() -> None:
+    given()
+    loaded = configuration.load()
+    assert loaded.settings.models[0].name == "one"
+    assert loaded.secrets == configuration.Secrets()
+
+
+def test_secrets_stay_secret() -> None:
+    given(
+        ("jwtKey", "userHashes", "hubToken", "rayToken", "jwtPreviousKeys", "registryPassword"),
+        jwtKey=KEY,
+        jwtPreviousKeys=KEY,
+        userHashes={"alice": HASH},
+        hubToken="hf_x",
+        rayToken="t",
+        registryUsername="me",
+        registryPassword="pw",
+    )
+    secrets = configuration.load().secrets
+    assert secrets.users_with_hash == {"alice"}
+    assert opened(secrets.user_hashes) == {"alice": HASH}
+    assert opened(secrets.jwt_key) == KEY
+    assert opened(secrets.jwt_previous_keys) == KEY
+    assert opened(secrets.hub_token) == "hf_x"
+    assert opened(secrets.ray_token) == "t"
+    assert opened(secrets.registry_username) == "me"
+    assert opened(secrets.registry_password) == "pw"
+
+
+@pytest.mark.parametrize("name", [name for name, key in SECRET_KEYS.items() if key.encrypted])
+def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
+    value = {"alice": "s3cret-value"} if SECRET_KEYS[name].by_user else "s3cret-value"
+    given(**{name: value})
+    text = refused()
+    assert f"rayline:{name} is a secret, but it is stored in plain text" in text
+    assert SECRET_KEYS[name].command in text
+    assert "s3cret-value" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("jwtKey", "s3cret-value", "has 12 bytes; allowed are at least 32"),
+        ("jwtKey", " ", "is empty"),
+        ("userHashes", {"alice": "s3cret-value"}, "neither an argon2id hash"),
+        ("userHashes", {"carol": HASH}, "rayline:userHashes.carol is for a user that"),
+        ("userHashes", "s3cret-value", "is not an object of user names"),
+        ("userHashes", ["s3cret-value"], "is not an object of user names"),
+    ],
+)
+def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
+    given((name,), **{name: value})
+    message = refused()
+    assert text in message
+    assert "s3cret-value" not in message
+
+
+def test_an_encrypted_value_in_a_plain_key_is_refused_and_not_repeated() -> None:
+    given(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
+    message = refused()
+    assert "rayline:ray holds an encrypted value" in message
+    assert "s3cret-value" not in message
+
+
+def test_an_encrypted_text_where_an_object_belongs_is_not_repeated() -> None:
+    given(("cluster",), cluster="s3cret-value")
+    message = refused()
+    assert "rayline:cluster is encrypted; allowed is an object" in message
+    assert "s3cret-value" not in message
+
+
+def test_a_structured_key_that_is_no_json() -> None:
+    given(cluster="rayline-sandbox", models="tiny")
+    message = refused()
+    assert "rayline:cluster is 'rayline-sandbox'; allowed is an object" in message
+    assert "rayline:models is 'tiny'; allowed is a list" in message
+    assert "pulumi config set --path 'rayline:cluster.context'" in message
+    assert "is missing" not in message
+
+
+def test_an_unknown_key_is_refused() -> None:
+    given(modelz="x")
+    assert "rayline:modelz is not a key; did you mean 'models'?" in refused()
+
+
+def test_keys_of_others_are_not_ours() -> None:
+    given()
+    pulumi.runtime.set_config("kubernetes:context", "x")
+    assert configuration.load().settings.cluster.context == "a"
+
+
+def test_the_engines_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `pulumi up` passes it, before anything was set by hand."""
+    pulumi.runtime.set_all_config({}, [])
+    given_by_engine = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given_by_engine))
+    assert configuration.load().settings.models[0].name == "one"

@@ -1,0 +1,174 @@
+"""The stacks of the repository: they load, they break no rule, and prod is the how-to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from infra import docs, rules
+from infra.settings import StackSettings, schema
+from infra.settings.parse import parse
+from infra.settings.secret_keys import SECRET_KEYS
+from tests.infra.rules.stack import values
+
+ROOT = Path(__file__).parents[3]
+STACKS = ("local", "dev", "prod")
+
+
+def whole(name: str) -> Any:
+    return yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
+
+
+def stack(name: str) -> StackSettings:
+    return parse({k.removeprefix("rayline:"): v for k, v in whole(name)["config"].items()})
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_a_stack_breaks_no_rule(name: str) -> None:
+    settings = stack(name)
+    assert rules.require(settings, rules.gather(settings, environ={"HF_HUB_CACHE": "/none"})) == []
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_editors_accept_a_stack(name: str) -> None:
+    jsonschema.validate(whole(name), docs.editor_schema())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"modells": []},
+        {"models__0__dtype": "fp16"},
+        {"serve__port": 80},
+        {"models__0__tensor_parallel": 1},
+        {"jwtKey": "plain"},
+        {"userHashes": {"alice": "plain"}},
+    ],
+)
+def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
+    def config(**changes: Any) -> dict[str, Any]:
+        return {"config": {f"rayline:{k}": v for k, v in values(**changes).items()}}
+
+    jsonschema.validate(config(), docs.editor_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(config(**change), docs.editor_schema())
+
+
+def test_encrypted_secrets_are_accepted_by_editors() -> None:
+    secure = {"secure": "v1:..."}
+    config = {f"rayline:{k}": v for k, v in values().items()}
+    for key in SECRET_KEYS.values():
+        config[f"rayline:{key.name}"] = {"alice": secure} if key.by_user else secure
+    jsonschema.validate({"config": config}, docs.editor_schema())
+
+
+@pytest.mark.parametrize("path", docs.contents(), ids=lambda path: path.name)
+def test_the_reference_is_not_stale(path: Path) -> None:
+    assert path.read_text() == docs.contents()[path], "type: python -m infra.docs"
+
+
+def test_a_stale_reference_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(docs, "REFERENCE", tmp_path / "configuration.md")
+    monkeypatch.setattr(docs, "SCHEMA", tmp_path / "configuration.schema.json")
+    assert docs.main(["--check"]) == 1
+    assert "python -m infra.docs" in capsys.readouterr().err
+    assert docs.main([]) == 0
+    assert docs.main(["--check"]) == 0
+    json.loads((tmp_path / "configuration.schema.json").read_text())
+
+
+def test_the_project_describes_the_keys() -> None:
+    """Pulumi.yaml repeats type and description for `pulumi config`; defaults stay in infra."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert list(declared) == [f"rayline:{key}" for key in schema.keys_at(())]
+    required = schema.stack_schema()["required"]
+    for key in schema.keys_at(()):
+        node, here = schema.node_at((key,)), declared[f"rayline:{key}"]
+        assert here["type"] == node["type"]
+        assert " ".join(here["description"].split()) == " ".join(node["description"].split())
+        assert ("default" in here) == (key not in required)
+        assert here.get("default", {}) == {}
+
+
+def test_the_sandbox_has_room_for_a_second_worker() -> None:
+    local = stack("local")
+    assert not local.gpu_groups[1].enabled
+    requests = [local.ray.head.requests, *(group.requests for group in local.gpu_groups)]
+    assert sum(rules.quantities.amount(r.cpu) for r in requests) < 1.5
+    assert sum(rules.quantities.amount(r.memory) for r in requests) <= 8 * 1024**3
+
+
+def test_dev_is_one_group_with_one_worker() -> None:
+    (group,) = stack("dev").gpu_groups
+    assert (group.workers, group.enabled) == (1, True)
+
+
+def test_prod_is_the_how_to() -> None:
+    """howto-facts, sections 1 to 4, value by value; versions are today's."""
+    prod = stack("prod")
+    assert prod.cluster.namespace == "kuberay-projects"
+    assert (prod.image.pull_secret, prod.image.pull_policy) == ("regcred", "IfNotPresent")
+    assert (prod.storage.claim, prod.storage.storage_class) == ("model-cache-pvc", "cephfs")
+    assert prod.storage.protect
+    ray = prod.ray
+    assert (ray.name, ray.service_account) == ("deepseek-raycluster", "sa-deepseek-cluster")
+    assert ray.labels == {"prometheus.deckhouse.io/custom-target": "deepseek-raycluster"}
+    assert ray.annotations == {
+        "ray.io/enable-serve-service": "true",
+        "prometheus.deckhouse.io/port": "8080",
+        "prometheus.deckhouse.io/query-param-format": "prometheus",
+        "prometheus.deckhouse.io/sample-limit": "5000",
+    }
+    assert ray.grafana_host == ray.prometheus_host == "https://prometheus.d8-monitoring:9090"
+    assert ray.metrics_port == 8080
+    assert ray.head.labels == {"component": "ray-head"}
+    assert ray.head.requests.model_dump() == {"cpu": "3", "memory": "4G"}
+    assert ray.head.limits.model_dump() == {"cpu": "6", "memory": "8G"}
+    assert prod.auth.secret_name == "auth-config"
+    assert (prod.auth.token_minutes, prod.auth.skip_expiry_check) == (60, False)
+    assert [(u.name, u.role) for u in prod.auth.users] == [("alice", "admin"), ("bob", "user")]
+    assert prod.timeouts.model_ready_seconds == 1200
+
+
+def test_prods_groups_are_the_how_tos() -> None:
+    big, small = stack("prod").gpu_groups
+    assert (big.name, big.workers, big.enabled) == ("rtx-3090", 2, True)
+    assert (small.name, small.workers, small.enabled) == ("rtx-3060", 1, False)
+    assert (big.gpu.memory_gib, small.gpu.memory_gib) == (24, 12)
+    assert (big.node_group, small.node_group) == ("w-gpu", "w-gpu-3060")
+    assert [g.labels for g in (big, small)] == [
+        {"component": "ray-worker"},
+        {"component": "ray-worker-3060"},
+    ]
+    for group in (big, small):
+        assert (group.gpu.count, group.gpu.resource) == (1, "nvidia.com/gpu")
+        assert group.node_group_label == "node.deckhouse.io/group"
+        assert [t.model_dump() for t in group.tolerations] == [
+            {"key": "dedicated.apiac.ru", "value": "w-gpu", "effect": "NoExecute"}
+        ]
+        assert group.requests.model_dump() == {"cpu": "8", "memory": "12G"}
+        assert group.limits.model_dump() == {"cpu": "16", "memory": "24G"}
+        assert group.spread
+
+
+def test_prods_model_is_the_how_tos() -> None:
+    (model,) = stack("prod").models
+    assert (model.name, model.route_prefix, model.replicas) == ("Dolphin3.0", "/", 1)
+    assert model.source == "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ"
+    assert (model.tensor_parallel, model.pipeline_parallel) == (1, 2)
+    assert (model.dtype, model.max_model_len) == ("float16", 32768)
+    assert model.gpu_memory_utilization == 0.97
+
+
+def test_prod_would_not_fit_on_one_card_of_the_other_group() -> None:
+    """The check has teeth for this very stack."""
+    values = {k.removeprefix("rayline:"): v for k, v in whole("prod")["config"].items()}
+    values["gpuGroups"][1]["enabled"] = True
+    values["models"][0] |= {"gpuGroup": "rtx-3060", "pipelineParallel": 1}
+    keys = {p.key for p in rules.check(parse(values)) if p.severity == "error"}
+    assert keys == {"rayline:models[0]"}

@@ -1,0 +1,215 @@
+"""Whether models fit, from declared sizes and from the local Hugging Face cache."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import rules
+from infra.rules import Facts, hub_cache, memory
+from infra.rules.model_facts import ModelFacts, from_config
+from infra.rules.sources import TYPED_ARGUMENTS
+from tests.infra.rules.stack import REVISION, errors, settings, warnings
+
+# Mistral Small 24B and what its config.json says of its shape.
+MISTRAL = {
+    "model_type": "mistral",
+    "num_hidden_layers": 40,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "hidden_size": 5120,
+    "max_position_embeddings": 32768,
+    "torch_dtype": "float16",
+    "sliding_window": None,
+    "quantization_config": {"quant_method": "awq", "bits": 4},
+}
+UNDECLARED = {"models__0__weightsGib": None, "models__0__kvKibPerToken": None}
+CARD = "rayline:models[0]"
+
+
+def facts(config: dict[str, Any], gib: float | None = 10) -> Facts:
+    size = None if gib is None else int(gib * memory.GIB)
+    return Facts(models={("owner/one", REVISION): from_config(config, size)})
+
+
+def test_a_declared_model_fits_or_not() -> None:
+    assert errors() == {}
+    found = errors(models__0__weightsGib=22)
+    assert "22.0 GiB of weights" in found[CARD]
+    assert "0.9 x 24 GiB = 21.6 GiB" in found[CARD]
+    assert "'rayline:models[0].pipelineParallel' 2" in found[CARD]
+
+
+def test_the_kv_cache_of_one_sequence_counts() -> None:
+    found = errors(models__0__maxModelLen=131072)
+    assert "12.5 GiB of KV cache for 131072 tokens" in found[CARD]
+    advice = found[CARD].split("maxModelLen' ")[1].split(",")[0]
+    assert int(advice) % 16 == 0
+    assert errors(models__0__maxModelLen=int(advice)) == {}
+    assert errors(models__0__maxModelLen=int(advice) + 16) != {}
+
+
+def test_little_to_spare_is_a_warning() -> None:
+    assert "activations" in warnings(models__0__weightsGib=20.5)[CARD]
+
+
+def test_more_cards_offloading_and_a_larger_share_make_room() -> None:
+    large: dict[str, Any] = {"models__0__weightsGib": 22}
+    for more in (
+        {"models__0__pipelineParallel": 2},
+        {"models__0__tensorParallel": 2},
+        {"models__0__cpuOffloadGb": 4},
+        {"models__0__gpuMemoryUtilization": 0.97},
+    ):
+        assert errors(**large, **more) == {}, more
+
+
+def test_nothing_known_is_a_warning_with_what_to_type() -> None:
+    found = warnings(**UNDECLARED)
+    assert "rayline:models[0].weightsGib" in found
+    assert "pulumi config set --path 'rayline:models[0].weightsGib'" in next(iter(found.values()))
+    assert errors(**UNDECLARED) == {}
+
+
+def test_the_shape_comes_from_config_json() -> None:
+    """160 KiB a token: 2 x 40 layers x 8 KV heads x 128 x 2 bytes."""
+    known = facts(MISTRAL, 13.3)
+    stack = settings(**UNDECLARED, models__0__maxModelLen=32768, models__0__pipelineParallel=2)
+    need = memory.need(stack.models[0], stack.gpu_groups[0], known.of(stack.models[0]))
+    assert need is not None
+    assert need.kv == pytest.approx(160 * 1024 * 32768 / 2 / memory.GIB)
+    assert need.weights == pytest.approx(13.3 / 2, rel=1e-6)
+
+
+def test_a_quantized_kv_cache_is_half() -> None:
+    stack = settings(**UNDECLARED, models__0__engineArgs={"kv-cache-dtype": "fp8"})
+    plain = settings(**UNDECLARED)
+    small, large = (
+        memory.need(s.models[0], s.gpu_groups[0], facts(MISTRAL).of(s.models[0]))
+        for s in (stack, plain)
+    )
+    assert small is not None
+    assert large is not None
+    assert small.kv is not None
+    assert small.kv * 2 == large.kv
+
+
+def test_without_a_length_the_models_own_counts() -> None:
+    long = {**MISTRAL, "max_position_embeddings": 1_000_000}
+    assert errors(facts(long), **UNDECLARED, models__0__maxModelLen=None)[CARD]
+    assert errors(facts(MISTRAL), **UNDECLARED, models__0__maxModelLen=None) == {}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kv_lora_rank": 512},
+        {"mamba_d_state": 16},
+        {"sliding_window": 4096},
+        {"layer_types": ["full_attention", "linear_attention"]},
+    ],
+)
+def test_an_unusual_attention_is_not_guessed(odd: dict[str, Any]) -> None:
+    """A million tokens would never fit if every layer kept them."""
+    long = {"models__0__maxModelLen": 1_000_000, **UNDECLARED}
+    assert errors(facts({**MISTRAL, **odd}), **long) == {}
+    assert "rayline:models[0].kvKibPerToken" in warnings(facts({**MISTRAL, **odd}), **long)
+    assert errors(facts(MISTRAL), **long) != {}
+    unused = {**MISTRAL, "sliding_window": 4096, "use_sliding_window": False}
+    assert errors(facts(unused), **long) != {}
+
+
+def test_of_a_multimodal_model_the_text_part_counts() -> None:
+    nested = {"quantization_config": MISTRAL["quantization_config"], "text_config": MISTRAL}
+    assert from_config(nested) == from_config(MISTRAL)
+
+
+def test_heads_are_divisible() -> None:
+    three = {"models__0__tensorParallel": 3, "gpuGroups__0__gpu__count": 4}
+    found = errors(facts(MISTRAL), **three)
+    assert "32 attention heads" in found["rayline:models[0].tensorParallel"]
+    assert found["rayline:models[0].tensorParallel"].endswith("' 2")
+    assert errors(facts(MISTRAL), **{**three, "models__0__tensorParallel": 4}) == {}
+    assert errors(**three) == {}  # not known, so not refused
+
+
+def test_on_the_cpu_no_card_is_filled() -> None:
+    assert errors(models__0__weightsGib=500, image__requirements="app-cpu.txt") == {}
+
+
+@given(
+    st.floats(0.1, 200), st.floats(1, 2000), st.integers(1, 200_000), st.integers(1, 8),
+    st.integers(1, 4),
+)  # fmt: skip
+def test_more_cards_never_need_more_of_each(
+    weights: float, kv: float, tokens: int, tensor: int, pipeline: int
+) -> None:
+    def need(gpus: dict[str, int]) -> float:
+        s = settings(
+            models__0__weightsGib=weights,
+            models__0__kvKibPerToken=kv,
+            models__0__maxModelLen=tokens,
+            **gpus,
+        )
+        found = memory.need(s.models[0], s.gpu_groups[0], ModelFacts())
+        assert found is not None
+        return found.total
+
+    one = need({})
+    many = need({"models__0__tensorParallel": tensor, "models__0__pipelineParallel": pipeline})
+    assert many <= one + 1e-9
+
+
+def cached(cache: Path, config: object, **files: bytes) -> Path:
+    snapshot = cache / "models--owner--one" / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    for name, data in files.items():
+        (snapshot / f"{name}.safetensors").write_bytes(data)
+    return snapshot
+
+
+def test_the_cache_is_read_as_huggingface_hub_lays_it_out(tmp_path: Path) -> None:
+    cached(tmp_path, MISTRAL, a=b"1234", b=b"12", consolidated=b"123456")
+    known = hub_cache.read(tmp_path, settings().models[0])
+    assert (known.weight_bytes, known.heads, known.quantization) == (6, 32, "awq")
+
+
+def test_the_index_says_the_size(tmp_path: Path) -> None:
+    snapshot = cached(tmp_path, MISTRAL, a=b"1")
+    index = {"metadata": {"total_size": 14_000_000_000}, "weight_map": {}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    facts = rules.gather(settings(), environ={"HF_HUB_CACHE": str(tmp_path)})
+    assert facts.of(settings().models[0]).weight_bytes == 14_000_000_000
+
+
+def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None:
+    cached(tmp_path, MISTRAL, a=b"1")
+    other = settings(models__0__revision="f" * 40)
+    assert hub_cache.read(tmp_path, other.models[0]) == ModelFacts()
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"num_attention_heads": "x"}'])
+def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
+    (cached(tmp_path, {}) / "config.json").write_text(damage)
+    assert hub_cache.read(tmp_path, settings().models[0]).heads is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
+        ({"HF_HOME": "/b", "XDG_CACHE_HOME": "/c"}, "/b/hub"),
+        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
+    ],
+)
+def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
+    assert hub_cache.folder(environ) == Path(folder)
+
+
+def test_typed_arguments_have_no_second_spelling() -> None:
+    assert len(set(TYPED_ARGUMENTS.values())) == len(TYPED_ARGUMENTS)

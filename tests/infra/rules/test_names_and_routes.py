@@ -1,0 +1,113 @@
+"""Names and routes: one failing and one passing example of each rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.auth import config as auth_config
+from app.routes import TABLE
+from infra.rules import names, routes
+from infra.settings.problems import ConfigurationError
+from infra.specs import names as object_names
+from tests.infra.rules.stack import errors, problems, settings
+
+
+def test_the_stack_of_these_tests_breaks_no_rule() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("r" * 47, True), ("r" * 48, False), ("9ray", False), ("ray9", True)]
+)
+def test_the_cluster_has_a_name_that_kuberay_accepts(name: str, fits: bool) -> None:
+    """validation.go and constant.go of 1.6.2: 47 characters are for RayService, the stricter."""
+    if fits:
+        assert errors(ray__name=name) == {}
+    else:
+        with pytest.raises(ConfigurationError, match=r"rayline:ray.name' \w"):
+            settings(ray__name=name)
+
+
+def test_names_of_the_longest_cluster_are_labels() -> None:
+    longest = settings(ray__name="r" * 47, models__0__name="m" * 63)
+    assert len(object_names.download_job_name(longest, longest.models[0])) <= 63
+    assert len(object_names.head_service(longest)) <= 63
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"models__1__name": "ONE"}, "rayline:models[1].name"),
+        ({"gpuGroups__2__name": "spare"}, "rayline:gpuGroups[2].name"),
+        ({"auth__users__1__name": "Alice"}, "rayline:auth.users[1].name"),
+    ],
+)
+def test_names_are_unique_whatever_their_case(change: dict[str, str], key: str) -> None:
+    more = {"models__1__route": "/other"} if "models__1__name" in change else {}
+    assert list(errors(**change, **more)) == [key]
+
+
+@pytest.mark.parametrize("name", sorted(names.RESERVED_GROUPS))
+def test_a_group_has_no_name_that_means_something_else(name: str) -> None:
+    found = errors(gpuGroups__1__name=name)
+    assert list(found) == ["rayline:gpuGroups[1].name"]
+    assert errors(gpuGroups__1__name=f"{name}-workers") == {}
+
+
+def test_users_that_the_secret_cannot_tell_apart() -> None:
+    found = errors(auth__users=[{"name": "a.b"}, {"name": "a-b"}])
+    assert "A_B" in found["rayline:auth.users[1].name"]
+    assert errors(auth__users=[{"name": "a.b"}, {"name": "ab"}]) == {}
+
+
+@given(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z"))
+def test_every_name_that_passes_is_an_alias_that_the_service_accepts(name: str) -> None:
+    if errors(auth__users=[{"name": name}]):
+        assert not name[0].isalpha()
+        return
+    alias = names.user_alias(name)
+    hashed = "0" * 96
+    users, wrong = auth_config.parse_users(
+        {
+            "USER_LIST": alias,
+            f"{alias}_USERNAME": name,
+            f"{alias}_HASHED_PASSWORD": hashed,
+            f"{alias}_ROLE": "user",
+        }
+    )
+    assert wrong == []
+    assert list(users) == [name]
+
+
+def test_a_role_exists() -> None:
+    found = errors(auth__users__0__role="boss")
+    assert "admin, user, guest" in found["rayline:auth.users[0].role"]
+    assert errors(auth__users__0__role="boss", auth__roles={"boss": {"priority": 1}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        ("/", "/two", True),
+        ("/one", "/two", True),
+        ("/one", "/one-more", True),
+        ("/", "/", False),
+        ("/one", "/ONE", False),
+        ("/one", "/one/more", False),
+        ("/one/more", "/one", False),
+        ("/", "/v1", False),
+        ("/one", "/v1", True),
+        ("/one", "/two/", False),
+        ("/one", "//two", False),
+        ("/one", "/-/two", False),
+        ("/one", "/../two", False),
+    ],
+)
+def test_routes_lie_side_by_side(first: str, second: str, fits: bool) -> None:
+    found = errors(models__0__route=first, models__1__route=second)
+    assert (found == {}) is fits, found
+    assert set(found) <= {"rayline:models[1].route"}
+
+
+def test_the_services_own_routes_are_all_known() -> None:
+    assert {template.split("/")[1] for _, template in TABLE} == routes.OWN_SEGMENTS

@@ -1,0 +1,178 @@
+"""Mistakes in the configuration: each is one line with key, what was given, what to type."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.settings import schema
+from infra.settings.parse import parse
+from infra.settings.problems import ConfigurationError, key_path, set_command
+from tests.infra.rules.stack import values
+
+
+def failure(encrypted: tuple[str, ...] = (), /, **changes: Any) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(values(**changes), encrypted)
+    return caught.value
+
+
+def only(**changes: Any) -> tuple[str, str]:
+    (problem,) = failure(**changes).problems
+    return problem.key, problem.message
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "parts"),
+    [
+        (
+            {"models__0__tensorParallel": "two"},
+            "rayline:models[0].tensorParallel",
+            ["is 'two'", "a whole number from 1", "tensorParallel' 1"],
+        ),
+        (
+            {"models__0__dtype": "fp16"},
+            "rayline:models[0].dtype",
+            ["is 'fp16'", "one of auto, float16, bfloat16, float32"],
+        ),
+        (
+            {"models__0__tensor_parallel": 2},
+            "rayline:models[0].tensor_parallel",
+            ["is not a key", "did you mean 'tensorParallel'?", "pulumi config rm --path"],
+        ),
+        ({"modells": []}, "rayline:modells", ["is not a key", "did you mean 'models'?"]),
+        ({"zzz": 1}, "rayline:zzz", ["is not a key", "rayline has: cluster, image"]),
+        ({"jwtkey": "x"}, "rayline:jwtkey", ["did you mean 'jwtKey'?"]),
+        (
+            {"serve__port": 80},
+            "rayline:serve.port",
+            [
+                "is 80",
+                "from 1024 up to 65535",
+                "pulumi config set --path 'rayline:serve.port' 8000",
+            ],
+        ),
+        (
+            {"storage": "200Gi"},
+            "rayline:storage",
+            ["is '200Gi'", "an object with the keys claim", "config rm --path 'rayline:storage'"],
+        ),
+        ({"image": {}}, "rayline:image", ["neither is given"]),
+        (
+            {"ray__labels": {"example.com/a": True}},
+            'rayline:ray.labels["example.com/a"]',
+            ["is True", "a text"],
+        ),
+        ({"ray__env": {"1X": "a"}}, "rayline:ray.env.1X", ["a name that is not allowed"]),
+        ({"auth__users": []}, "rayline:auth.users", ["is []", "that is not empty"]),
+    ],
+)
+def test_one_mistake_is_one_line(change: dict[str, Any], key: str, parts: list[str]) -> None:
+    found, message = only(**change)
+    assert found == key
+    for part in parts:
+        assert part in message
+    assert "\n" not in message
+
+
+def test_a_missing_key_says_what_it_is_and_what_to_type() -> None:
+    whole = values()
+    del whole["models"][0]["gpuGroup"], whole["cluster"]
+    with pytest.raises(ConfigurationError) as caught:
+        parse(whole)
+    found = {p.key: p.message for p in caught.value.problems}
+    assert "rayline:cluster.context" in found["rayline:cluster"]
+    assert (
+        "pulumi config set --path 'rayline:models[0].gpuGroup'"
+        in (found["rayline:models[0].gpuGroup"])
+    )
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    error = failure(models__0__tensorParallel=0, serve__port=1, hub__endpoint="x", zzz=1)
+    assert len(error.problems) == 4
+    assert len(str(error).splitlines()) == 5
+    assert str(error).startswith("The stack configuration has 4 problems:")
+
+
+def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
+    error = failure(("ray",), ray__version="s3cret", ray__env={"A": ["s3cret"]})
+    assert "s3cret" not in str(error)
+    assert "Secrets have keys of their own" in str(error)
+
+
+def test_numbers_are_texts_where_a_text_is_meant() -> None:
+    """`pulumi config set --path` writes 1 as a number, and 0.5 as a text."""
+    parsed = parse(values(ray__env={"A": 1}, models__0__gpuMemoryUtilization="0.5"))
+    assert parsed.ray.env == {"A": "1"}
+    assert parsed.models[0].gpu_memory_utilization == 0.5
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+def places(location: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every key of the configuration."""
+    for name in schema.keys_at(location):
+        here = (*location, name)
+        yield here
+        inner = (*here, 0) if schema.node_at(here).get("type") == "array" else here
+        yield from places(inner)
+
+
+def put(whole: dict[str, Any], location: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    here: Any = whole
+    for part, following in pairwise(location):
+        if isinstance(part, int):
+            while len(here) <= part:
+                here.append({})
+            here = here[part]
+        else:
+            here = here.setdefault(part, [] if isinstance(following, int) else {})
+    here[location[-1]] = value
+    return whole
+
+
+@given(st.sampled_from(list(places())), JSON)
+def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
+    location: tuple[str | int, ...], value: object
+) -> None:
+    """Never another exception, and each line names a key and, but for validators, a command."""
+    try:
+        parse(put(values(), location, value))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            assert problem.key.startswith("rayline:")
+            assert re.search(r"Type: .*pulumi config|is wrong: ", problem.message), problem
+
+
+@pytest.mark.parametrize("location", list(places()), ids=lambda at: key_path(*at))
+def test_every_key_is_described(location: tuple[str | int, ...]) -> None:
+    assert schema.node_at(location).get("description")
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [
+        (("models", 0, "dtype"), "rayline:models[0].dtype"),
+        (("ray", "labels", "a.b/c"), 'rayline:ray.labels["a.b/c"]'),
+        (("ray", "env", "A_B"), "rayline:ray.env.A_B"),
+    ],
+)
+def test_paths_are_as_pulumi_takes_them(parts: tuple[str | int, ...], path: str) -> None:
+    assert key_path(*parts) == path
+
+
+@pytest.mark.parametrize(
+    ("value", "end"), [(2, " 2"), (True, " true"), ("a/b", " a/b"), ("<x>", " '<x>'")]
+)
+def test_commands_survive_a_shell(value: object, end: str) -> None:
+    assert set_command("rayline:a", value).endswith("'rayline:a'" + end)

@@ -1,0 +1,102 @@
+"""The download Job: what it runs, and that it gives the cache to its users once."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.specs import Spec, names
+from infra.specs.download_job import FIX_OWNER, arguments, download_job
+from tests.infra.specs.howto import HOWTO, IMAGE, howto
+
+FOLDER = {**HOWTO["models"][0], "source": "/data/model-cache/mine", "revision": None}
+
+
+def pod(**changes: object) -> Spec:
+    settings = howto(**changes)
+    spec: Spec = download_job(settings, settings.models[0], IMAGE)["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_hub_and_the_cache_are_given() -> None:
+    (container,) = pod(hub={"endpoint": "https://mirror.example.com/hf"})["containers"]
+    assert container["command"] == ["python", "-m", "app.download"]
+    env = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert env == {"HF_HOME": "/data/model-cache", "HF_ENDPOINT": "https://mirror.example.com/hf"}
+
+
+def test_a_model_of_the_hub_is_downloaded_at_its_revision() -> None:
+    (model,) = howto().models
+    assert arguments(model) == [
+        "--source",
+        "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
+        "--revision",
+        "0" * 40,
+        "--token-file",
+        "/etc/rayline/hub-token/token",
+    ]
+
+
+def test_a_folder_is_looked_at_and_neither_written_nor_given_a_token() -> None:
+    (model,) = howto(models=[FOLDER]).models
+    assert arguments(model) == ["--folder", "/data/model-cache/mine"]
+    spec = pod(models=[FOLDER])
+    assert [volume["name"] for volume in spec["volumes"]] == ["model-cache"]
+    assert spec["containers"][0]["volumeMounts"][0]["readOnly"] is True
+
+
+def test_the_token_is_a_file_that_may_be_absent() -> None:
+    volume = next(v for v in pod()["volumes"] if v["name"] == "hub-token")
+    assert volume["secret"] == {
+        "secretName": "deepseek-raycluster-hub-token",
+        "optional": True,
+        "defaultMode": 0o440,
+    }
+
+
+def test_a_failed_download_goes_on_in_time_and_leaves_its_logs() -> None:
+    settings = howto(timeouts={"downloadSeconds": 77})
+    spec = download_job(settings, settings.models[0], IMAGE)["spec"]
+    assert spec["activeDeadlineSeconds"] == 77
+    assert spec["backoffLimit"] > 0
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert "ttlSecondsAfterFinished" not in spec
+
+
+def test_the_image_stands_in_one_place_for_each_container() -> None:
+    without, with_fix = pod(), pod(storage={"fixPermissions": True})
+    assert str(without).count(IMAGE) == 1
+    assert str(with_fix).count(IMAGE) == 2
+    assert with_fix["initContainers"][0]["image"] == IMAGE
+
+
+def test_root_is_for_the_owner_of_the_cache_alone() -> None:
+    assert "initContainers" not in pod()
+    spec = pod(storage={"fixPermissions": True})
+    assert spec["securityContext"]["runAsUser"] == 1000
+    (fix,) = spec["initContainers"]
+    assert fix["securityContext"]["runAsUser"] == 0
+    assert fix["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    assert [mount["mountPath"] for mount in fix["volumeMounts"]] == [names.CACHE_MOUNT]
+
+
+@pytest.mark.parametrize(("owner", "asked"), [("1000:100", []), ("0:0", ["child", "folder"])])
+def test_the_owner_is_changed_where_it_differs_and_the_folders_last(
+    tmp_path: Path, owner: str, asked: list[str]
+) -> None:
+    folder, tools = tmp_path / "cache", tmp_path / "bin"
+    (folder / "hub").mkdir(parents=True)
+    tools.mkdir()
+    log = tmp_path / "log"
+    program(tools / "stat", f"echo {owner}")
+    program(tools / "chown", f'for last; do :; done; echo "$last $*" >> {log}')
+    script = FIX_OWNER.replace(names.CACHE_MOUNT, str(folder))
+    subprocess.run(["/bin/sh", "-c", script], env={"PATH": f"{tools}:/usr/bin:/bin"}, check=True)
+    calls = log.read_text().splitlines() if log.exists() else []
+    assert ["folder" if c.split()[0] == str(folder) else "child" for c in calls] == asked
+    assert all("1000:100" in call for call in calls)
+
+
+def program(path: Path, body: str) -> None:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)

@@ -1,0 +1,216 @@
+"""What pods are told that only shows in a shell, a kernel or a kubelet."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.settings import StackSettings
+from infra.settings.ray import GpuGroup
+from infra.specs import Spec, names, pod_parts, pods
+from tests.infra.specs.howto import HOWTO, IMAGE, howto
+
+FIRST, SECOND = HOWTO["gpuGroups"]
+
+
+def group(**changes: object) -> tuple[StackSettings, GpuGroup]:
+    """The how-to's settings with the first group changed, and that group."""
+    settings = howto(gpuGroups=[{**FIRST, **changes}, SECOND])
+    return settings, settings.gpu_groups[0]
+
+
+def worker(**changes: object) -> Spec:
+    settings, changed = group(**changes)
+    return pods.worker_template(settings, changed, IMAGE)
+
+
+def both() -> list[Spec]:
+    settings = howto()
+    workers = [pods.worker_template(settings, one, IMAGE) for one in settings.gpu_groups]
+    return [pods.head_template(settings, IMAGE), *workers]
+
+
+def env_of(template: Spec) -> dict[str, str]:
+    return {
+        entry["name"]: entry.get("value", "") for entry in template["spec"]["containers"][0]["env"]
+    }
+
+
+def test_the_restricted_pod_security_standard_is_met() -> None:
+    # https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    for pod in (template["spec"] for template in both()):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
+        assert kinds <= {"persistentVolumeClaim", "emptyDir", "secret"}
+        assert pod["automountServiceAccountToken"] is False
+
+
+def test_no_secret_is_in_any_environment_and_users_are_in_workers_alone() -> None:
+    head, *workers = both()
+    assert "secret" not in json.dumps(head).lower().replace("imagepullsecrets", "")
+    for template in workers:
+        mounts = template["spec"]["containers"][0]["volumeMounts"]
+        (auth,) = [mount for mount in mounts if mount["mountPath"] == names.AUTH_MOUNT]
+        # With subPath the files would never change in a running pod.
+        assert auth == {"name": "auth", "mountPath": names.AUTH_MOUNT, "readOnly": True}
+        assert all(
+            "valueFrom" not in e or e["name"] == "MY_POD_IP"
+            for e in template["spec"]["containers"][0]["env"]
+        )
+
+
+def test_secret_files_are_readable_to_the_group_that_owns_them() -> None:
+    volume = next(v for v in worker()["spec"]["volumes"] if v["name"] == "auth")
+    assert volume["secret"] == {"secretName": "auth-config", "defaultMode": 0o440}
+    assert worker()["spec"]["securityContext"]["fsGroup"] == pod_parts.GROUP_ID
+
+
+def test_the_cache_is_written_by_downloads_alone() -> None:
+    for template in both():
+        mounts = template["spec"]["containers"][0]["volumeMounts"]
+        (cache,) = [mount for mount in mounts if mount["mountPath"] == names.CACHE_MOUNT]
+        assert cache["readOnly"] is True
+        # Transformers would make its folder of modules inside of HF_HOME.
+        assert not env_of(template)["HF_MODULES_CACHE"].startswith(names.CACHE_MOUNT)
+
+
+def test_resources_reach_ray_as_json_through_kuberays_shell() -> None:
+    settings, changed = group(name="a-b")
+    params = pods.worker_start_params(settings, changed)
+    # As KubeRay writes it into the command line of bash (pod.go, convertParamMap) ...
+    command = " ".join(f"--{key}={value}" for key, value in params.items())
+    shown = subprocess.run(
+        ["/bin/bash", "-c", f"printf '%s\\n' {command}"],
+        env={"MY_POD_IP": "10.1.2.3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    given = dict(argument.removeprefix("--").split("=", 1) for argument in shown)
+    assert json.loads(given["resources"]) == {"a-b": 1000}
+    assert given["node-ip-address"] == "10.1.2.3"
+    # ... and as it reads it itself (getResourcesMap).
+    assert json.loads(params["resources"].strip("'\"` ")) == {"a-b": 1000}
+
+
+def test_ray_counts_the_cards_of_the_group_under_any_resource_name() -> None:
+    settings, changed = group(gpu={**FIRST["gpu"], "count": 2, "resource": "amd.com/card"})
+    assert pods.worker_start_params(settings, changed)["num-gpus"] == "2"
+    limits = pods.worker_template(settings, changed, IMAGE)["spec"]["containers"][0]["resources"]
+    assert limits["limits"]["amd.com/card"] == limits["requests"]["amd.com/card"] == "2"
+
+
+def test_with_vllm_for_the_cpu_ray_counts_no_cards() -> None:
+    settings = howto(image={"repository": "r/x", "requirements": "app-cpu.txt"})
+    params = pods.worker_start_params(settings, settings.gpu_groups[0])
+    assert params["num-gpus"] == "0"
+
+
+def test_a_group_without_cards_asks_for_none() -> None:
+    limits = worker(gpu={**FIRST["gpu"], "count": 0})["spec"]["containers"][0]["resources"]
+    assert limits["limits"] == {"cpu": "16", "memory": "24G"}
+
+
+@pytest.mark.parametrize(
+    ("shared", "store"), [("8Gi", 4 * 2**30), ("1G", 500_000_000), ("1Mi", 75 * 2**20)]
+)
+def test_rays_objects_take_half_of_the_shared_memory(shared: str, store: int) -> None:
+    settings, changed = group(sharedMemory=shared)
+    assert pods.worker_start_params(settings, changed)["object-store-memory"] == str(store)
+
+
+def test_dev_shm_is_as_large_as_configured() -> None:
+    spec = worker(sharedMemory="3Gi")["spec"]
+    volume = next(v for v in spec["volumes"] if v["name"] == "shared-mem")
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "3Gi"}
+    assert {"name": "shared-mem", "mountPath": "/dev/shm"} in spec["containers"][0]["volumeMounts"]
+
+
+@pytest.mark.parametrize(("drain", "grace"), [(1, 300), (120, 300), (240, 300), (241, 600)])
+def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
+    settings = howto(models=[{**HOWTO["models"][0], "drainSeconds": drain}])
+    first, second = settings.gpu_groups
+    assert pods.grace_seconds(settings, first) == grace
+    assert grace >= drain + pods.STOP_MARGIN_SECONDS
+    assert pods.grace_seconds(settings, second) == 300
+
+
+def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
+    """The hook with a `ray` of ours, looking at a file instead of /proc."""
+    script = pods.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
+    assert script != pods.DRAIN
+    return subprocess.run(
+        ["/bin/bash", "-c", f'timeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}\n{script}'],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def test_a_worker_leaves_when_its_last_replica_has(tmp_path: Path) -> None:
+    process = tmp_path / "cmdline"
+    process.write_text("ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown")
+    asked = tmp_path / "asked"
+    end = f'echo "$@" > {asked}; (sleep 0.5; rm {process}) &'
+    assert hook(process, end).returncode == 0
+    assert not process.exists()
+    assert "--deadline-remaining-seconds 0" in asked.read_text()
+
+
+def test_a_worker_without_a_head_does_not_wait(tmp_path: Path) -> None:
+    process = tmp_path / "cmdline"
+    process.write_text("ray::ServeReplica:a:VLLMDeployment")
+    assert hook(process, "return 3").returncode == 3
+
+
+def test_the_hook_does_not_wait_for_itself() -> None:
+    (pattern,) = re.findall(r"grep -qsa '([^']+)'", pods.DRAIN)
+    assert re.search(pattern, "ray::ServeReplica:a:VLLMDeployment")
+    assert not re.search(pattern, pods.DRAIN)
+
+
+def test_a_toleration_without_a_value_accepts_any() -> None:
+    spec = worker(tolerations=[{"key": "a"}, {"key": "b", "value": "c", "effect": "NoExecute"}])
+    assert spec["spec"]["tolerations"] == [
+        {"key": "a", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "b", "operator": "Equal", "value": "c", "effect": "NoExecute"},
+    ]
+
+
+def test_placement_that_is_not_configured_is_absent() -> None:
+    spec = worker(nodeGroup=None, tolerations=[], spread=False)["spec"]
+    assert {"nodeSelector", "affinity", "tolerations"}.isdisjoint(spec)
+
+
+def test_a_group_without_a_component_gets_its_own() -> None:
+    template = worker(labels={})
+    assert template["metadata"]["labels"]["component"] == "ray-worker-rtx-3090"
+    assert "'values': ['ray-worker-rtx-3090']" in str(template["spec"]["affinity"])
+
+
+def test_environment_is_layered() -> None:
+    settings = howto(
+        ray={**HOWTO["ray"], "env": {"A": "ray", "B": "ray"}, "head": {"env": {"A": "head"}}},
+        gpuGroups=[{**FIRST, "env": {"B": "group"}}],
+    )
+    head = env_of(pods.head_template(settings, IMAGE))
+    mine = env_of(pods.worker_template(settings, settings.gpu_groups[0], IMAGE))
+    assert (head["A"], head["B"]) == ("head", "ray")
+    assert (mine["A"], mine["B"]) == ("ray", "group")
+    assert mine["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in head
+
+
+@pytest.mark.parametrize(
+    ("quantity", "number"),
+    [("8Gi", 8 * 2**30), ("24G", 24 * 10**9), ("1.5Ki", 1536), ("500m", 0), ("7", 7), ("2k", 2000)],
+)
+def test_quantities_are_read_as_kubernetes_does(quantity: str, number: int) -> None:
+    assert pod_parts.number_of_bytes(quantity) == number

@@ -1,0 +1,136 @@
+"""The sandbox's hub: what huggingface_hub understands of it, its image and its objects."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
+from huggingface_hub.hf_api import RepoFile
+
+from sandbox import paths
+from sandbox.hub import deploy, image
+from sandbox.hub.repositories import COMMIT, REPOSITORIES, SECOND_COMMIT, TOKEN
+from sandbox.hub.server import Hub
+
+CONTENT = {"config.json": b"{}", "model.safetensors": b"w" * 3_000_000, "sub/a b.txt": b"text"}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("model")
+    for name, content in CONTENT.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    with Hub(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_the_library_downloads_a_snapshot(hub: Hub, tmp_path: Path) -> None:
+    """The library itself, not our transfer: what it accepts is the protocol."""
+    found = snapshot_download("rayline/tiny", cache_dir=tmp_path, endpoint=hub.url, token=False)
+    assert Path(found).name == COMMIT
+    for name, content in CONTENT.items():
+        assert (Path(found) / name).read_bytes() == content
+
+
+def test_a_model_is_described_as_the_hub_does(hub: Hub) -> None:
+    api = HfApi(endpoint=hub.url, token=False)
+    found = api.model_info("rayline/tiny", revision=SECOND_COMMIT, files_metadata=True)
+    assert (found.id, found.sha, found.private) == ("rayline/tiny", SECOND_COMMIT, False)
+    assert {s.rfilename: s.size for s in found.siblings or []} == {
+        name: len(content) for name, content in CONTENT.items()
+    }
+    (entry,) = api.get_paths_info("rayline/tiny", ["model.safetensors"])
+    assert isinstance(entry, RepoFile)
+    assert entry.lfs
+    assert entry.lfs.sha256 == hashlib.sha256(CONTENT["model.safetensors"]).hexdigest()
+
+
+def test_the_same_files_stand_at_another_commit_and_name(hub: Hub) -> None:
+    api = HfApi(endpoint=hub.url, token=False)
+    listed = [
+        {
+            f.path: getattr(f, "blob_id", None)
+            for f in api.list_repo_tree(name, revision=commit, recursive=True)
+        }
+        for name in ("rayline/tiny", "rayline/tiny-b")
+        for commit in REPOSITORIES[name].commits
+    ]
+    assert len(listed) == 3
+    assert listed[0] == listed[1] == listed[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "file", "expected"),
+    [
+        ("rayline/none", None, "config.json", errors.RepositoryNotFoundError),
+        ("rayline/tiny-private", None, "config.json", errors.RepositoryNotFoundError),
+        ("rayline/tiny-gated", None, "config.json", errors.GatedRepoError),
+        ("rayline/tiny", "f" * 40, "config.json", errors.RevisionNotFoundError),
+        ("rayline/tiny", None, "none.json", errors.EntryNotFoundError),
+        ("rayline/tiny-broken", None, "model.safetensors", errors.EntryNotFoundError),
+    ],
+)
+def test_refusals_are_those_of_the_hub(
+    hub: Hub,
+    tmp_path: Path,
+    name: str,
+    revision: str | None,
+    file: str,
+    expected: type[Exception],
+) -> None:
+    with pytest.raises(expected):
+        hf_hub_download(
+            name, file, revision=revision, endpoint=hub.url, token=False, cache_dir=tmp_path
+        )
+
+
+@pytest.mark.parametrize("name", ["rayline/tiny-private", "rayline/tiny-gated"])
+def test_the_token_opens(hub: Hub, tmp_path: Path, name: str) -> None:
+    found = hf_hub_download(name, "config.json", endpoint=hub.url, token=TOKEN, cache_dir=tmp_path)
+    assert Path(found).read_bytes() == CONTENT["config.json"]
+
+
+def test_the_service_image_comes_first_and_unchanged() -> None:
+    """Or BuildKit would not find its packages in the cache."""
+    service = (paths.CHECKOUT / "app" / "Dockerfile").read_text()
+    ours = (image.HERE / "Dockerfile").read_text()
+    joined = image.dockerfile(service, ours)
+    assert joined.startswith(service)
+    stages = [line for line in joined.splitlines() if line.startswith("FROM ")]
+    last_of_service = len([line for line in service.splitlines() if line.startswith("FROM ")]) - 1
+    assert f"COPY --from={last_of_service} /srv/model" in joined
+    assert stages[-1] == "FROM ${BASE}"
+    assert image.dockerfile("FROM a\nFROM b\n", "COPY --from=@SERVICE@ x y").endswith(
+        "--from=1 x y"
+    )
+
+
+def test_the_tag_changes_with_the_base() -> None:
+    one, two = (image.reference("localhost:5000", base) for base in ("base:1", "base:2"))
+    assert one.startswith("localhost:5000/rayline/hub:")
+    assert one != two
+
+
+def test_the_server_in_the_image_needs_no_other_file() -> None:
+    imported = set()
+    for name in image.SERVER:
+        for line in (paths.CHECKOUT / "sandbox" / name).read_text().splitlines():
+            if line.startswith("from sandbox"):
+                imported.add(line.split()[1].removeprefix("sandbox.").replace(".", "/") + ".py")
+    assert imported <= set(image.SERVER)
+
+
+def test_the_objects_make_the_address_that_pods_use() -> None:
+    namespace, deployment, service = deploy.documents("hub:1")
+    assert namespace["metadata"]["name"] == "rayline-hub"
+    assert deploy.URL == "http://hub.rayline-hub.svc:8080"
+    assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["ports"][0]["port"] == 8080
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "hub:1"
