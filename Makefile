@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+STACK ?= local
 # What a user may set, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see the README.
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down test test-fast test-engine lint lock
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-engine lint lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,10 +37,21 @@ sandbox-env: setup ## print the variables to eval in a shell
 sandbox-down: setup ## stop it and remove what it added to the machine; PURGE=1: its image stores too
 	@$(RUN) -m sandbox down $(if $(PURGE),--purge)
 
-up: sandbox ## the main job; until the Pulumi program exists: the sandbox, ready for it
-	@echo "  The Pulumi program is not part of rayline yet: this is the cluster that it will deploy to."
+ifeq ($(STACK),local)
+up: sandbox ## the main job: from nothing to a chat answer; STACK=dev: `pulumi up` of that stack
+	@$(RUN) -m sandbox deploy
 
 down: sandbox-down ## undo `make up`
+else
+up: setup
+	@PATH="$(CURDIR)/.bin:$$PATH" pulumi up --stack $(STACK)
+
+down: setup
+	@PATH="$(CURDIR)/.bin:$$PATH" pulumi destroy --stack $(STACK)
+endif
+
+pulumi: setup ## Pulumi on the stack local: make pulumi DO='preview --diff'
+	@$(RUN) -m sandbox pulumi $(DO)
 
 test: setup ## every test: fast ones first, then tests/e2e on the sandbox (needs root)
 	@$(RUN) -m pytest

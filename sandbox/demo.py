@@ -1,8 +1,10 @@
 """From a running sandbox to an answer: what `make up` does after `make sandbox`."""
 
 import time
+from collections.abc import Sequence
 
-from sandbox import console, first_answer
+from sandbox import console, first_answer, operations
+from sandbox.errors import UserError
 from sandbox.first_answer import Answer
 from sandbox.local_stack import LocalStack
 from sandbox.settings import Settings
@@ -11,6 +13,7 @@ from sandbox.settings import Settings
 def deploy(settings: Settings) -> None:
     """Bring the stack `local` up and print the model's answer, as it comes."""
     started = time.monotonic()
+    operations.hub(settings)
     stack = LocalStack()
     stack.prepare(settings)
     stack.up()
@@ -27,4 +30,13 @@ def deploy(settings: Settings) -> None:
         else:
             print(piece.replace("\n", "\n    "), end="", flush=True)
     console.note(f"yours: {outputs['curl']}")
-    console.note("the password: make password")
+    console.note("its password: make pulumi DO='stack output passwords --show-secrets'")
+
+
+def pulumi(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run Pulumi with the state and the configuration of `local`; its exit code."""
+    if not arguments:
+        raise UserError("No command is given.", "For example: make pulumi DO='preview --diff'")
+    stack = LocalStack()
+    stack.prepare(settings)
+    return stack.run(*arguments).returncode

@@ -1,4 +1,4 @@
-"""The Pulumi stack `local`: state, passphrase, and what of its configuration only the sandbox knows.
+"""The Pulumi stack `local`: state, passphrase, and what only the sandbox knows to configure.
 
 Everything lies in .sandbox, since it ends with the cluster; a checkout stays clean.
 """
@@ -59,9 +59,10 @@ def merged(
 
 @dataclass(frozen=True)
 class LocalStack:
-    """The stack with its state in `folder`."""
+    """The stack with its state in `folder`, made by the `program` of a checkout."""
 
     folder: Path = lifecycle.STATE / "pulumi"
+    program: Path = paths.CHECKOUT
 
     @property
     def config_file(self) -> Path:
@@ -106,7 +107,7 @@ class LocalStack:
         given = [*arguments, "--stack", NAME]
         if arguments[0] != "stack":
             given += ["--config-file", str(self.config_file)]
-        return self._pulumi(paths.CHECKOUT, given, capture=capture)
+        return self._pulumi(self.program, given, capture=capture)
 
     def up(self) -> None:
         """`pulumi up`; SandboxError when it fails, which has said why itself."""
@@ -124,8 +125,11 @@ class LocalStack:
         return dict(json.loads(done.stdout))
 
     def _create(self) -> None:
-        """Make the stack in the state. Run beside a copy of Pulumi.yaml: the command writes the salt
-        to the stack file of its project, and that must not be the committed one."""
+        """Make the stack in the state.
+
+        Run beside a copy of Pulumi.yaml: the command writes the salt to the stack file of its
+        project, and that must not be the committed one.
+        """
         shutil.copy(PROJECT, self.folder / PROJECT.name)
         done = self._pulumi(self.folder, ["stack", "select", NAME, "--create"], capture=True)
         if done.returncode:

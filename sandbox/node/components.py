@@ -107,6 +107,11 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 "--authorization-mode=Node,RBAC",
                 "--enable-admission-plugins=NodeRestriction",
                 "--allow-privileged=true",
+                # Who changed what: `kubectl`, Pulumi, and Ray's API behind the service proxy.
+                f"--audit-policy-file={layout.CONFIG / 'audit.yaml'}",
+                f"--audit-log-path={layout.LOGS / 'audit.jsonl'}",
+                "--audit-log-maxsize=20",
+                "--audit-log-maxbackup=1",
                 "--profiling=false",
             ),
             opens=6443,

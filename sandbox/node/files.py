@@ -71,6 +71,7 @@ def files(settings: Settings, pause_image: str) -> dict[str, str]:
         "registry.yaml": _yaml(_registry(settings)),
         "kubelet.yaml": _yaml(_kubelet(settings)),
         "kube-proxy.yaml": _yaml(_kube_proxy(settings)),
+        "audit.yaml": _yaml(_audit()),
     }
 
 
@@ -228,6 +229,26 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         "shutdownGracePeriod": "0s",
         "nodeStatusReportFrequency": "1m0s",
         "enableProfilingHandler": False,
+    }
+
+
+def _audit() -> dict[str, Any]:
+    """One line for each change that a person or Pulumi makes; no body, so no secret.
+
+    https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+    """
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {
+                "level": "Metadata",
+                "users": [KUBECONFIGS["admin"]],
+                "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+            },
+            {"level": "None"},
+        ],
     }
 
 

@@ -81,10 +81,15 @@ def checkout(folder: Path) -> Path:
 class Pushed:
     """What a registry holds of an image."""
 
-    reference: str
+    repository: str
     digest: str
     manifest: dict[str, Any]
     config: dict[str, Any]
+
+    @property
+    def reference(self) -> str:
+        """What a pod runs."""
+        return f"{self.repository}@{self.digest}"
 
     @property
     def layers(self) -> list[str]:
@@ -102,20 +107,27 @@ class Pushed:
         return sum(size for digest, size in self.sizes.items() if digest not in other.sizes)
 
     def blob(self, digest: str) -> bytes:
-        return _get(self.reference, f"blobs/{digest}")
+        return _get(self.repository, f"blobs/{digest}")
 
 
 def pushed(reference: str) -> Pushed:
+    """What a tag refers to."""
     digest = registry.digest(reference)
     assert digest, f"{reference} is not in the registry"
-    manifest = json.loads(_get(reference, f"manifests/{digest}"))
-    config = json.loads(_get(reference, f"blobs/{manifest['config']['digest']}"))
-    return Pushed(reference, digest, manifest, config)
+    return at(f"{reference.rpartition(':')[0]}@{digest}")
 
 
-def _get(reference: str, what: str) -> bytes:
-    host, _, rest = reference.partition("/")
-    url = f"http://{host}/v2/{rest.rpartition(':')[0]}/{what}"
+def at(reference: str) -> Pushed:
+    """The image of `repository@sha256:digest`."""
+    repository, _, digest = reference.partition("@")
+    manifest = json.loads(_get(repository, f"manifests/{digest}"))
+    config = json.loads(_get(repository, f"blobs/{manifest['config']['digest']}"))
+    return Pushed(repository, digest, manifest, config)
+
+
+def _get(repository: str, what: str) -> bytes:
+    host, _, name = repository.partition("/")
+    url = f"http://{host}/v2/{name}/{what}"
     request = urllib.request.Request(url, headers={"Accept": registry.MANIFEST_TYPES})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return bytes(answer.read())

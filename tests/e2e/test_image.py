@@ -54,7 +54,7 @@ def facts(image: Pushed, kubectl: Kubectl) -> dict[str, Any]:
             "containers": [
                 {
                     "name": "main",
-                    "image": f"{image.reference.rpartition(':')[0]}@{image.digest}",
+                    "image": image.reference,
                     "command": ["python", "-c", FACTS.read_text()],
                 }
             ],
