@@ -6,7 +6,7 @@ from infra import configuration, rules, stack
 
 try:
     loaded = configuration.load()
-    for warning in rules.require(loaded.settings):
+    for warning in rules.require(loaded.settings, rules.gather(loaded.settings)):
         pulumi.log.warn(str(warning))
 except configuration.ConfigurationError as mistake:
     # A RunError is shown without a traceback.

@@ -15,6 +15,7 @@ from infra.components.ray_cluster import RayCluster, RayClusterArgs, ServiceAcco
 from infra.components.ray_service import RayService, RayServiceArgs
 from infra.components.serving import Api, Applications, ApplicationsArgs
 from infra.configuration import Configuration
+from infra.worker_groups.resource import WorkerGroups
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
@@ -29,9 +30,12 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         enable_secret_mutable=True,
     )
 
+    # First of all: where its check refuses the configuration, nothing else has been touched.
+    groups = WorkerGroups("worker-groups", settings)
+
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            providers={"kubernetes": cluster}, depends_on=list(needed) or None
+            providers={"kubernetes": cluster}, depends_on=[groups, *needed]
         )
 
     image = ServiceImage(
@@ -42,6 +46,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             registry_username=secrets.registry_username,
             registry_password=secrets.registry_password,
         ),
+        after(),
     )
     operator = KubeRayOperator("kuberay-operator", KubeRayOperatorArgs(settings=settings), after())
     namespace = Namespace("namespace", NamespaceArgs(settings=settings), after())

@@ -1,1 +1,1 @@
-"""What is created in the cluster: one ComponentResource and its Args a file, wired by infra.stack."""
+"""What is created in the cluster: a ComponentResource and its Args a file, wired by infra.stack."""

@@ -11,8 +11,6 @@ from infra.settings.platform import Image
 # Relative, so that the state is the same whichever checkout it was made from.
 CONTEXT = "."
 DOCKERFILE = "./app/Dockerfile"
-# Level 0 is taken for absent by the plug-in, and drops the compression with it.
-COMPRESSION = {"compression": "zstd", "compression_level": 1, "oci_media_types": True}
 # pulumi-docker is not a package of ours: teams on a plain Docker engine get its plug-in on demand.
 DOCKER_PLUGIN = "5.2.0"
 
@@ -63,9 +61,18 @@ def _built_by_buildx(
         registries=_registries(args),
         secrets=_secrets(image),
         tags=[reference],
-        # The registry export pushes. zstd at its fastest: packing 3 GB of Python packages with gzip
-        # takes minutes on two cores, and a node unpacks zstd several times as fast.
-        exports=[{"registry": COMPRESSION}],
+        # The registry export pushes. zstd at its fastest: packing 3 GB of Python packages with
+        # gzip takes minutes on two cores, and a node unpacks zstd several times as fast. Level 0 is
+        # taken for absent by the plug-in, and drops the compression with it.
+        exports=[
+            {
+                "registry": {
+                    "compression": docker_build.CompressionType.ZSTD,
+                    "compression_level": 1,
+                    "oci_media_types": True,
+                }
+            }
+        ],
         push=False,
         ignore_secrets_in_diff_calculation=["pip.conf"],
         # 20 GB are not built to show a diff.
@@ -77,7 +84,8 @@ def _built_by_buildx(
         ),
     )
     # `ref` carries the tag as well, which containerd ignores beside a digest.
-    return built.digest.apply(lambda digest: f"{image.repository}@{digest}")
+    digest: pulumi.Output[str] = built.digest
+    return digest.apply(lambda known: f"{image.repository}@{known}")
 
 
 def _build_args(image: Image) -> dict[str, str]:
@@ -113,7 +121,7 @@ class _DockerImage(pulumi.CustomResource):
 
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions) -> None:
         repository = str(args.image.repository)
-        registry: dict[str, Any] = {"server": repository.split("/")[0]}
+        registry: dict[str, Any] = {"server": repository.split("/", maxsplit=1)[0]}
         if args.registry_password is not None:
             registry |= {"username": args.registry_username, "password": args.registry_password}
         props = {

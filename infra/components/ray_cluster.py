@@ -22,7 +22,7 @@ def hashes_of(
 
 
 class ServiceAccount(pulumi.ComponentResource):
-    """The account of Ray pods and download Jobs. It has no rights: none of them calls Kubernetes."""
+    """The account of Ray pods and download Jobs. It has no rights: none calls Kubernetes."""
 
     def __init__(
         self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None

@@ -17,7 +17,7 @@ UNKNOWN = "<known after up>"
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs:
-    """`hashes` of the pods that the applications live in: where those restart, Serve is asked again."""
+    """`hashes` of the pods that applications live in: where those restart, Serve is asked again."""
 
     settings: StackSettings
     hashes: Mapping[str, pulumi.Output[str]]
@@ -56,7 +56,7 @@ class Api(pulumi.ComponentResource):
     """The Service of the API and, where it is configured, its Ingress. Nothing else is exposed."""
 
     address: pulumi.Output[str]
-    """host:port inside the cluster, by address: also valid where the cluster's names are not known."""
+    """host:port inside the cluster, by address: valid where its names are not known too."""
 
     def __init__(
         self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None

@@ -6,7 +6,6 @@ rule goes to the file of its subject, or to a new one that is named in `check`.
 
 from infra.rules import (
     environment,
-    group_order,
     memory,
     names,
     placement,
@@ -32,7 +31,6 @@ def check(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
         *memory.check(settings, known),
         *sources.check(settings, known),
         *versions.check(settings, known),
-        *group_order.check(settings, known),
         *environment.check(settings),
         *pods.check(settings),
     ]

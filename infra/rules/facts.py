@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +17,9 @@ _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Facts:
-    """`previous_groups`: the group names of the last deployment, in order; None: there was none or
-    it is not known. `previous_disabled`: those of them that ran no pods. `models`: what is known
-    about a model's files, by `model_key`. `locked`: version by package of the image's requirements.
-    """
+    """`models`: what is known about a model's files, by `model_key`. `locked`: version by package
+    of the image's requirements."""
 
-    previous_groups: Sequence[str] | None = None
-    previous_disabled: frozenset[str] = frozenset()
     models: Mapping[tuple[str, str | None], ModelFacts] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,17 +31,10 @@ def model_key(model: Model) -> tuple[str, str | None]:
     return model.source, model.revision
 
 
-def gather(
-    settings: StackSettings,
-    previous_groups: Sequence[str] | None = None,
-    previous_disabled: frozenset[str] = frozenset(),
-    environ: Mapping[str, str] | None = None,
-) -> Facts:
+def gather(settings: StackSettings, environ: Mapping[str, str] | None = None) -> Facts:
     """Facts from this machine: its Hugging Face cache and the locked requirements. No network."""
     folder = hub_cache.folder(os.environ if environ is None else environ)
     return Facts(
-        previous_groups=previous_groups,
-        previous_disabled=previous_disabled,
         models={model_key(model): hub_cache.read(folder, model) for model in settings.models},
         locked=_locked(settings),
     )

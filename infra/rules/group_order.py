@@ -4,31 +4,32 @@ With a RayService, KubeRay 1.6.2 updates the cluster in place only where groups 
 end (rayservice_controller.go: isClusterSpecHashEqual); anything else starts a second cluster on
 GPUs that are not there. In a RayCluster it looks after the groups that it finds
 (raycluster_controller.go: reconcilePods), so pods of a group that is gone run on unseen.
+
+What the groups were is in the state, which only a provider is shown: `infra.worker_groups` asks.
 """
 
-from infra.rules.facts import Facts
-from infra.settings import StackSettings
+from collections.abc import Collection, Sequence
+
 from infra.settings.problems import Problem, error, key_path, listed, set_command
 
 
-def check(settings: StackSettings, facts: Facts) -> list[Problem]:
-    if facts.previous_groups is None:
-        return []
+def problems(
+    *, before: Sequence[str], disabled_before: Collection[str], now: Sequence[str], delivery: str
+) -> list[Problem]:
+    """What is wrong with the groups `now`, by name, in a cluster that has those of `before`."""
     key = key_path("gpuGroups")
-    before = list(facts.previous_groups)
-    now = [group.name for group in settings.gpu_groups]
     found = []
     for name in (name for name in before if name not in now):
-        if name in facts.previous_disabled and settings.serve.delivery == "restApi":
+        if name in disabled_before and delivery == "restApi":
             continue
         way = (
             "Keep it and set its enabled to false"
-            if settings.serve.delivery == "rayService"
+            if delivery == "rayService"
             else "First set its enabled to false and run `pulumi up`, then remove it"
         )
         found.append(error(key, f"lacks {name!r}, whose pods KubeRay would leave behind. {way}."))
     kept = [name for name in before if name in now]
-    if now[: len(kept)] != kept:
+    if list(now[: len(kept)]) != kept:
         added = [name for name in now if name not in before]
         found.append(
             error(

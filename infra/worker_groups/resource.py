@@ -8,14 +8,21 @@ from infra.worker_groups.provider import WorkerGroupsProvider
 
 
 class WorkerGroups(Resource, module="rayline", name="WorkerGroups"):
-    """Everything that makes pods depends on it: a refused list changes nothing."""
+    """All else depends on it, so that a refused list changes nothing."""
 
     def __init__(
         self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        props = {
-            "names": [group.name for group in settings.gpu_groups],
-            "disabled": [group.name for group in settings.gpu_groups if not group.enabled],
-            "delivery": settings.serve.delivery,
-        }
-        super().__init__(WorkerGroupsProvider(), name, props, opts)
+        super().__init__(WorkerGroupsProvider(), name, remembered(settings), opts)
+
+
+def remembered(settings: StackSettings) -> dict[str, str | list[str]]:
+    """The provider's inputs."""
+    return {
+        "context": settings.cluster.context,
+        "namespace": settings.cluster.namespace,
+        "cluster": settings.ray.name,
+        "delivery": settings.serve.delivery,
+        "names": [group.name for group in settings.gpu_groups],
+        "disabled": [group.name for group in settings.gpu_groups if not group.enabled],
+    }

@@ -43,7 +43,7 @@ class Recorder(Mocks):
             more = {"value": f"made-{args.name}", "hash": f"hash-{args.name}"}
         return f"{args.name}-id", {**args.inputs, **more}
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls {args.token}; previews must not ask anyone")
 
     def of_type(self, ending: str) -> list[Declared]:
@@ -62,7 +62,7 @@ def run(configuration: Configuration) -> tuple[Recorder, dict[str, Any]]:
     pulumi.runtime.set_mocks(recorder, project="rayline", stack="test", preview=False)
     resolved: dict[str, Any] = {}
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> pulumi.Output[None]:
         exports = stack.build(configuration, "test")
         return pulumi.Output.all(**exports).apply(resolved.update)

@@ -1,5 +1,6 @@
 """From Pulumi's configuration to settings and secrets."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -44,15 +45,10 @@ def refused() -> str:
     return str(caught.value)
 
 
-def opened(output: Any) -> Any:
+async def opened(output: Any) -> Any:
     """An Output's value, and that it is marked as a secret."""
-
-    async def both() -> tuple[Any, bool]:
-        return await output.future(), await output.is_secret()
-
-    value, secret = pulumi.runtime.sync_await._sync_await(both())
-    assert secret
-    return value
+    assert await output.is_secret()
+    return await output.future()
 
 
 def test_a_stack_without_secrets() -> None:
@@ -73,15 +69,20 @@ def test_secrets_stay_secret() -> None:
         registryUsername="me",
         registryPassword="pw",
     )
-    secrets = configuration.load().secrets
-    assert secrets.users_with_hash == {"alice"}
-    assert opened(secrets.user_hashes) == {"alice": HASH}
-    assert opened(secrets.jwt_key) == KEY
-    assert opened(secrets.jwt_previous_keys) == KEY
-    assert opened(secrets.hub_token) == "hf_x"
-    assert opened(secrets.ray_token) == "t"
-    assert opened(secrets.registry_username) == "me"
-    assert opened(secrets.registry_password) == "pw"
+
+    async def program() -> None:
+        """Outputs live in an event loop, which an engine's program has: here it is our own."""
+        secrets = configuration.load().secrets
+        assert secrets.users_with_hash == {"alice"}
+        assert await opened(secrets.user_hashes) == {"alice": HASH}
+        assert await opened(secrets.jwt_key) == KEY
+        assert await opened(secrets.jwt_previous_keys) == KEY
+        assert await opened(secrets.hub_token) == "hf_x"
+        assert await opened(secrets.ray_token) == "t"
+        assert await opened(secrets.registry_username) == "me"
+        assert await opened(secrets.registry_password) == "pw"
+
+    asyncio.run(program())
 
 
 @pytest.mark.parametrize("name", [name for name, key in SECRET_KEYS.items() if key.encrypted])

@@ -1,5 +1,6 @@
 """ServeApplications and PodRollout under the real Pulumi engine, against fakes of the cluster."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tests.infra.dynamic.programs import Program
 from tests.infra.kube.api import CONTEXT
 from tests.infra.rollout.kuberay import FakeKubeRay, groups
+from tests.infra.rules.stack import values
 from tests.infra.serve.ray import (
     CLUSTER,
     NAMESPACE,
@@ -157,3 +159,36 @@ def test_life_of_the_pods(tmp_path: Path) -> None:
         assert len(fake.deleted) == 1
         assert "2 unchanged" in program.up()
         program.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+
+
+def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path) -> None:
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "import pulumi\n"
+        "from infra.generated.resource import GeneratedSecret\n"
+        "from infra.settings.parse import parse\n"
+        "from infra.worker_groups.resource import WorkerGroups",
+        "WorkerGroups('worker-groups', parse(args))\n"
+        "for group in args['gpuGroups']:\n"
+        "    GeneratedSecret(group['name'], kind='key', opts=pulumi.ResourceOptions("
+        "depends_on=[made]))",
+    )
+
+    def declare(*names: str) -> None:
+        card = {"gpu": {"model": "A", "memoryGib": 24}}
+        program.args(**values(gpuGroups=[{"name": name, **card} for name in names], models=[]))
+
+    declare("a", "b")
+    assert "4 created" in program.up()
+    before = program.state()
+    declare("a", "c", "b")
+    for refused in (program.up(fails=True), program.run("preview", fails=True)):
+        assert "rayline:gpuGroups is a, c, b; it was a, b." in refused
+        assert "Traceback" not in refused
+    after = program.state()
+    assert [r["urn"] for r in json.loads(after)["deployment"]["resources"]] == [
+        r["urn"] for r in json.loads(before)["deployment"]["resources"]
+    ]
+    declare("a", "b", "c")
+    assert "1 created" in program.up()
+    assert "5 unchanged" in program.up()

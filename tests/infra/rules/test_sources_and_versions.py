@@ -138,26 +138,3 @@ def test_a_prebuilt_image_is_not_compared_with_our_requirements() -> None:
     stack = settings(image__repository=None, image__ref=ref, ray__version="2.61.0")
     assert rules.gather(stack).locked == {}
     assert [p.severity for p in rules.check(stack, rules.gather(stack))] == ["warning"]
-
-
-@pytest.mark.parametrize(
-    ("before", "disabled", "delivery", "fits"),
-    [
-        (None, [], "restApi", True),
-        ([], [], "restApi", True),
-        (["big"], [], "restApi", True),
-        (["big", "spare"], [], "rayService", True),
-        (["spare"], [], "restApi", False),
-        (["spare", "big"], [], "restApi", False),
-        (["big", "gone"], [], "restApi", False),
-        (["big", "gone"], ["gone"], "restApi", True),
-        (["gone", "big"], ["gone"], "restApi", True),
-        (["big", "gone"], ["gone"], "rayService", False),
-    ],
-)
-def test_groups_are_appended_only(
-    before: list[str] | None, disabled: list[str], delivery: str, fits: bool
-) -> None:
-    facts = Facts(previous_groups=before, previous_disabled=frozenset(disabled))
-    found = errors(facts, serve__delivery=delivery)
-    assert list(found) == ([] if fits else ["rayline:gpuGroups"])
