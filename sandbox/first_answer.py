@@ -10,7 +10,7 @@ import httpx
 
 from sandbox.errors import SandboxError
 
-QUESTION = "What is rayline?"
+QUESTION = "How much memory does a model need?"
 MOST_TOKENS = 96
 PATIENCE_SECONDS = 60.0
 

@@ -7,6 +7,8 @@ from infra.specs import Leaf, Spec, names, pod_parts
 # A cut connection or a full queue at the hub passes; a wrong name does not. What is in the cache
 # already is not downloaded again.
 RETRIES = 4
+# `python -m app.download`: it needs someone's hand first, so another try is in vain.
+MISTAKE_CODE = 2
 CONTAINER = "download"
 MODEL_LABEL = "rayline.dev/model"
 
@@ -42,6 +44,24 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         "spec": {
             # No ttlSecondsAfterFinished: Pulumi would find it gone and download once more.
             "backoffLimit": RETRIES,
+            # https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": CONTAINER,
+                            "operator": "In",
+                            "values": [MISTAKE_CODE],
+                        },
+                    },
+                    # A drained node is no failed attempt.
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
+                ]
+            },
             "activeDeadlineSeconds": settings.timeouts.download_seconds,
             "template": {
                 "metadata": {"labels": labels},
@@ -93,6 +113,8 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         },
         "securityContext": pod_parts.container_security(),
         "volumeMounts": mounts,
+        # Its last lines say what is wrong; so `pulumi up` and `kubectl describe` do as well.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     fix = [_fix_owner(settings, image)] if settings.storage.fix_permissions else []
     return {

@@ -11,6 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from sandbox.cluster.kubectl import Kubectl
+from sandbox.hub.repositories import TOKEN
 from sandbox.local_stack import LocalStack
 from sandbox.settings import Settings
 from tests.e2e.main_job.client import Client
@@ -30,13 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [next(rest) if item.path.parent == HERE else item for item in items]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Secrets:
     """What nobody may ever read in plain text; `password` is in no configuration at all."""
 
     jwt_key: str = field(default_factory=lambda: f"canary-jwt-{secrets.token_urlsafe(32)}")
     jwt_previous: str = field(default_factory=lambda: f"canary-old-{secrets.token_urlsafe(32)}")
-    hub_token: str = field(default_factory=lambda: f"hf_canary{secrets.token_hex(16)}")
+    hub_token: str = TOKEN  # the sandbox's hub refuses any other, as the real one does
     ray_token: str = field(default_factory=lambda: f"canary-ray-{secrets.token_hex(32)}")
     registry: str = field(default_factory=lambda: f"canary-reg-{secrets.token_hex(16)}")
     password: str = field(default_factory=lambda: f"canary-pw-{secrets.token_urlsafe(12)}")
@@ -54,7 +55,15 @@ def canaries() -> Secrets:
 
 
 @pytest.fixture(scope="session")
-def prepared(kubectl: Kubectl, canaries: Secrets) -> Iterator[Deployed]:
+def _event_logs() -> Iterator[None]:
+    """Pulumi's option --event-log is for those who ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_DEBUG_COMMANDS", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
     """The hub serves, nothing of the stack is in the cluster, its configuration is written."""
     _free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)
