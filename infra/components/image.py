@@ -119,6 +119,9 @@ class _DockerImage(pulumi.CustomResource):
     https://www.pulumi.com/registry/packages/docker/api-docs/image/
     """
 
+    repo_digest: pulumi.Output[str]
+    """repository@sha256:digest, known once it is pushed."""
+
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions) -> None:
         repository = str(args.image.repository)
         registry: dict[str, Any] = {"server": repository.split("/", maxsplit=1)[0]}
@@ -135,15 +138,12 @@ class _DockerImage(pulumi.CustomResource):
             "registry": registry,
             "skipPush": False,
             "buildOnPreview": False,
-            "repoDigest": None,
+            "repo_digest": None,
         }
         version = pulumi.ResourceOptions(version=DOCKER_PLUGIN)
         super().__init__(
             "docker:index/image:Image", name, props, pulumi.ResourceOptions.merge(opts, version)
         )
 
-    @property
-    @pulumi.getter(name="repoDigest")
-    def repo_digest(self) -> pulumi.Output[str]:
-        """repository@sha256:digest, known once it is pushed."""
-        return pulumi.Output.from_input(pulumi.get(self, "repo_digest"))
+    def translate_output_property(self, prop: str) -> str:
+        return "repo_digest" if prop == "repoDigest" else prop

@@ -45,6 +45,7 @@ class Applications(pulumi.ComponentResource):
                 config=serve_config(settings),
                 pods={group: args.hashes[group] for group in sorted(used)},
                 deadline_seconds=settings.timeouts.model_ready_seconds,
+                replace_foreign=settings.serve.replace_foreign,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -66,7 +66,7 @@ class Storage(Settings):
     size: Quantity = "200Gi"
     """Size of a new claim."""
     protect: bool = True
-    """Refuse to delete the claim, and leave it in the cluster on `pulumi destroy`."""
+    """Leave the claim, with its weights and its namespace, in the cluster on `pulumi destroy`."""
     fix_permissions: bool = False
     """Let the download Jobs give the folder to uid 1000, gid 100, as root, where it is not theirs
     yet. For volumes that ignore fsGroup."""

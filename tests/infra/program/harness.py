@@ -1,0 +1,215 @@
+"""Runs the whole Pulumi program on mocks and records every resource that it declares.
+
+As the engine sees it: with what each resource waits for, what is secret, and what outlives it.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+from pulumi.runtime import config as pulumi_config
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
+
+from infra import configuration, stack
+
+ROOT = Path(__file__).parents[3]
+STACKS = ("local", "dev", "prod")
+DIGEST = "sha256:" + "1" * 64
+CLUSTER_IP = "10.0.0.7"
+HIDDEN = "[secret]"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the engine is told of it."""
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    depends_on: frozenset[str]
+    """URNs."""
+    inputs: Mapping[str, Any]
+    """With secrets in plain."""
+    shown: Mapping[str, Any]
+    """As the state and a preview show them."""
+    options: Mapping[str, Any]
+    """The request's other fields, in camelCase."""
+
+
+@dataclass
+class Program:
+    """What one run declared, and its outputs."""
+
+    resources: dict[str, Declared] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    secret_outputs: set[str] = field(default_factory=set)
+
+    @property
+    def custom(self) -> dict[str, Declared]:
+        """Resources that are no components, by `Kind name`."""
+        return {
+            f"{found.type.rpartition(':')[2]} {found.name}": found
+            for found in self.resources.values()
+            if found.options.get("custom")
+        }
+
+    def __getitem__(self, key: str) -> Declared:
+        return self.custom[key]
+
+    def waits_for(self, key: str) -> set[str]:
+        """All that is there before it: dependencies of itself and its parents, and theirs."""
+        found: set[str] = set()
+        todo = [self[key].urn]
+        while todo:
+            resource = self.resources.get(todo.pop())
+            if resource is not None and resource.urn not in found:
+                found.add(resource.urn)
+                todo += [*resource.depends_on, resource.parent]
+        return {name for name, resource in self.custom.items() if resource.urn in found} - {key}
+
+
+class _Monitor(MockMonitor):
+    """Notes the request itself: mocks are not told of dependencies and options."""
+
+    def __init__(self, mocks: Mocks, program: Program) -> None:
+        super().__init__(mocks)
+        self._program = program
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        whole = json_format.MessageToDict(request)
+        raw = whole.get("object", {})
+        self._program.resources[answer.urn] = Declared(
+            type=request.type,
+            name=request.name,
+            urn=answer.urn,
+            parent=request.parent,
+            depends_on=frozenset(request.dependencies),
+            inputs=_without_secrets(raw, lambda value: value),
+            shown=_without_secrets(raw, lambda _value: HIDDEN),
+            options={key: value for key, value in whole.items() if key != "object"},
+        )
+        return answer
+
+
+def _without_secrets(value: Any, instead: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        if value.get(_special_sig_key) == _special_secret_sig:
+            return instead(_without_secrets(value["value"], instead))
+        return {key: _without_secrets(item, instead) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, instead) for item in value]
+    return value
+
+
+@dataclass
+class _Providers(Mocks):
+    """Answers as the real providers would, where the program needs the answer.
+
+    In a preview there is no digest yet, and no address: they are unknown.
+    """
+
+    preview: bool
+    digest: str
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        answers: dict[str, Callable[[], dict[str, Any]]] = {
+            "docker-build:index:Image": lambda: {"digest": self.digest},
+            "docker:index/image:Image": lambda: {
+                "repoDigest": f"registry.example.com/llm@{self.digest}"
+            },
+            "kubernetes:core/v1:Service": lambda: {
+                "spec": {**args.inputs["spec"], "clusterIP": CLUSTER_IP}
+            },
+        }
+        more = {} if self.preview else answers.get(args.typ, dict)()
+        if args.typ.endswith(":GeneratedSecret") and not self.preview:
+            more = {"value": f"made-{args.name}", "hash": f"hash-{args.name}"}
+        if args.typ.endswith(":ServeApplications") and not self.preview:
+            names = [app["name"] for app in args.inputs["config"]["applications"]]
+            more = {"applications": {name: {"status": "RUNNING"} for name in names}}
+        return f"{args.name}-id", {**args.inputs, **more}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program calls {args.token}; previews must not ask anyone")
+
+
+def values(stack_name: str, **changes: Any) -> dict[str, Any]:
+    """A stack's file by key without `rayline:`, with values set by path: `models__0__route="/x"`.
+
+    A list grows by what is set at its length.
+    """
+    text = (ROOT / f"Pulumi.{stack_name}.yaml").read_text()
+    whole = {k.removeprefix("rayline:"): v for k, v in yaml.safe_load(text)["config"].items()}
+    for path, value in changes.items():
+        *way, last = [int(part) if part.isdigit() else part for part in path.split("__")]
+        here: Any = whole
+        for part in way:
+            here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
+        if isinstance(here, list) and last == len(here):
+            here.append(value)
+        else:
+            here[last] = value
+    return whole
+
+
+def run(
+    stack_name: str,
+    secrets: Mapping[str, Any] | None = None,
+    *,
+    preview: bool = False,
+    digest: str = DIGEST,
+    **changes: Any,
+) -> Program:
+    """The program on one of the repository's stacks, with encrypted `secrets` and `changes`."""
+    given = {**values(stack_name, **changes), **(secrets or {})}
+    program = Program()
+    mocks = _Providers(preview, digest)
+    monitor = _Monitor(mocks, program)
+    pulumi.runtime.set_mocks(
+        mocks, project="rayline", stack=stack_name, preview=preview, monitor=monitor
+    )
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def declare() -> pulumi.Output[None]:
+        exports = stack.build(configuration.load(), stack_name)
+        return pulumi.Output.from_input(_resolve(exports, program))
+
+    with _configured(given, secrets or {}):
+        declare()
+    return program
+
+
+async def _resolve(exports: Mapping[str, Any], program: Program) -> None:
+    for name, value in exports.items():
+        output = pulumi.Output.from_input(value)
+        program.outputs[name] = await output.future()
+        if await output.is_secret():
+            program.secret_outputs.add(name)
+
+
+@contextmanager
+def _configured(given: Mapping[str, Any], secrets: Mapping[str, Any]) -> Iterator[None]:
+    """Pulumi keeps the configuration in context variables: ours ends with the run."""
+    before, keys = pulumi_config.CONFIG.get(), pulumi_config._SECRET_KEYS.get()
+    pulumi.runtime.set_all_config(
+        {
+            f"rayline:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in given.items()
+        },
+        [f"rayline:{key}" for key in secrets],
+    )
+    try:
+        yield
+    finally:
+        pulumi_config.CONFIG.set(before)
+        pulumi_config._SECRET_KEYS.set(keys)

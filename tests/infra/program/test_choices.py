@@ -1,0 +1,120 @@
+"""What exists already, what is built elsewhere, and the other ways that a stack may choose."""
+
+from typing import Any
+
+from tests.infra.program.harness import DIGEST, HIDDEN, run
+
+REF = "registry.example.com/llm/ray-vllm@sha256:" + "2" * 64
+
+
+def test_a_claim_that_exists_is_used_and_not_made() -> None:
+    program = run("prod", storage__existing=True, storage__claim="theirs")
+    assert "PersistentVolumeClaim model-cache" not in program.custom
+    for key in ("RayCluster ray-cluster", "Job download-Dolphin3.0"):
+        assert "'claimName': 'theirs'" in str(program[key].inputs["spec"])
+
+
+def test_a_namespace_that_exists_is_used_and_not_made() -> None:
+    program = run("prod", cluster__createNamespace=False)
+    assert "Namespace namespace" not in program.custom
+    assert program["Secret auth-config"].inputs["metadata"]["namespace"] == "kuberay-projects"
+
+
+def test_an_operator_that_exists_is_used_and_not_made() -> None:
+    program = run("prod", operator__install=False)
+    assert not {key for key in program.custom if "kuberay" in key}
+    assert "RayCluster ray-cluster" in program.custom
+
+
+def test_the_operator_from_a_folder_and_a_registry_of_ones_own() -> None:
+    program = run(
+        "prod",
+        operator__chart="/charts/kuberay",
+        operator__repository=None,
+        operator__image="localhost:5000/kuberay/operator:v1.6.2",
+        operator__crds="/charts/crds",
+    )
+    release = program["Release kuberay-operator"].inputs
+    assert "repositoryOpts" not in release
+    assert release["values"]["image"] == {
+        "repository": "localhost:5000/kuberay/operator",
+        "tag": "v1.6.2",
+    }
+    assert program["CustomResourceDefinitions kuberay-crds"].inputs["source"] == "/charts/crds"
+
+
+def test_a_prebuilt_image_is_not_built() -> None:
+    program = run("prod", image={"ref": REF})
+    assert "Image image" not in program.custom
+    assert REF in str(program["RayCluster ray-cluster"].inputs["spec"])
+    assert program.outputs["image"] == REF
+
+
+def test_a_plain_docker_engine_builds_the_same_image() -> None:
+    secrets = {"registryUsername": "me", "registryPassword": "canary"}
+    program = run("prod", secrets, image__builder="docker")
+    image = program["Image image"]
+    assert image.type == "docker:index/image:Image"
+    assert image.options["version"]
+    buildx = run("prod")["Image image"].inputs
+    assert image.inputs["imageName"] == buildx["tags"][0]
+    assert image.inputs["build"] == {
+        "context": buildx["context"]["location"],
+        "dockerfile": buildx["dockerfile"]["location"],
+        "platform": buildx["platforms"][0],
+        "args": buildx["buildArgs"],
+    }
+    assert (image.inputs["skipPush"], image.inputs["buildOnPreview"]) == (False, False)
+    assert image.shown["registry"] == {
+        "server": "registry.example.com",
+        "username": HIDDEN,
+        "password": HIDDEN,
+    }
+    assert program.outputs["image"] == f"registry.example.com/llm@{DIGEST}"
+    assert program.outputs["image"] in str(program["RayCluster ray-cluster"].inputs["spec"])
+
+
+def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
+    program = run("prod", serve__delivery="rayService")
+    assert {
+        "RayCluster ray-cluster",
+        "PodRollout pods",
+        "ServeApplications applications",
+    }.isdisjoint(program.custom)
+    service = program["RayService ray-service"]
+    assert service.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]
+    assert {
+        "Job download-Dolphin3.0",
+        "Release kuberay-operator",
+        "PersistentVolumeClaim model-cache",
+        "Secret auth-config",
+    } <= program.waits_for("RayService ray-service")
+    assert service.options["customTimeouts"] == {"create": "3000s", "update": "3000s"}
+    assert program.outputs["models"] == {"Dolphin3.0": {"route_prefix": "/"}}
+
+
+def test_an_ingress_is_for_the_api_alone() -> None:
+    ingress: dict[str, Any] = {"host": "llm.example.com", "tlsSecret": "llm-tls"}
+    program = run("prod", serve={"ingress": ingress})
+    (rule,) = program["Ingress api"].inputs["spec"]["rules"]
+    assert rule["host"] == "llm.example.com"
+    (path,) = rule["http"]["paths"]
+    service = program["Service api"].inputs
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert program.outputs["apiUrl"] == "https://llm.example.com"
+    assert "https://llm.example.com/token" in program.outputs["curl"]
+    del ingress["tlsSecret"]
+    assert run("prod", serve={"ingress": ingress}).outputs["apiUrl"] == "http://llm.example.com"
+
+
+def test_an_empty_stack_is_a_cluster_without_models() -> None:
+    program = run("prod", models=[])
+    assert not [key for key in program.custom if key.startswith("Job ")]
+    assert program["ServeApplications applications"].inputs["config"]["applications"] == []
+    assert program.outputs["curl"] == ""
+
+
+def test_ci_previews_know_a_prebuilt_image() -> None:
+    shown = run("prod", preview=True, image={"ref": REF})
+    assert shown.outputs["image"] == REF
+    assert REF in str(shown["RayCluster ray-cluster"].inputs["spec"])

@@ -1,0 +1,81 @@
+"""The program itself: what it says when the configuration is wrong, and what it exports."""
+
+import runpy
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra import configuration, stack
+from infra.configuration import Configuration
+from infra.settings.parse import parse
+from tests.infra.program.harness import ROOT, values
+
+
+def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
+    """Run __main__.py on prod with changes; what it exports, from a stack that declares nothing."""
+    exported: dict[str, Any] = {}
+    loaded = Configuration(parse(values("prod", **changes)))
+    monkeypatch.setattr(configuration, "load", lambda: loaded)
+    monkeypatch.setattr(stack, "build", lambda _loaded, tag: {"tag": tag})
+    monkeypatch.setattr(pulumi, "export", exported.__setitem__)
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
+    runpy.run_path(str(ROOT / "__main__.py"))
+    return exported
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", found.append)
+    return found
+
+
+def test_what_is_built_is_exported(monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
+    assert start(monkeypatch) == {"tag": "prod"}
+    assert warned == []
+
+
+def test_a_broken_rule_ends_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"models\[0\]\.gpuGroup.*Type: pulumi config"
+    ) as caught:
+        start(monkeypatch, models__0__gpuGroup="none")
+    assert caught.value.__suppress_context__
+    assert warned == []
+
+
+def test_the_locked_requirements_are_compared_with_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(pulumi.RunError, match=r"puts Ray 2\.60\.0 into the image"):
+        start(monkeypatch, ray__version="2.61.0", image__base="rayproject/ray:2.61.0-py311-cu128")
+
+
+def test_a_models_files_in_the_cache_are_read(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str], tmp_path: Any
+) -> None:
+    """Two attention heads, so that three cards cannot share a layer."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    model = values("prod")["models"][0]
+    folder = tmp_path / f"models--{model['source'].replace('/', '--')}"
+    snapshot = folder / "snapshots" / model["revision"]
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"num_attention_heads": 2}')
+    with pytest.raises(pulumi.RunError, match=r"models\[0\]\.tensorParallel"):
+        start(
+            monkeypatch,
+            gpuGroups__0__gpu__count=3,
+            models__0__tensorParallel=3,
+            models__0__pipelineParallel=1,
+        )
+
+
+def test_a_warning_is_shown_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    assert start(monkeypatch, operator__version="1.7.0") == {"tag": "prod"}
+    (text,) = warned
+    assert "KubeRay 1.7.0" in text

@@ -1,0 +1,220 @@
+"""What the program declares for each stack, in which order, and what outlives it."""
+
+import socket
+from typing import NoReturn
+
+import pytest
+
+from tests.infra.program.harness import CLUSTER_IP, DIGEST, STACKS, Program, run
+
+USERS = {"local": ["demo"], "dev": ["alice"], "prod": ["alice", "bob"]}
+RAY = {"local": "rayline", "dev": "ray-dev", "prod": "deepseek-raycluster"}
+MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
+# Pulumi finds resources of an earlier deployment by these.
+TOKENS = {
+    "pulumi-python:dynamic/rayline:CustomResourceDefinitions",
+    "pulumi-python:dynamic/rayline:GeneratedSecret",
+    "pulumi-python:dynamic/rayline:WorkerGroups",
+    "pulumi-python:dynamic/rollout:PodRollout",
+    "pulumi-python:dynamic/serve:ServeApplications",
+    "rayline:platform:Auth",
+    "rayline:platform:KubeRayOperator",
+    "rayline:platform:ModelCache",
+    "rayline:platform:Namespace",
+    "rayline:platform:ServiceImage",
+    "rayline:ray:RayCluster",
+    "rayline:ray:ServiceAccount",
+    "rayline:serving:Api",
+    "rayline:serving:Applications",
+    "rayline:serving:ModelDownload",
+}
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def named(request: pytest.FixtureRequest) -> tuple[str, Program]:
+    return request.param, run(request.param)
+
+
+@pytest.fixture(scope="module")
+def prod() -> Program:
+    return run("prod")
+
+
+def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
+    name, program = named
+    assert set(program.custom) == {
+        "kubernetes cluster",
+        "WorkerGroups worker-groups",
+        "Image image",
+        "Namespace kuberay-operator",
+        "CustomResourceDefinitions kuberay-crds",
+        "Release kuberay-operator",
+        "Namespace namespace",
+        "PersistentVolumeClaim model-cache",
+        *(f"GeneratedSecret password-{user}" for user in USERS[name]),
+        "GeneratedSecret jwt-key",
+        "GeneratedSecret ray-token",
+        "Secret auth-config",
+        f"Secret {RAY[name]}-token",
+        "ServiceAccount service-account",
+        f"Job download-{MODEL[name]}",
+        "RayCluster ray-cluster",
+        "PodRollout pods",
+        "ServeApplications applications",
+        "Service api",
+    }
+
+
+def test_type_tokens_never_change(prod: Program) -> None:
+    ours = {found.type for found in prod.resources.values() if "rayline:" in found.type}
+    others = {found.type for found in prod.resources.values() if "dynamic/" in found.type}
+    assert ours | others == TOKENS
+
+
+def test_everything_is_in_the_context_that_the_stack_names(named: tuple[str, Program]) -> None:
+    name, program = named
+    context = program["kubernetes cluster"].inputs["context"]
+    assert context == {"local": "rayline-sandbox", "dev": "development", "prod": "production"}[name]
+    provider = program["kubernetes cluster"].urn
+    for found in program.custom.values():
+        if found.type.startswith("kubernetes:"):
+            assert found.options["provider"].startswith(provider), found.name
+        if found.type.startswith("pulumi-python:") and "context" in found.inputs:
+            assert found.inputs["context"] == context
+
+
+def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
+    """A provider is no object anywhere; all else would be changed by a refused `up`."""
+    _, program = named
+    for key in set(program.custom) - {"kubernetes cluster", "WorkerGroups worker-groups"}:
+        assert "WorkerGroups worker-groups" in program.waits_for(key), key
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("Release kuberay-operator", "CustomResourceDefinitions kuberay-crds"),
+        ("Release kuberay-operator", "Namespace kuberay-operator"),
+        ("PersistentVolumeClaim model-cache", "Namespace namespace"),
+        ("Secret auth-config", "Namespace namespace"),
+        ("Job download-Dolphin3.0", "PersistentVolumeClaim model-cache"),
+        ("Job download-Dolphin3.0", "Image image"),
+        ("Job download-Dolphin3.0", "ServiceAccount service-account"),
+        ("RayCluster ray-cluster", "Release kuberay-operator"),
+        ("RayCluster ray-cluster", "PersistentVolumeClaim model-cache"),
+        ("RayCluster ray-cluster", "Secret auth-config"),
+        ("RayCluster ray-cluster", "Secret deepseek-raycluster-token"),
+        ("RayCluster ray-cluster", "ServiceAccount service-account"),
+        ("PodRollout pods", "RayCluster ray-cluster"),
+        ("ServeApplications applications", "PodRollout pods"),
+        ("ServeApplications applications", "Job download-Dolphin3.0"),
+    ],
+)
+def test_the_order(prod: Program, later: str, earlier: str) -> None:
+    assert earlier in prod.waits_for(later)
+
+
+def test_pods_start_while_weights_are_downloaded(prod: Program) -> None:
+    assert "Job download-Dolphin3.0" not in prod.waits_for("RayCluster ray-cluster")
+    assert "RayCluster ray-cluster" not in prod.waits_for("Job download-Dolphin3.0")
+
+
+def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Program) -> None:
+    def kept(program: Program) -> set[str]:
+        return {k for k, found in program.custom.items() if found.options.get("retainOnDelete")}
+
+    claim, namespace = "PersistentVolumeClaim model-cache", "Namespace namespace"
+    # An image is the registry's to clean up.
+    assert kept(prod) == {claim, namespace, "Image image"}
+    assert kept(run("dev")) == {"Image image"}
+    assert not any(found.options.get("protect") for found in prod.custom.values())
+
+
+def test_the_operator_is_of_one_version_with_its_crds(prod: Program) -> None:
+    crds, release = prod["CustomResourceDefinitions kuberay-crds"], prod["Release kuberay-operator"]
+    assert crds.inputs["version"] == release.inputs["version"] == "1.6.2"
+    assert "/v1.6.2/" in crds.inputs["source"]
+    assert release.inputs["skipCrds"] is True
+    assert release.inputs["repositoryOpts"] == {
+        "repo": "https://ray-project.github.io/kuberay-helm/"
+    }
+    assert crds.inputs["keep"] is True
+
+
+def test_the_image_is_built_and_used_by_digest(prod: Program) -> None:
+    image = prod["Image image"]
+    assert image.type == "docker-build:index:Image"
+    assert image.inputs["tags"] == ["registry.example.com/llm/ray-vllm:prod"]
+    assert image.inputs["buildOnPreview"] is False
+    assert image.inputs["buildArgs"]["BASE"] == "rayproject/ray:2.60.0-py311-cu128"
+    reference = f"registry.example.com/llm/ray-vllm@{DIGEST}"
+    assert prod.outputs["image"] == reference
+    for key in ("RayCluster ray-cluster", "Job download-Dolphin3.0"):
+        assert reference in str(prod[key].inputs["spec"])
+
+
+def test_the_rest_api_gets_the_whole_configuration(prod: Program) -> None:
+    inputs = prod["ServeApplications applications"].inputs
+    assert [app["name"] for app in inputs["config"]["applications"]] == ["Dolphin3.0"]
+    assert inputs["head_service"] == "deepseek-raycluster-head-svc"
+    assert inputs["deadline_seconds"] == 1200
+    assert inputs["replace_foreign"] is False
+    program = run("prod", serve__replaceForeign=True)
+    assert program["ServeApplications applications"].inputs["replace_foreign"] is True
+
+
+def test_pods_are_brought_to_the_hashes_that_the_cluster_has(prod: Program) -> None:
+    spec = prod["RayCluster ray-cluster"].inputs["spec"]
+    templates = {"head": spec["headGroupSpec"]["template"]} | {
+        group["groupName"]: group["template"] for group in spec["workerGroupSpecs"]
+    }
+    wanted = prod["PodRollout pods"].inputs["groups"]
+    assert {name: group["hash"] for name, group in wanted.items()} == {
+        name: template["metadata"]["annotations"]["rayline.dev/template-hash"]
+        for name, template in templates.items()
+    }
+    assert {name: group["replicas"] for name, group in wanted.items()} == {
+        "head": 1,
+        "rtx-3090": 2,
+        "rtx-3060": 0,
+    }
+
+
+def test_a_download_is_waited_for_a_little_longer_than_it_may_take(prod: Program) -> None:
+    job = prod["Job download-Dolphin3.0"]
+    assert job.inputs["spec"]["activeDeadlineSeconds"] == 14400
+    assert job.options["customTimeouts"] == {"create": "14460s", "update": "14460s"}
+
+
+def test_the_outputs_inside_a_cluster(prod: Program) -> None:
+    assert prod.outputs["apiUrl"] == f"http://{CLUSTER_IP}:8000"
+    assert prod.outputs["apiService"] == (
+        "http://deepseek-raycluster-api.kuberay-projects.svc:8000"
+    )
+    assert prod.outputs["dashboard"] == (
+        "kubectl --context production -n kuberay-projects "
+        "port-forward service/deepseek-raycluster-head-svc 8265:8265"
+    )
+    assert prod.outputs["models"] == {"Dolphin3.0": {"status": "RUNNING"}}
+    assert f"http://{CLUSTER_IP}:8000/token" in prod.outputs["curl"]
+    assert "username=alice" in prod.outputs["curl"]
+    assert "Ingress api" not in prod.custom
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("delivery", ["restApi", "rayService"])
+def test_a_first_preview_shows_all_of_it_and_asks_nobody(
+    stack: str, delivery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No digest, no address and no password is known yet, and no process or network is used."""
+
+    def refuse(*_args: object, **_more: object) -> NoReturn:
+        raise AssertionError("a preview asks someone")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    shown = run(stack, preview=True, serve__delivery=delivery)
+    made = run(stack, serve__delivery=delivery)
+    assert set(shown.custom) == set(made.custom)
+    assert shown.outputs["image"] is None
+    assert shown.outputs["dashboard"] == made.outputs["dashboard"]

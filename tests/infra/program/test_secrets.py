@@ -1,0 +1,85 @@
+"""Secrets that are known beforehand, looked for in everything that the engine is told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra.program.harness import HIDDEN, Program, run
+
+CANARIES: dict[str, Any] = {
+    "jwtKey": "canary-jwt-key-of-more-than-32-bytes",
+    "jwtPreviousKeys": "canary-previous-key-of-more-than-32-bytes",
+    "userHashes": {"alice": "ca" * 48},
+    "hubToken": "canary-hub-token",
+    "rayToken": "canary-ray-token",
+    "registryUsername": "canary-registry-user",
+    "registryPassword": "canary-registry-password",
+}
+PIP = "canary-pip-password"
+
+
+@pytest.fixture(scope="module", params=["restApi", "rayService"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    pip = tmp_path_factory.mktemp("pip") / "pip.conf"
+    pip.write_text(f"[global]\nindex-url = https://me:{PIP}@mirror.example.com/simple\n")
+    return run("prod", CANARIES, serve__delivery=request.param, image__pipConfig=str(pip))
+
+
+def texts() -> list[str]:
+    found = [PIP]
+    for value in CANARIES.values():
+        found += value.values() if isinstance(value, dict) else [value]
+    return found
+
+
+@pytest.mark.parametrize("canary", texts())
+def test_a_secret_is_in_no_plain_input(program: Program, canary: str) -> None:
+    plain = {urn: json.dumps(found.shown) for urn, found in program.resources.items()}
+    assert [urn for urn, text in plain.items() if canary in text] == []
+    options = {urn: json.dumps(found.options) for urn, found in program.resources.items()}
+    assert [urn for urn, text in options.items() if canary in text] == []
+    shown = {k: v for k, v in program.outputs.items() if k not in program.secret_outputs}
+    assert canary not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("canary", texts())
+def test_a_secret_arrives_where_it_belongs_and_nowhere_else(program: Program, canary: str) -> None:
+    holders = {key for key, found in program.custom.items() if canary in json.dumps(found.inputs)}
+    assert len(holders) == 1
+    assert holders <= {
+        "Secret auth-config",
+        "Secret deepseek-raycluster-token",
+        "Secret deepseek-raycluster-hub-token",
+        "Image image",
+    }
+
+
+def test_a_secrets_content_is_one_secret(program: Program) -> None:
+    for key, found in program.custom.items():
+        if key.startswith("Secret "):
+            assert found.shown["stringData"] == HIDDEN
+            assert {"data", "stringData"} <= set(found.options["additionalSecretOutputs"])
+
+
+def test_only_what_was_not_given_is_made(program: Program) -> None:
+    made = {key for key in program.custom if key.startswith("GeneratedSecret")}
+    assert made == {"GeneratedSecret password-bob"}
+    assert program.outputs["passwords"] == {"bob": "made-password-bob"}
+    assert "passwords" in program.secret_outputs
+    data = program["Secret auth-config"].inputs["stringData"]
+    assert data["BOB_HASHED_PASSWORD"] == "hash-password-bob"
+    assert data["ALICE_HASHED_PASSWORD"] == CANARIES["userHashes"]["alice"]
+
+
+def test_what_is_made_is_secret_in_the_state() -> None:
+    program = run("prod")
+    for key, found in program.custom.items():
+        if key.startswith("GeneratedSecret"):
+            assert set(found.options["additionalSecretOutputs"]) == {"value", "hash"}
+    assert "made-jwt-key" not in json.dumps(program["Secret auth-config"].shown)
+    assert program["Secret auth-config"].inputs["stringData"]["JWT_KEY"] == "made-jwt-key"
+
+
+def test_without_a_hubs_token_there_is_no_secret_of_it() -> None:
+    assert "Secret deepseek-raycluster-hub-token" not in run("prod").custom
