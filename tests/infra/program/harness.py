@@ -3,9 +3,10 @@
 As the engine sees it: with what each resource waits for, what is secret, and what outlives it.
 """
 
+import asyncio
+import contextvars
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import pulumi
 import yaml
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
-from pulumi.runtime import config as pulumi_config
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
@@ -85,7 +85,9 @@ class _Monitor(MockMonitor):
         self._program = program
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        with asyncio.Runner() as runner:  # Pulumi would leave one open in each of its threads
+            runner.get_loop()
+            answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         whole = json_format.MessageToDict(request)
         raw = whole.get("object", {})
         self._program.resources[answer.urn] = Declared(
@@ -174,18 +176,34 @@ def run(
     given = {**values(stack_name, **changes), **(secrets or {})}
     program = Program()
     mocks = _Providers(preview, digest)
-    monitor = _Monitor(mocks, program)
-    pulumi.runtime.set_mocks(
-        mocks, project="rayline", stack=stack_name, preview=preview, monitor=monitor
-    )
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def declare() -> pulumi.Output[None]:
         exports = stack.build(configuration.load(), stack_name)
         return pulumi.Output.from_input(_resolve(exports, program))
 
-    with _configured(given, secrets or {}):
+    def start() -> None:
+        pulumi.runtime.set_mocks(
+            mocks,
+            project="rayline",
+            stack=stack_name,
+            preview=preview,
+            monitor=_Monitor(mocks, program),
+        )
+        pulumi.runtime.set_all_config(
+            {
+                f"rayline:{key}": value if isinstance(value, str) else json.dumps(value)
+                for key, value in given.items()
+            },
+            [f"rayline:{key}" for key in secrets or {}],
+        )
         declare()
+
+    # Pulumi keeps the stack and its configuration in context variables, and wants the thread's
+    # event loop: with both of its own, a run neither finds nor leaves anything.
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        contextvars.Context().run(start)
     return program
 
 
@@ -195,21 +213,3 @@ async def _resolve(exports: Mapping[str, Any], program: Program) -> None:
         program.outputs[name] = await output.future()
         if await output.is_secret():
             program.secret_outputs.add(name)
-
-
-@contextmanager
-def _configured(given: Mapping[str, Any], secrets: Mapping[str, Any]) -> Iterator[None]:
-    """Pulumi keeps the configuration in context variables: ours ends with the run."""
-    before, keys = pulumi_config.CONFIG.get(), pulumi_config._SECRET_KEYS.get()
-    pulumi.runtime.set_all_config(
-        {
-            f"rayline:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in given.items()
-        },
-        [f"rayline:{key}" for key in secrets],
-    )
-    try:
-        yield
-    finally:
-        pulumi_config.CONFIG.set(before)
-        pulumi_config._SECRET_KEYS.set(keys)
