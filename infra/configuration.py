@@ -133,6 +133,16 @@ def _secret_problems(
             )
         elif not given[name].strip():
             found.append(error(key_path(name), f"is empty. Type: {entry.command}"))
+    both = ("registryUsername", "registryPassword")
+    if len(missing := [name for name in both if name not in given]) == 1:
+        (name,), (other,) = missing, set(both) - set(missing)
+        found.append(
+            error(
+                key_path(other),
+                f"is given without rayline:{name}; a registry's log-in has both. "
+                f"Type: {SECRET_KEYS[name].command}",
+            )
+        )
     key = given.get("jwtKey", "").strip()
     if key and "jwtKey" in encrypted and (wrong := jwt_key_problem(key)):
         found.append(error(key_path("jwtKey"), f"{wrong}. Type: {SECRET_KEYS['jwtKey'].command}"))

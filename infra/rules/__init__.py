@@ -6,10 +6,12 @@ rule goes to the file of its subject, or to a new one that is named in `check`.
 
 from infra.rules import (
     environment,
+    image,
     memory,
     names,
     placement,
     pods,
+    ports,
     routes,
     sources,
     versions,
@@ -31,7 +33,9 @@ def check(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
         *memory.check(settings, known),
         *sources.check(settings, known),
         *versions.check(settings, known),
+        *image.check(settings, known),
         *environment.check(settings),
+        *ports.check(settings),
         *pods.check(settings),
     ]
 

@@ -18,10 +18,11 @@ _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 @dataclass(frozen=True)
 class Facts:
     """`models`: what is known about a model's files, by `model_key`. `locked`: version by package
-    of the image's requirements."""
+    of the image's requirements. `pip_config_found`: image.pipConfig is a file that can be read."""
 
     models: Mapping[tuple[str, str | None], ModelFacts] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
+    pip_config_found: bool = True
 
     def of(self, model: Model) -> ModelFacts:
         return self.models.get(model_key(model), ModelFacts())
@@ -37,6 +38,7 @@ def gather(settings: StackSettings, environ: Mapping[str, str] | None = None) ->
     return Facts(
         models={model_key(model): hub_cache.read(folder, model) for model in settings.models},
         locked=_locked(settings),
+        pip_config_found=_readable(settings.image.pip_config),
     )
 
 
@@ -48,3 +50,7 @@ def _locked(settings: StackSettings) -> dict[str, str]:
     except OSError:
         return {}
     return dict(_PIN.findall(text))
+
+
+def _readable(path: str | None) -> bool:
+    return path is None or os.access(Path(path).expanduser(), os.R_OK)

@@ -22,11 +22,9 @@ def problems(
     for name in (name for name in before if name not in now):
         if name in disabled_before and delivery == "restApi":
             continue
-        way = (
-            "Keep it and set its enabled to false"
-            if delivery == "rayService"
-            else "First set its enabled to false and run `pulumi up`, then remove it"
-        )
+        way = f"Put it back as number {before.index(name) + 1} with `enabled: false`"
+        if delivery == "restApi":
+            way += ", run `pulumi up`, then remove it"
         found.append(error(key, f"lacks {name!r}, whose pods KubeRay would leave behind. {way}."))
     kept = [name for name in before if name in now]
     if list(now[: len(kept)]) != kept:

@@ -1,7 +1,6 @@
-"""Names: unique, and of a form that Ray and the service accept. What KubeRay demands of the
-cluster's name is a part of its type (infra.settings.ray)."""
+"""Names: unique, and none that means something else. Their form is a part of their types
+(infra.settings), what KubeRay demands of the cluster's name too."""
 
-import re
 from collections.abc import Iterable
 
 from infra.settings import StackSettings
@@ -14,7 +13,6 @@ RESERVED_GROUPS = {
     "cpu": "it reads like a resource of Ray's own",
     "gpu": "it reads like a resource of Ray's own",
 }
-_ALIAS = re.compile(r"[^A-Za-z0-9]")
 
 
 def check(settings: StackSettings) -> list[Problem]:
@@ -23,13 +21,8 @@ def check(settings: StackSettings) -> list[Problem]:
         *_unique("models", (model.name for model in settings.models)),
         *_unique("auth.users", (user.name for user in settings.auth.users)),
         *_reserved(settings),
-        *_users(settings),
+        *_roles(settings),
     ]
-
-
-def user_alias(name: str) -> str:
-    """The name under which the auth Secret keeps a user: upper case, other signs as _."""
-    return _ALIAS.sub("_", name).upper()
 
 
 def _unique(key: str, names: Iterable[str]) -> list[Problem]:
@@ -60,33 +53,14 @@ def _reserved(settings: StackSettings) -> list[Problem]:
     ]
 
 
-def _users(settings: StackSettings) -> list[Problem]:
-    """app.auth.config takes letters, digits and _ as an alias, beginning with a letter."""
-    roles = ("admin", "user", "guest", *settings.auth.roles)
-    found, seen = [], dict[str, str]()
-    for number, user in enumerate(settings.auth.users):
-        key = key_path("auth", "users", number, "name")
-        alias = user_alias(user.name)
-        if not alias[0].isalpha():
-            found.append(
-                error(key, f"is {user.name!r}; allowed are names that begin with a letter")
-            )
-        other = seen.setdefault(alias, user.name)
-        if other.lower() != user.name.lower():
-            found.append(
-                error(
-                    key,
-                    f"is {user.name!r}, which the auth Secret cannot tell from {other!r}: both "
-                    f"are {alias} there. Rename one.",
-                )
-            )
-        if user.role not in roles:
-            role = key_path("auth", "users", number, "role")
-            found.append(
-                error(
-                    role,
-                    f"is {user.role!r}; roles are {listed(dict.fromkeys(roles))}. "
-                    f"Type: {set_command(role, 'user')}, or describe it in rayline:auth.roles",
-                )
-            )
-    return found
+def _roles(settings: StackSettings) -> list[Problem]:
+    roles = dict.fromkeys(("admin", "user", "guest", *settings.auth.roles))
+    return [
+        error(
+            key := key_path("auth", "users", number, "role"),
+            f"is {user.role!r}; roles are {listed(roles)}. "
+            f"Type: {set_command(key, 'user')}, or describe it in rayline:auth.roles",
+        )
+        for number, user in enumerate(settings.auth.users)
+        if user.role not in roles
+    ]

@@ -17,6 +17,12 @@ _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _LONGEST_PREFIX = 253
 _OWN = ("ray.io/", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of", "rayline.dev/")
 """Prefixes of labels that KubeRay or rayline set and select by."""
+_KUBERAY_ANNOTATIONS = {
+    "ray.io/ft-enabled": "KubeRay would want a Redis, and none is configured",
+    "ray.io/external-storage-namespace": "it belongs to a Redis, and none is configured",
+    "ray.io/overwrite-container-cmd": "Ray would not be started",
+}
+"""Annotations by which KubeRay 1.6.2 builds pods otherwise (controllers/ray/utils/constant.go)."""
 
 
 def check(settings: StackSettings) -> list[Problem]:
@@ -28,6 +34,11 @@ def check(settings: StackSettings) -> list[Problem]:
         if not _qualified(name):
             key = key_path("ray", "annotations", name)
             found.append(error(key, f"is no annotation's name. {_form()} {_remove(key)}"))
+        if name in _KUBERAY_ANNOTATIONS:
+            key = key_path("ray", "annotations", name)
+            found.append(
+                error(key, f"may not be set: {_KUBERAY_ANNOTATIONS[name]}. {_remove(key)}")
+            )
     head = settings.ray.head
     found += _resources(("ray", "head"), head.requests, head.limits)
     for number, group in enumerate(settings.gpu_groups):
@@ -65,7 +76,7 @@ def _label(key: str, name: str, value: str, ours: bool) -> list[Problem]:
             error(
                 key,
                 f"is {value!r}; a label's value has at most 63 letters, digits, -, _ and ., and "
-                "begins and ends with a letter or digit",
+                f"begins and ends with a letter or digit. Type: {set_command(key, '<value>')}",
             )
         )
     if ours and name.startswith(_OWN):

@@ -51,7 +51,7 @@ def check(settings: StackSettings) -> list[Problem]:
                           f"own, and case does not count. {repair}")
                 )  # fmt: skip
             elif other and plain and _lies_in(plain, other):
-                found.append(error(key, _nested(route, name, other)))
+                found.append(error(key, f"{_nested(route, name, other)} {repair}"))
         taken.append((plain, model.name))
     return found
 

@@ -72,7 +72,8 @@ def _source(number: int, model: Model) -> list[Problem]:
             error(
                 source,
                 f"is {model.source!r}; allowed is a model of the hub as owner/name, such as "
-                f"Qwen/Qwen3-8B, or a folder that begins with {CACHE}",
+                f"Qwen/Qwen3-8B, or a folder that begins with {CACHE}. "
+                f"Type: {set_command(source, '<owner>/<name>')}",
             )
         ]
     if model.revision is None:

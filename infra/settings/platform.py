@@ -33,7 +33,7 @@ class Image(Settings):
     """Which locked set of Python packages goes in: vLLM for GPUs or for the CPU."""
     builder: Literal["buildx", "docker"] = "buildx"
     """buildx: BuildKit, through pulumi-docker-build. docker: a plain Docker engine, through
-    pulumi-docker; no build secrets and no cache in the registry."""
+    pulumi-docker, which Pulumi downloads; no build secrets. Tested with mocks only."""
     buildx_instance: str | None = None
     """Name of the buildx instance; absent: the default one."""
     pip_config: str | None = None

@@ -113,6 +113,18 @@ def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, t
     assert "s3cret-value" not in message
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("registryUsername", "registryPassword"), ("registryPassword", "registryUsername")],
+)
+def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
+    given((name,), **{name: "s3cret-value"})
+    text = refused()
+    assert f"rayline:{name} is given without rayline:{other}" in text
+    assert SECRET_KEYS[other].command in text
+    assert "s3cret-value" not in text
+
+
 def test_an_encrypted_value_in_a_plain_key_is_refused_and_not_repeated() -> None:
     given(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
     message = refused()

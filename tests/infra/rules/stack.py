@@ -50,7 +50,11 @@ def settings(**changes: Any) -> StackSettings:
 
 
 def problems(facts: Facts | None = None, /, **changes: Any) -> list[Problem]:
-    return rules.check(settings(**changes), facts)
+    """Every error that any test provokes says what to type."""
+    found = rules.check(settings(**changes), facts)
+    for problem in found:
+        assert problem.severity == "warning" or "ype: pulumi config" in problem.message, problem
+    return found
 
 
 def errors(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:

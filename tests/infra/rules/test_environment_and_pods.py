@@ -91,6 +91,15 @@ def test_annotations_have_names() -> None:
     assert errors(ray__annotations={"ray.io/enable-serve-service": "true"}) == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ray.io/ft-enabled", "ray.io/external-storage-namespace", "ray.io/overwrite-container-cmd"],
+)
+def test_annotations_that_make_other_pods_of_it_are_refused(name: str) -> None:
+    found = errors(ray__annotations={name: "true"})
+    assert list(found) == [f'rayline:ray.annotations["{name}"]']
+
+
 @pytest.mark.parametrize("place", ["ray__head", "gpuGroups__0"])
 @pytest.mark.parametrize("name", ["cpu", "memory"])
 def test_requests_are_within_limits(place: str, name: str) -> None:

@@ -43,12 +43,12 @@ def test_an_inserted_group_is_told_its_place() -> None:
 @pytest.mark.parametrize(
     ("delivery", "way"),
     [
-        ("restApi", "First set its enabled to false and run `pulumi up`, then remove it"),
-        ("rayService", "Keep it and set its enabled to false"),
+        ("restApi", "with `enabled: false`, run `pulumi up`, then remove it"),
+        ("rayService", "with `enabled: false`"),
     ],
 )
 def test_a_removed_group_has_a_way_out(delivery: str, way: str) -> None:
     found = problems(before=["a", "b"], disabled_before=[], now=["a"], delivery=delivery)
     assert [p.message for p in found] == [
-        f"lacks 'b', whose pods KubeRay would leave behind. {way}."
+        f"lacks 'b', whose pods KubeRay would leave behind. Put it back as number 2 {way}."
     ]

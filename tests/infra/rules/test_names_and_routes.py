@@ -1,10 +1,7 @@
 """Names and routes: one failing and one passing example of each rule."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.auth import config as auth_config
 from app.routes import TABLE
 from infra.rules import names, routes
 from infra.settings.problems import ConfigurationError
@@ -52,31 +49,6 @@ def test_a_group_has_no_name_that_means_something_else(name: str) -> None:
     found = errors(gpuGroups__1__name=name)
     assert list(found) == ["rayline:gpuGroups[1].name"]
     assert errors(gpuGroups__1__name=f"{name}-workers") == {}
-
-
-def test_users_that_the_secret_cannot_tell_apart() -> None:
-    found = errors(auth__users=[{"name": "a.b"}, {"name": "a-b"}])
-    assert "A_B" in found["rayline:auth.users[1].name"]
-    assert errors(auth__users=[{"name": "a.b"}, {"name": "ab"}]) == {}
-
-
-@given(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z"))
-def test_every_name_that_passes_is_an_alias_that_the_service_accepts(name: str) -> None:
-    if errors(auth__users=[{"name": name}]):
-        assert not name[0].isalpha()
-        return
-    alias = names.user_alias(name)
-    hashed = "0" * 96
-    users, wrong = auth_config.parse_users(
-        {
-            "USER_LIST": alias,
-            f"{alias}_USERNAME": name,
-            f"{alias}_HASHED_PASSWORD": hashed,
-            f"{alias}_ROLE": "user",
-        }
-    )
-    assert wrong == []
-    assert list(users) == [name]
 
 
 def test_a_role_exists() -> None:

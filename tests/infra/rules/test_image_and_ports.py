@@ -1,0 +1,83 @@
+"""References of images, what a builder can do, and ports."""
+
+from pathlib import Path
+
+import pytest
+
+from infra import rules
+from infra.rules import Facts
+from tests.infra.rules.stack import errors, settings
+
+REPOSITORY, OPERATOR = "rayline:image.repository", "rayline:operator.image"
+
+
+@pytest.mark.parametrize(
+    ("repository", "fits"),
+    [
+        ("registry.example.com/llm/ray-vllm", True),
+        ("localhost:5000/rayline/service", True),
+        ("team/ray-vllm", True),
+        ("registry.example.com/llm/ray-vllm:1.1.2", False),
+        ("localhost:5000/ray:1", False),
+        ("https://registry.example.com/llm", False),
+        ("registry.example.com/LLM", False),
+        ("registry.example.com/llm@sha256:" + "0" * 64, False),
+        ("registry.example.com/llm/", False),
+    ],
+)
+def test_the_image_is_pushed_to_a_repository(repository: str, fits: bool) -> None:
+    assert list(errors(image__repository=repository)) == ([] if fits else [REPOSITORY])
+
+
+def test_a_tag_is_taken_off() -> None:
+    found = errors(image__repository="localhost:5000/llm/ray:1.1.2")[REPOSITORY]
+    assert found.endswith("pulumi config set --path 'rayline:image.repository' "
+                          "'localhost:5000/llm/ray'")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("image", "fits"),
+    [
+        ("quay.io/kuberay/operator:v1.6.2", True),
+        ("localhost:5000/kuberay/operator:v1.6.2", True),
+        ("localhost:5000/kuberay/operator", False),
+        ("operator", False),
+    ],
+)
+def test_the_operators_image_has_a_tag(image: str, fits: bool) -> None:
+    assert list(errors(operator__image=image)) == ([] if fits else [OPERATOR])
+
+
+@pytest.mark.parametrize("key", ["pipConfig", "buildxInstance"])
+def test_a_plain_docker_engine_has_no_buildkit(key: str) -> None:
+    assert errors(**{f"image__{key}": "x"}) == {}
+    found = errors(**{f"image__{key}": "x", "image__builder": "docker"})
+    assert list(found) == [f"rayline:image.{key}"]
+    assert "'rayline:image.builder' buildx" in found[f"rayline:image.{key}"]
+
+
+def test_pips_configuration_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "pip.conf"
+    stack = settings(image__pipConfig=str(path))
+    assert not rules.gather(stack, environ={}).pip_config_found
+    assert list(errors(Facts(pip_config_found=False), image__pipConfig=str(path))) == [
+        "rayline:image.pipConfig"
+    ]
+    path.touch()
+    assert rules.gather(stack, environ={}).pip_config_found
+    assert rules.gather(settings(), environ={}).pip_config_found
+
+
+@pytest.mark.parametrize(
+    ("serve", "metrics", "key"),
+    [
+        (8000, 8080, None),
+        (8080, 8000, None),
+        (8080, 8080, "rayline:ray.metricsPort"),
+        (8265, 8080, "rayline:serve.port"),
+        (8000, 10001, "rayline:ray.metricsPort"),
+    ],
+)
+def test_ports_have_one_listener(serve: int, metrics: int, key: str | None) -> None:
+    found = errors(serve__port=serve, ray__metricsPort=metrics)
+    assert list(found) == ([key] if key else [])
