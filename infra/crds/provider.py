@@ -20,6 +20,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from infra.dynamic.engine import EngineCall
+
 if TYPE_CHECKING:
     from infra.kube.client import KubeClient
 
@@ -30,6 +32,14 @@ FIELD_MANAGER = "rayline"
 FETCH_SECONDS = 30
 READY_SECONDS = 60
 INPUTS = ("context", "version", "source", "keep")
+REPAIR = (
+    "Give a folder or URL that holds KubeRay's CRDs. "
+    "Type: pulumi config set --path 'rayline:operator.crds' '<folder or URL>'"
+)
+
+
+class CrdsError(Exception):
+    """A CRD cannot be had, or is not served. The message says which, and what to type."""
 
 
 class CrdsProvider(ResourceProvider):
@@ -44,15 +54,15 @@ class CrdsProvider(ResourceProvider):
         return DiffResult(changes=bool(changed) or bool(olds.get("missing")), replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_=f"ray.io-{props['context']}", outs=apply(props))
+        return CreateResult(id_=f"ray.io-{props['context']}", outs=_applied(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        return UpdateResult(outs=apply(news))
+        return UpdateResult(outs=_applied(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        from infra.kube.client import KubeClient
+        from infra.kube.client import KubeClient, KubeError
 
-        with KubeClient(props["context"]) as client:
+        with EngineCall(KubeError), KubeClient(props["context"]) as client:
             missing = [kind for kind in KINDS if client.call("GET", path(kind)).status == 404]
         if len(missing) == len(KINDS):
             return ReadResult(id_="", outs={})
@@ -61,11 +71,18 @@ class CrdsProvider(ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         if props["keep"]:
             return
-        from infra.kube.client import KubeClient
+        from infra.kube.client import KubeClient, KubeError
 
-        with KubeClient(props["context"]) as client:
+        with EngineCall(KubeError), KubeClient(props["context"]) as client:
             for kind in KINDS:
                 client.delete(path(kind))
+
+
+def _applied(props: dict[str, Any]) -> dict[str, Any]:
+    from infra.kube.client import KubeError
+
+    with EngineCall(KubeError, CrdsError):
+        return apply(props)
 
 
 def path(kind: str) -> str:
@@ -77,16 +94,17 @@ def apply(props: dict[str, Any]) -> dict[str, Any]:
     from infra.kube.client import KubeClient
 
     texts = {kind: fetch(props["source"], kind) for kind in KINDS}
+    bodies = {kind: parse(props["source"], kind, text) for kind, text in texts.items()}
     with KubeClient(props["context"]) as client:
-        for kind, text in texts.items():
-            apply_one(client, kind, text)
+        for kind, body in bodies.items():
+            apply_one(client, kind, body)
         for kind in KINDS:
             wait_until_served(client, kind)
     digests = {kind: hashlib.sha256(text.encode()).hexdigest() for kind, text in texts.items()}
     return {name: props[name] for name in INPUTS} | {"digests": digests, "missing": []}
 
 
-def apply_one(client: "KubeClient", kind: str, text: str) -> None:
+def apply_one(client: "KubeClient", kind: str, body: dict[str, Any]) -> None:
     """Server-side apply; what Helm or kubectl set before becomes ours (`force`), as a CRD has one
     owner. https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
     answer = client.call(
@@ -94,7 +112,7 @@ def apply_one(client: "KubeClient", kind: str, text: str) -> None:
         path(kind),
         query={"fieldManager": FIELD_MANAGER, "force": "true"},
         headers={"Content-Type": "application/apply-patch+yaml"},
-        body=yaml.load(text, yaml.CSafeLoader),
+        body=body,
         timeout=READY_SECONDS,
     )
     if answer.status >= 300:
@@ -102,38 +120,50 @@ def apply_one(client: "KubeClient", kind: str, text: str) -> None:
 
 
 def wait_until_served(client: "KubeClient", kind: str) -> None:
-    """RuntimeError when the API server does not serve the kind within READY_SECONDS."""
+    """CrdsError when the API server does not serve the kind within READY_SECONDS."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         conditions = client.get(path(kind)).get("status", {}).get("conditions", [])
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         if time.monotonic() > deadline:
-            raise RuntimeError(
+            raise CrdsError(
                 f"the CRD {kind}.ray.io is not served after {READY_SECONDS} s: {conditions}. "
-                f"Look at: kubectl describe crd {kind}.ray.io"
+                f"Look at: kubectl --context {client.context} describe crd {kind}.ray.io"
             )
         time.sleep(0.5)
 
 
 def fetch(source: str, kind: str) -> str:
-    """One CRD's YAML; RuntimeError that names what was tried."""
+    """One CRD's YAML; CrdsError that names what was tried."""
     name = f"ray.io_{kind}.yaml"
     if not source.startswith(("http://", "https://")):
         file = Path(source).expanduser() / name
         try:
             return file.read_text(encoding="utf-8")
         except OSError as error:
-            raise RuntimeError(
-                f"KubeRay's CRD {file} cannot be read ({error.strerror}). Set operator.crds of "
-                f"rayline:operator to a folder or URL that holds {name}."
+            raise CrdsError(
+                f"KubeRay's CRD {file} cannot be read ({error.strerror}). {REPAIR}"
             ) from None
     url = f"{source.rstrip('/')}/{name}"
     try:
         with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:
             return str(answer.read().decode("utf-8"))
     except (urllib.error.URLError, TimeoutError) as error:
-        raise RuntimeError(
+        raise CrdsError(
             f"KubeRay's CRD {url} cannot be fetched ({error}). Where that host is not reached, "
-            f"download the folder and set operator.crds of rayline:operator to it."
+            f"download the folder. {REPAIR}"
         ) from None
+
+
+def parse(source: str, kind: str, text: str) -> dict[str, Any]:
+    """The CRD; CrdsError where the text is something else, such as a proxy's page."""
+    name = f"{kind}.ray.io"
+    try:
+        found = yaml.load(text, yaml.CSafeLoader)
+    except yaml.YAMLError:
+        found = None
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("name") != name:
+        raise CrdsError(f"what {source} holds for {name} is not that CRD. {REPAIR}")
+    return dict(found)

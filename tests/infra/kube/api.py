@@ -98,7 +98,7 @@ class FakeApi:
                 if cut is not None:
                     self.close_connection = True
 
-            do_GET = do_PUT = do_DELETE = do_POST = _handle  # noqa: N815
+            do_GET = do_PUT = do_PATCH = do_DELETE = do_POST = _handle  # noqa: N815
 
             def log_message(self, *_: object) -> None: ...
 
