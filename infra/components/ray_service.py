@@ -1,5 +1,6 @@
 """The second delivery: cluster and applications in one RayService, which KubeRay keeps alive."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,11 @@ import pulumi_kubernetes as kubernetes
 
 from infra.settings import StackSettings
 from infra.specs.ray_service import ray_service
+
+# Applications are served, and no second cluster stands beside the first (calculateConditions of
+# https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go).
+# Of a changed application in the same cluster KubeRay says nothing here: restApi waits for it.
+READY = json.dumps(["condition=Ready", "condition=UpgradeInProgress=False"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +37,11 @@ class RayService(pulumi.ComponentResource):
             name,
             api_version=manifest["apiVersion"],
             kind=manifest["kind"],
-            # https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/apis/ray/v1/rayservice_types.go
             metadata={
                 **manifest["metadata"],
                 "annotations": {
                     **manifest["metadata"].get("annotations", {}),
-                    "pulumi.com/waitFor": "condition=Ready",
+                    "pulumi.com/waitFor": READY,
                 },
             },
             spec=manifest["spec"],

@@ -101,8 +101,8 @@ class Serve(Settings):
 
     delivery: Literal["restApi", "rayService"] = "restApi"
     """restApi: rayline posts them to Ray and waits for them; a change touches only what it names.
-    rayService: KubeRay does it and brings them back by itself when the head is lost, but keeps no
-    order between download and start that Pulumi could show."""
+    rayService: KubeRay does it and brings them back by itself when the head is lost, but `up` waits
+    for the first start and for a new cluster only, not for a changed model."""
     port: int = Field(8000, ge=1024, le=65535)
     """Port of Serve's proxies and of the API's Service."""
     ingress: Ingress | None = None

@@ -1,5 +1,6 @@
 """What exists already, what is built elsewhere, and the other ways that a stack may choose."""
 
+import json
 from typing import Any
 
 from tests.infra.program.harness import DIGEST, HIDDEN, run
@@ -82,7 +83,10 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
         "ServeApplications applications",
     }.isdisjoint(program.custom)
     service = program["RayService ray-service"]
-    assert service.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]
+    assert json.loads(service.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]) == [
+        "condition=Ready",
+        "condition=UpgradeInProgress=False",
+    ]
     assert {
         "Job download-Dolphin3.0",
         "Release kuberay-operator",
