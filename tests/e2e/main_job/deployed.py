@@ -106,9 +106,11 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
         if event is None:
             continue
         operation, urn = event["metadata"]["op"], event["metadata"]["urn"]
-        if operation not in {"same", "read", "refresh"}:
-            kinds, _, name = urn.rpartition("::")
-            yield f"{kinds.rpartition(':')[2].rpartition('/')[2]} {name}", operation
+        kinds, _, name = urn.rpartition("::")
+        kind = kinds.rpartition("$")[2].rpartition("::")[2]
+        # A component is a name for its resources; it changes nothing by itself.
+        if operation not in {"same", "read", "refresh"} and not kind.startswith("rayline:"):
+            yield f"{kind.rpartition(':')[2]} {name}", operation
 
 
 def writes(since: int, agent: str = "") -> list[str]:

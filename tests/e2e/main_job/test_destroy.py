@@ -49,7 +49,7 @@ def test_a_ray_service_delivers_the_same_onto_the_claim_that_was_kept(
 ) -> None:
     prepared.configure(by_ray_service)
     run = prepared.up()
-    assert "CustomResource ray-service" in run.changes
+    assert "RayService ray-service" in run.changes
     user = Client.of(prepared.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()
     status = prepared.get("rayservice", "rayline")["status"]
