@@ -47,19 +47,17 @@ class PodRolloutProvider(ResourceProvider):
             inputs["groups"] = groups = {
                 name: group if group == UNKNOWN else _group(group) for name, group in groups.items()
             }
-            known = [group for group in groups.values() if group != UNKNOWN]
-            modes = [group["upgrade"] for group in known if "upgrade" in group]
-            modes.append(inputs.get("upgrade", UNKNOWN))
-            failures += [
-                CheckFailure("upgrade", f"{mode!r} is neither of {', '.join(UPGRADES)}")
-                for mode in modes
-                if mode not in (*UPGRADES, UNKNOWN)
-            ]
             failures += [
                 CheckFailure("groups", f"{name}: give hash and replicas")
                 for name, group in groups.items()
                 if group != UNKNOWN and not {"hash", "replicas"} <= set(group)
             ]
+        if inputs.get("upgrade", UNKNOWN) not in (*UPGRADES, UNKNOWN):
+            failures.append(
+                CheckFailure(
+                    "upgrade", f"{inputs['upgrade']!r} is neither of {', '.join(UPGRADES)}"
+                )
+            )
         return CheckResult(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -147,12 +145,10 @@ def _group(group: Any) -> Props:
 
 def _drifted(olds: Props, news: Props) -> bool:
     groups, seen = news.get("groups"), olds.get("hashes") or {}
-    if not isinstance(groups, dict):
+    if not isinstance(groups, dict) or news.get("upgrade") != "recreate":
         return False
     return any(
         seen.get(name) != group.get("hash")
         for name, group in groups.items()
-        if isinstance(group, dict)
-        and group.get("replicas")
-        and (group.get("upgrade") or news.get("upgrade")) == "recreate"
+        if isinstance(group, dict) and group.get("replicas")
     )

@@ -6,7 +6,7 @@ exactly the pods whose template hash differs, then waits until all are Ready.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import pulumi
 from pulumi.dynamic import Resource
@@ -21,8 +21,6 @@ class WantedGroup(TypedDict):
     """Value of the pods' annotation rayline.dev/template-hash."""
     replicas: pulumi.Input[int]
     """Pods of the group; 0 for a disabled one, 1 for the head."""
-    upgrade: NotRequired[pulumi.Input[str]]
-    """`recreate` or `manual`, for this group alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class Rollout:
     ) -> None:
         self._cluster = cluster
         self._groups = groups
-        self._upgrade = upgrade
+        self._recreate = upgrade == "recreate"
         self._progress = progress
         self._clock = clock
         self._pace = pace or Pace()
@@ -117,13 +117,13 @@ class Rollout:
 
     def _replace(self, unfinished: list[str]) -> None:
         """Delete what is outdated: everything with the head, else one group at a time."""
-        if self._recreates(HEAD) and self._old(HEAD):
+        if self._recreate and self._old(HEAD):
             # Without fault tolerance of the GCS, workers of a lost head stop, each at its own time,
             # and their containers restart with a growing delay. New pods are quicker and cleaner.
             self._delete(HEAD, [pod for pod in self.pods if not pod.deleting])
             return
         for name in unfinished:
-            if name != HEAD and self._recreates(name):
+            if name != HEAD and self._recreate:
                 if old := self._old(name):
                     self._delete(name, old)
                 return
@@ -145,7 +145,7 @@ class Rollout:
         if len(present) != int(group["replicas"]):
             return False
         current = [pod for pod in present if pod.hash == group["hash"]]
-        if self._recreates(name) and len(current) != len(present):
+        if self._recreate and len(current) != len(present):
             return False
         return all(pod.ready for pod in current)
 
@@ -184,9 +184,6 @@ class Rollout:
 
     def _old(self, name: str) -> list[Pod]:
         return [pod for pod in self._present(name) if pod.hash != self._groups[name]["hash"]]
-
-    def _recreates(self, name: str) -> bool:
-        return (self._groups[name].get("upgrade") or self._upgrade) == "recreate"
 
     def _lasts(self, what: str, now: bool) -> float:
         """For how long something has been so, without a break."""

@@ -192,3 +192,22 @@ def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path
     declare("a", "b", "c")
     assert "1 created" in program.up()
     assert "5 unchanged" in program.up()
+
+
+def test_what_is_made_is_encrypted_in_the_state_and_hidden_on_the_screen(tmp_path: Path) -> None:
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "from infra.generated.resource import GeneratedSecret",
+        "GeneratedSecret('password', kind='password')\npulumi.export('password', made.value)",
+    )
+    program.args()
+    shown = program.up()
+    password = program.run("stack", "output", "password", "--show-secrets").strip()
+    assert len(password) >= 20
+    shown += program.run("stack", "output") + program.run("preview", "--diff") + program.state()
+    assert password not in shown
+    assert "[secret]" in shown
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert any("history" in str(path) for path in files)
+    assert not [path for path in files if password.encode() in path.read_bytes()]
+    assert "2 unchanged" in program.up()

@@ -44,7 +44,7 @@ def test_outdated_pods_are_a_change_unless_they_are_to_stay() -> None:
 
 
 def test_check() -> None:
-    floats = {"head": {"hash": "h1", "replicas": 1.0, "upgrade": None}}
+    floats = {"head": {"hash": "h1", "replicas": 1.0}}
     checked = PROVIDER.check({}, {**INPUTS, "groups": floats, "hashes": None})
     assert checked.inputs["groups"] == {"head": {"hash": "h1", "replicas": 1}}
     assert checked.failures == []
