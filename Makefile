@@ -7,7 +7,7 @@ STACK ?= local
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-engine lint lock
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-engine bench-app lint lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,14 @@ ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
 test-engine: setup ## the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages the first time
 	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_e2e/environment.sh $(PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_e2e
+
+PEERS_VENV := $(dir $(ENGINE_VENV))bench-peers
+
+bench-app: ## the service, bare vLLM, LiteLLM, Ray Serve LLM in turns, then the guard alone; 15 minutes
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_e2e/environment.sh $(PYTHON)
+	@RAYLINE_PEERS_VENV="$(PEERS_VENV)" sh bench/environment.sh $(PYTHON)
+	@"$(ENGINE_VENV)/bin/python" -m bench.app --peers "$(PEERS_VENV)" $(ARGS)
+	@"$(ENGINE_VENV)/bin/python" -m bench.guard
 
 lint: setup ## ruff and mypy
 	@$(RUN) -m ruff check .

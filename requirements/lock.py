@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "dev")
+SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "bench-peers", "dev")
 PLATFORM = "x86_64-manylinux_2_28"
 """glibc 2.28: the oldest that torch's wheels are built for; both base images have a newer one."""
 

