@@ -36,7 +36,9 @@ class ModelDownload(pulumi.ComponentResource):
         patience = f"{args.settings.timeouts.download_seconds + MARGIN_SECONDS}s"
         kubernetes.batch.v1.Job(
             name,
-            metadata=job["metadata"],
+            # A download that failed is tried anew by the next `up`: otherwise Pulumi would look at
+            # the failed Job for ever, whatever has been repaired at the hub meanwhile.
+            metadata={**job["metadata"], "annotations": {"pulumi.com/replaceUnready": "true"}},
             spec=job["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -186,6 +186,11 @@ def test_a_download_is_waited_for_a_little_longer_than_it_may_take(prod: Program
     assert job.options["customTimeouts"] == {"create": "14460s", "update": "14460s"}
 
 
+def test_a_failed_download_is_tried_anew_by_the_next_up(prod: Program) -> None:
+    metadata = prod["Job download-Dolphin3.0"].inputs["metadata"]
+    assert metadata["annotations"] == {"pulumi.com/replaceUnready": "true"}
+
+
 def test_the_outputs_inside_a_cluster(prod: Program) -> None:
     assert prod.outputs["apiUrl"] == f"http://{CLUSTER_IP}:8000"
     assert prod.outputs["apiService"] == (

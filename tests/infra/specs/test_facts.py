@@ -61,7 +61,6 @@ PODS: list[tuple[str, Any]] = [
     ("spec/containers/0/imagePullPolicy", "IfNotPresent"),
     ("spec/imagePullSecrets", [{"name": "regcred"}]),
     ("spec/containers/0/env/name=HF_HOME/value", "/data/model-cache"),
-    ("spec/containers/0/env/name=PYTORCH_CUDA_ALLOC_CONF/value", "expandable_segments:True"),
     ("spec/securityContext/runAsUser", 1000),
     ("spec/securityContext/runAsGroup", 100),
     ("spec/securityContext/runAsNonRoot", True),
@@ -176,9 +175,15 @@ def test_the_ray_cluster(settings: StackSettings, path: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(("path", "value"), POD_FACTS, ids=[path for path, _ in POD_FACTS])
-def test_every_pod(path: str, value: Any) -> None:
-    settings = howto()
+def test_every_pod(settings: StackSettings, path: str, value: Any) -> None:
     assert at(ray_cluster(settings, IMAGE, template_hashes(settings, IMAGE)), path) == value
+
+
+def test_what_the_environment_of_pods_may_hold_besides() -> None:
+    cluster = ray_cluster(howto(), IMAGE, template_hashes(howto(), IMAGE))
+    path = "template/spec/containers/0/env/name=PYTORCH_CUDA_ALLOC_CONF/value"
+    for place in ("spec/headGroupSpec", f"{GROUPS}/0", f"{GROUPS}/1"):
+        assert at(cluster, f"{place}/{path}") == "expandable_segments:True"
 
 
 @pytest.mark.parametrize(("path", "value"), APPLICATION, ids=[path for path, _ in APPLICATION])
