@@ -54,7 +54,9 @@ class Ray(Settings):
     upgrade: Literal["recreate", "manual"] = "recreate"
     """What happens to running pods when their template changes (image, resources, environment).
     recreate: the pods concerned are replaced during `pulumi up`, and no others. manual: they stay,
-    and `up` says which are outdated. KubeRay by itself would leave them and say nothing."""
+    and `up` says which are outdated. KubeRay by itself would leave them and say nothing. With
+    serve.delivery rayService, recreate is a second cluster that takes over: it needs as many free
+    cards again."""
 
 
 class Gpu(Settings):

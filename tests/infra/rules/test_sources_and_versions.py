@@ -1,4 +1,4 @@
-"""Sources, quantization, engine arguments, versions and the order of groups."""
+"""Sources, quantization, engine arguments and versions."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from app import settings as service
 from infra import rules
 from infra.rules import Facts, sources
 from infra.rules.model_facts import ModelFacts
+from sandbox.toolchain import catalogue
 from tests.infra.rules.stack import REVISION, errors, settings, warnings
 
 AWQ = Facts(models={("owner/one", REVISION): ModelFacts(quantization="awq")})
@@ -87,6 +88,7 @@ LOCKED = Facts(locked={"ray": "2.60.0", "vllm": "0.32.0"})
 
 
 def test_the_default_versions_are_tested_together_and_locked() -> None:
+    assert settings().operator.version == catalogue.KUBERAY, "what the sandbox runs"
     assert rules.gather(settings()).locked["ray"] == settings().ray.version
     assert rules.check(settings(), rules.gather(settings(), environ={})) == []
 

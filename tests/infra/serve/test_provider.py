@@ -122,6 +122,16 @@ def test_delete_of_a_missing_head_is_done_and_of_a_silent_one_ends_with_a_warnin
     assert ray.clock.now() < 120
 
 
+def test_delete_where_the_whole_cluster_is_gone_ends_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeRay() as ray:
+        monkeypatch.setenv("KUBECONFIG", str(ray.kubeconfig(tmp_path)))
+    (warning,) = remove(ray, "a")
+    assert "no answer from" in warning
+    assert ray.clock.now() < 120
+
+
 def test_read_tells_absent_from_silent_and_shows_what_was_changed_by_hand(ray: FakeRay) -> None:
     ray.serve(application("a"))
     result = PROVIDER.read("serve", dict(OUTPUTS))
