@@ -6,6 +6,7 @@ from infra.rules.facts import Facts
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.settings.problems import Problem, error, key_path, remove_command, set_command, warning
+from infra.settings.secret_keys import SECRET_KEYS
 
 CACHE = "/data/model-cache/"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
@@ -138,6 +139,15 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
                     key,
                     "is refused by the service: Ray Serve, its guard or this configuration decide "
                     f"that (app/settings.py says which). Type: {remove_command(key)}",
+                )
+            )
+        elif argument == "hf_token":
+            found.append(
+                error(
+                    key,
+                    "is a secret, and engine arguments are in plain text in the state and in "
+                    "Serve's configuration. Only downloads need it. Type: "
+                    f"{remove_command(key)}, then: {SECRET_KEYS['hubToken'].command}",
                 )
             )
         elif argument in seen:

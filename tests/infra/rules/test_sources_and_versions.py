@@ -69,6 +69,7 @@ def test_awq_needs_half_precision(
         ("--max_num_seqs", "maxNumSeqs"),
         ("port", "refused"),
         ("ssl-keyfile", "refused"),
+        ("hf-token", "--secret rayline:hubToken"),
     ],
 )
 def test_engine_args_repeat_nothing(name: str, word: str) -> None:
