@@ -127,6 +127,7 @@ def _guarded(operation: Mapping[str, Any], verb: str, group: str) -> dict[str, A
     given = operation.get("responses", {})
     # Its errors too: FastAPI promises a form of its own for 422, and vLLM does not answer in it.
     errors = {int(status) for status in given if status.isdecimal() and int(status) >= 400}
+    errors -= {501}  # answered with 404: see `app.exchange`
     good = {status: answer for status, answer in given.items() if not status.startswith(("4", "5"))}
     return {**operation, "responses": {**good, **_refusals(statuses | errors, given)}}
 

@@ -145,6 +145,9 @@ def _instead(
         return None
     if status >= 500 and not alive():
         return unavailable()
+    if status == 501:
+        # vLLM's word for what the model cannot do. Clients try a 5xx again, which is in vain here.
+        return RefusedError(404, "not_supported", "The served model cannot do this.")
     kinds = [value for name, value in headers if name.lower() == b"content-type"]
     if kinds and kinds[0].startswith(b"application/json"):
         return None

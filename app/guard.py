@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from app import body as bodies
-from app import bounds, description, guard_settings, routes
+from app import bounds, description, guard_settings, proxy, routes
 from app.asgi import ASGIApp, Receive, Scope, Send
 from app.auth.identity import Auth, Identity
 from app.auth.lockout import Lockout
@@ -139,10 +139,15 @@ class Guard:
             bodies.declared_length(headers.length, MAX_BODY_BYTES)
             body = await bodies.read(exchange.receive, MAX_BODY_BYTES)
             client = exchange.scope.get("client")
-            address = guard_settings.client_address(
+            settings = self._settings
+            peer = proxy.peer(
                 client[0] if client else "unknown",
-                headers.forwarded,
-                self._settings.trusted_proxies,
+                headers.client,
+                headers.proof,
+                settings.proxy_proof,
+            )
+            address = guard_settings.client_address(
+                peer, headers.forwarded, settings.trusted_proxies
             )
             form = bodies.form(headers.content_type, body)
             answer = await self._login.token(form, address, exchange.id)

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from app import proxy
 from app.bounds import Bounds
 
 PREFIX = "GUARD_"
@@ -31,6 +32,8 @@ class GuardSettings:
     """MODEL_NAME: what a request without `model` means."""
     model_length: int | None = None
     """MAX_MODEL_LEN: the context in tokens, where it is set."""
+    proxy_proof: bytes = field(default=b"", repr=False)
+    """By which Serve's HAProxy is known: see `app.proxy`."""
 
 
 def from_environment(environ: Mapping[str, str]) -> GuardSettings:
@@ -53,6 +56,7 @@ def from_environment(environ: Mapping[str, str]) -> GuardSettings:
         shared=_flag(environ, "shared", GuardSettings.shared),
         model_name=environ.get("MODEL_NAME", ""),
         model_length=int(length) if length.isdecimal() else None,
+        proxy_proof=proxy.proof(environ),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from app import proxy
 from app.bounds import Bounds
 from app.errors import RefusedError, unauthorized
 
@@ -31,6 +32,9 @@ class Received:
     length: bytes | None
     forwarded: bytes | None
     """X-Forwarded-For, all of its lines joined."""
+    client: bytes | None
+    proof: bytes | None
+    """What Serve's HAProxy tells: see `app.proxy`."""
 
 
 def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received:
@@ -60,6 +64,8 @@ def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received
         found.get(b"content-type"),
         found.get(b"content-length"),
         found.get(b"x-forwarded-for"),
+        found.get(proxy.CLIENT),
+        found.get(proxy.PROOF),
     )
 
 

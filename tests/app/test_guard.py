@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 
 from app import body
 from app.auth import tokens
@@ -180,6 +181,12 @@ def test_an_engine_that_dies_under_a_request_is_503_too(service: Service) -> Non
     service.backend.app = app
     answer = post(service)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_unavailable")
+
+
+def test_what_the_model_cannot_do_is_no_error_of_the_server(service: Service) -> None:
+    service.backend.app = JSONResponse({"error": {"message": "not supported"}}, status_code=501)
+    answer = post(service)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_supported")
 
 
 def test_an_answer_that_breaks_off_ends_the_connection(
