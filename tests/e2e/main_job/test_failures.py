@@ -42,7 +42,7 @@ def test_the_cause_is_shown_and_the_other_model_serves_on(
     grown: Deployed, user: Client, canaries: Secrets, kind: str
 ) -> None:
     change, words = BROKEN[kind]
-    broken = step(grown, user, change, code=255)
+    broken = step(grown, user, change, code=1)
     assert re.search(words, broken.run.output, re.DOTALL), broken.run.output
     assert "Traceback (most recent call last):\n  File" not in _ours(broken.run.output)
     broken.assert_tiny_was_undisturbed()

@@ -124,7 +124,7 @@ def test_a_mistake_is_explained_before_anything_is_asked(
     assert callable(mistake)
     serving.configure(mistake)
     mark = audit_mark()
-    run = serving.up(code=255)
+    run = serving.up(code=1)
     assert run.changes == {}
     assert writes(mark) == []
     assert "Traceback" not in run.output
