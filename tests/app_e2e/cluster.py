@@ -53,6 +53,8 @@ class Cluster:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp")))
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     process: subprocess.Popen[str] | None = None
+    address: str = ""
+    """Where other programs join this Ray."""
 
     @property
     def url(self) -> str:
@@ -69,19 +71,21 @@ class Cluster:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the tests, which then close its input
             )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         wanted = {
             "cpus": self.cpus,
             "dashboard_port": self.ports.dashboard,
-            "folder": str(self.folder / "ray"),
+            "folder": str(self.folder),
         }
         self.process.stdin.write(json.dumps(wanted) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"Ray did not start:\n{(self.folder / 'host.log').read_text()}")
+        self.address = json.loads(line)
 
     def process_environment(self) -> dict[str, str]:
         """The environment of Ray and of everything it starts; nothing of the caller's Ray."""

@@ -16,7 +16,7 @@ RELOAD_SECONDS = 10.0
 @contextmanager
 def extra_role(service: Service, name: str, **role: Any) -> Iterator[dict[str, str]]:
     """The headers of someone of that role, while it is there."""
-    write(service, json.dumps({**json.loads(ROLES), name: role}))
+    service.write("ROLES", json.dumps({**json.loads(ROLES), name: role}))
     deadline = time.monotonic() + RELOAD_SECONDS
     try:
         # Asked by another of the role: a call counts.
@@ -26,11 +26,4 @@ def extra_role(service: Service, name: str, **role: Any) -> Iterator[dict[str, s
             time.sleep(0.2)
         yield service.headers(name)
     finally:
-        write(service, ROLES)
-
-
-def write(service: Service, roles: str) -> None:
-    """In one step, as kubelet does it."""
-    new = service.auth_folder / ".ROLES"
-    new.write_text(roles)
-    new.rename(service.auth_folder / "ROLES")
+        service.write("ROLES", ROLES)

@@ -1,15 +1,26 @@
 """A Ray of its own for the tests, with the dashboard's REST API, until its standard input closes.
 
 Runs as a process of its own, so that the tests import neither Ray nor vLLM, and so that Ray is
-ended through the handles of the process that started it. Says `{"ready": true}` on standard output.
+ended through the handles of the process that started it. Says Ray's address on standard output. It
+removes the whole folder itself: tests that are killed cannot.
 """
 
 import json
 import sys
+from pathlib import Path
+
+from tests.app_e2e.folders import remove
 
 
 def main() -> None:
     wanted = json.loads(sys.stdin.readline())
+    try:
+        serve_until_closed(wanted)
+    finally:
+        remove(Path(wanted["folder"]))
+
+
+def serve_until_closed(wanted: dict[str, str | int]) -> None:
     import ray
     from ray import serve
 
@@ -22,9 +33,9 @@ def main() -> None:
         dashboard_port=wanted["dashboard_port"],
         configure_logging=False,
         log_to_driver=False,
-        _temp_dir=wanted["folder"],
+        _temp_dir=f"{wanted['folder']}/ray",
     )
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps(ray.get_runtime_context().gcs_address), flush=True)
     sys.stdin.read()
     serve.shutdown()
     ray.shutdown()

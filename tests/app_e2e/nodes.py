@@ -5,6 +5,7 @@ one line of the nodes that its bundles got, or null where they do not fit within
 """
 
 import json
+import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -29,12 +30,15 @@ def main() -> None:
 
 def answer_questions(ended: ExitStack) -> None:
     """Until standard input closes; `ended` gets what has to be undone, also after an error."""
+    folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
+    ended.callback(remove, Path(folder))
+    # Ray's `Cluster` writes its address below this whatever its temp_dir is, and does not make it.
+    os.environ["RAY_TMPDIR"] = folder
+    (Path(folder) / "ray").mkdir()
     import ray
     from ray.cluster_utils import Cluster
     from ray.util import placement_group, placement_group_table, remove_placement_group
 
-    folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
-    ended.callback(remove, Path(folder))
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, "num_gpus": 0}
     )

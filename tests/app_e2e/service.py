@@ -65,6 +65,12 @@ class Service:
         for name, value in entries.items():
             (self.auth_folder / name).write_text(value)
 
+    def write(self, name: str, value: str) -> None:
+        """One file of the auth-config, in one step, as kubelet does it."""
+        new = self.auth_folder / f".{name}"
+        new.write_text(value)
+        new.rename(self.auth_folder / name)
+
     def environment(self, **changes: str) -> dict[str, str]:
         return {
             **ENGINE,
@@ -205,7 +211,7 @@ def descendants(pid: int) -> list[int]:
 
 def tiny_model() -> Path:
     """Made by a process of its own: torch's import warns, and its memory would stay with us."""
-    cache = Path(os.environ.get("RAYLINE_CACHE", "~/.cache/rayline")).expanduser() / "models"
+    cache = Path(os.environ.get("RAYLINE_CACHE") or "~/.cache/rayline").expanduser() / "models"
     made = subprocess.run(
         [sys.executable, "-m", "tests.tiny_model", str(cache)],
         cwd=ROOT, check=True, capture_output=True, text=True, timeout=600,

@@ -1,16 +1,13 @@
 """The placement of a model over nodes, scheduled by a real Ray whose nodes say they have GPUs."""
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from app.placement import deployment_placement
 from app.settings import from_environment
-from tests.app_e2e.cluster import ROOT
+from tests.app_e2e.program import Program, program
 
 pytestmark = [pytest.mark.engine]
 
@@ -18,12 +15,8 @@ pytestmark = [pytest.mark.engine]
 class Scheduler:
     """`nodes.py`, one question at a time."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def line(self) -> object:
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
+    def __init__(self, nodes: Program) -> None:
+        self._nodes = nodes
 
     def place(self, tensor: int, pipeline: int, group: str) -> object:
         """The node of each bundle, or None where Ray finds no place."""
@@ -33,40 +26,15 @@ class Scheduler:
             "PIPELINE_PARALLELISM": str(pipeline),
             "GPU_GROUP": group,
         }
-        asked = deployment_placement(from_environment(environ, "cuda"))
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        return self.line()
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Closes its standard input, at which it stops its nodes and removes their folder."""
-    try:
-        process.communicate(timeout=90)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+        return self._nodes.ask(deployment_placement(from_environment(environ, "cuda")))
 
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[Scheduler]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.app_e2e.nodes"],
-        cwd=ROOT,
-        env={**kept, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        started = Scheduler(process)
-        try:
-            assert started.line() == "ready"
-            yield started
-        finally:
-            end(process)
+    environ = {**kept, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    with program("tests.app_e2e.nodes", environ) as nodes:
+        yield Scheduler(nodes)
 
 
 def test_two_stages_take_two_nodes_of_the_group(scheduler: Scheduler) -> None:

@@ -1,0 +1,49 @@
+"""A replica without an engine: joins the service's Ray and speaks to the ledger of counts as all do.
+
+Reads a JSON object a line: `{"tell": {"spent": ..., "failed": ...}}` answers what the others did, or
+null where there is no ledger; `{"kill": true}` ends the ledger's process.
+"""
+
+import asyncio
+import dataclasses
+import json
+import sys
+
+from app.limits import News
+from app.shared import ACTOR, NAMESPACE, Exchange, connect_ray
+
+
+async def answer_questions() -> None:
+    import ray
+
+    exchange: Exchange | None = None
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "kill" in asked:
+            ray.kill(ray.get_actor(ACTOR, namespace=NAMESPACE))
+            print(json.dumps("killed"), flush=True)
+            continue
+        told = News(**{name: told_of(told) for name, told in asked["tell"].items()})
+        try:
+            exchange = exchange or await connect_ray()
+            heard = dataclasses.asdict(await exchange("neighbour", told))
+        except ray.exceptions.RayError:  # as the service: the next question makes a new one
+            heard, exchange = None, None
+        print(json.dumps(heard), flush=True)
+
+
+def told_of(told: dict[str, int | list[int]]) -> dict[str, int | tuple[int, ...]]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+
+
+def main() -> None:
+    import ray
+
+    ray.init(address=sys.argv[1], configure_logging=False, log_to_driver=False)
+    asyncio.run(answer_questions())
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
