@@ -115,6 +115,10 @@ class Cluster:
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_PORT_QUARANTINE_S": "0",
             "VLLM_CPU_KVCACHE_SPACE": "1",
+            # One thread wherever there is a core: two that are bound to theirs wait for each other
+            # at every layer, and on a busy machine a word takes seconds then.
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": "1",
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_OFFLINE": "1",
             **self.environment,

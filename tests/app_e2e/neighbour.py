@@ -1,7 +1,7 @@
-"""A replica without an engine: joins the service's Ray and speaks to the ledger of counts as all do.
+"""A replica without an engine: joins the service's Ray and speaks to the ledger as all do.
 
-Reads a JSON object a line: `{"tell": {"spent": ..., "failed": ...}}` answers what the others did, or
-null where there is no ledger; `{"kill": true}` ends the ledger's process.
+Reads a JSON object a line: `{"tell": {"spent": ..., "failed": ...}}` answers what the others did,
+or null where there is no ledger; `{"kill": true}` ends the ledger's process.
 """
 
 import asyncio
@@ -24,17 +24,15 @@ async def answer_questions() -> None:
             ray.kill(ray.get_actor(ACTOR, namespace=NAMESPACE))
             print(json.dumps("killed"), flush=True)
             continue
-        told = News(**{name: told_of(told) for name, told in asked["tell"].items()})
+        told = News(failed=asked["tell"].get("failed", {}))
+        for account, (requests, tokens) in asked["tell"].get("spent", {}).items():
+            told.spend(account, requests, tokens)
         try:
             exchange = exchange or await connect_ray()
             heard = dataclasses.asdict(await exchange("neighbour", told))
         except ray.exceptions.RayError:  # as the service: the next question makes a new one
             heard, exchange = None, None
         print(json.dumps(heard), flush=True)
-
-
-def told_of(told: dict[str, int | list[int]]) -> dict[str, int | tuple[int, ...]]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def test_the_two_curl_calls(base: str) -> None:
         "-H", "Content-Type: application/json",
         "-H", f"Authorization: Bearer {login['access_token']}",
         "--data", '{"model": "tiny", "messages": [{"role": "user", "content": "Сколько четвергов '
-        'в марте 2025 года?"}], "stream": false, "max_tokens": 900, "temperature": 0.85, '
+        'в марте 2025 года?"}], "stream": false, "max_tokens": 2000, "temperature": 0.85, '
         '"top_p": 0.95, "top_k": 50, "repetition_penalty": 1.0}',
     )  # fmt: skip
     assert answer["object"] == "chat.completion"

@@ -1,0 +1,31 @@
+"""What a JSON Schema says, widened by what pydantic takes for it in its lax mode, as vLLM uses it.
+
+https://docs.pydantic.dev/latest/concepts/conversion_table/: a text that is a number is one, as is a
+boolean; some texts and the numbers 0 and 1 are booleans. A schema has no way to say so, and should
+not: it is what clients are made from.
+"""
+
+from typing import Any
+
+NUMBER = r"^\s*[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([iI]nf|[nN]a[nN])"
+BOOLEAN = r"^(?i:0|1|off|on|f|t|false|true|n|y|no|yes)$"
+ALSO: dict[str, list[dict[str, Any]]] = {
+    "boolean": [{"enum": [0, 1]}, {"type": "string", "pattern": BOOLEAN}],
+    "integer": [{"type": "boolean"}, {"type": "string", "pattern": NUMBER}],
+    "number": [{"type": "boolean"}, {"type": "string", "pattern": NUMBER}],
+}
+# Values, not schemas.
+DATA = frozenset({"const", "default", "enum", "example", "examples"})
+
+
+def widened(schema: Any) -> Any:
+    """The same schema, met by all that pydantic would take for what meets the given one."""
+    if isinstance(schema, list):
+        return [widened(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: value if key in DATA else widened(value) for key, value in schema.items()}
+    kinds = schema.get("type")
+    kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
+    also = [form for kind in kinds if isinstance(kind, str) for form in ALSO.get(kind, [])]
+    return {"anyOf": [inner, *also]} if also and "enum" not in schema else inner
