@@ -19,11 +19,12 @@ from tests.app_e2e.service import MODEL, Service, completion
 pytestmark = [pytest.mark.engine]
 
 ABORT_SECONDS = 0.1
-# Added to the limit: one question to /metrics, by which the engine's state is seen.
-OBSERVATION_SECONDS = 0.05
+# The engine's state is seen by questions to /metrics: one may just have been asked when it changes,
+# and the next one tells. How long they take is measured.
+QUESTIONS = 2
 # The best of these is judged: a machine with more to do than it has cores delays any of them. A
-# request that is not aborted runs for seconds and fails every one.
-TRIALS = 3
+# request that is not aborted runs to its end and fails every one.
+TRIALS = 5
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/completions": completion(),
@@ -75,19 +76,28 @@ def test_the_engine_stops_within_100_ms(
     service: Service, operator: httpx.Client, base: str, path: str, stream: bool
 ) -> None:
     body = {**BODIES[path], "stream": stream}
-    seconds = []
+    late = []
     for _ in range(TRIALS):
-        wait_for(service, operator, 0, 20)
+        wait_for(service, operator, 0, 60)
+        begun_with = service.metrics(operator)["generation_tokens_total"]
         connection = ask(base, path, body, service.headers())
         if stream:
             assert b"200 OK" in connection.recv(1000)
-        wait_for(service, operator, 1, 5)
+        wait_for(service, operator, 1, 10)
+        asked = time.monotonic()
+        service.metrics(operator)
+        question = time.monotonic() - asked
         connection.close()
-        seconds.append(wait_for(service, operator, 0, 2))
-        before = service.metrics(operator)["generation_tokens_total"]
+        took = wait_for(service, operator, 0, 10)
+        ended_with = service.metrics(operator)["generation_tokens_total"]
+        assert ended_with - begun_with < body["max_tokens"]
         time.sleep(0.3)
-        assert service.metrics(operator)["generation_tokens_total"] == before
-    assert min(seconds) < ABORT_SECONDS + OBSERVATION_SECONDS
+        assert service.metrics(operator)["generation_tokens_total"] == ended_with
+        late.append(took - QUESTIONS * question)
+        if late[-1] < ABORT_SECONDS:
+            break
+    print(f"{path} at {base}: {[f'{seconds * 1000:.0f} ms' for seconds in late]} and two questions")
+    assert min(late) < ABORT_SECONDS
 
 
 def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.Client) -> None:
@@ -98,7 +108,7 @@ def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.C
         if number % 10 == 0:
             time.sleep(0.05)  # some of them while the engine works, most before
         connection.close()
-    wait_for(service, operator, 0, 10)
+    wait_for(service, operator, 0, 30)
     assert service.metrics(operator)["num_requests_waiting"] == 0
     answer = httpx.post(
         f"{service.url}/v1/completions", json=completion(max_tokens=2), headers=headers, timeout=30
@@ -109,10 +119,10 @@ def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.C
 def test_what_was_generated_for_one_who_left_is_counted(
     service: Service, operator: httpx.Client
 ) -> None:
-    wait_for(service, operator, 0, 20)
+    wait_for(service, operator, 0, 60)
     marks = service.log_marks()
     connection = ask(service.url, "/v1/completions", completion(), service.headers())
-    wait_for(service, operator, 1, 5)
+    wait_for(service, operator, 1, 10)
     time.sleep(0.3)  # some tokens
     connection.close()
     line = service.logged("route=/v1/completions", marks, 5)

@@ -75,8 +75,10 @@ def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> N
 def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> None:
     """It lives and answers nothing: stopped here, stuck in a driver elsewhere."""
     service = redeployable
-    service.deploy(ENGINE_STALL_SECONDS="5")
+    service.deploy(ENGINE_STALL_SECONDS="5", GUARD_PRIORITY="true")
     headers = service.headers()
+    # With the role's priority written in, which the engine takes only where it schedules by it.
+    assert post(service.url, headers, max_tokens=2).status_code == 200
     marks = service.log_marks()
     with ThreadPoolExecutor(1) as pool:
         whole = pool.submit(post, service.url, headers)
