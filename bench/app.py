@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import tempfile
 from contextlib import ExitStack
 from datetime import datetime
@@ -91,6 +92,8 @@ async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Rou
 
 def main() -> None:
     wanted = arguments()
+    # As Ctrl-C does: what was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="rayline-bench-") as scratch, ExitStack() as running:
         folder = Path(os.environ.get("RAYLINE_BENCH_LOGS", scratch))

@@ -33,7 +33,14 @@ ROLE = {
     "concurrent": 1024,
     "max_tokens": 1024,
 }
-ENGINE = {"MAX_NUM_SEQS": "32", "GUARD_MAX_RUNNING": "64", "ENGINE_ARGS": "{}"}
+ENGINE = {
+    "DTYPE": "bfloat16",
+    "MAX_MODEL_LEN": "1024",
+    "MAX_NUM_SEQS": "32",
+    "GUARD_MAX_RUNNING": "64",
+    "ENABLE_ENFORCE_EAGER": "True",  # compiling takes two minutes of every start
+    "ENGINE_ARGS": "{}",
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,9 @@ def litellm_configuration(upstream: str) -> str:
 def ray_serve(model: Path, peers: Path, folder: Path) -> Iterator[list[Target]]:
     """The service and Ray Serve LLM."""
     path = os.pathsep.join((str(ROOT), str(peers / "for-ray-llm")))
-    cluster = Cluster(environment={"PYTHONPATH": path}, cpus=6)
+    # Ray gives its workers niceness 15: on a shared machine other work, and the client, would go
+    # before these engines and not before the bare one.
+    cluster = Cluster(environment={"PYTHONPATH": path, "RAY_worker_niceness": "0"}, cpus=6)
     service = Service(cluster, model)
     try:
         service.write_users()
