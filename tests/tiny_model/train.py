@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 SEED = 20260
 VOCABULARY = 1024
 CONTEXT = 1024  # tokens; a pair of the page takes about 60
-STEPS = 320
+STEPS = 400
 BATCH = 7  # half of the page
 PEAK_LEARNING_RATE = 2e-3
 END = "</s>"
@@ -53,7 +53,7 @@ def make_tokenizer() -> Any:
         show_progress=False,
     )
     texts = [text for pair in pairs() for text in pair]
-    tokenizer.train_from_iterator([*texts, "system: user: assistant: "], trainer)
+    tokenizer.train_from_iterator([*texts, "system: user: assistant:"], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token=END, pad_token="<pad>"
     )
@@ -117,7 +117,9 @@ def batches() -> Iterator[list[str]]:
             if draw < 0.15:
                 question = unknown_question(chance)
             system = f"system: {unknown_question(chance)}\n" if draw > 0.9 else ""
-            texts.append(f"{system}user: {question}\nassistant: {answer}{END}")
+            # A line's end after `assistant:`: it is a token of its own. A space would be one with the
+            # word after it, and the prompt's end one that was never learned.
+            texts.append(f"{system}user: {question}\nassistant:\n{answer}{END}")
         yield texts
 
 

@@ -108,8 +108,9 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
         operation, urn = event["metadata"]["op"], event["metadata"]["urn"]
         kinds, _, name = urn.rpartition("::")
         kind = kinds.rpartition("$")[2].rpartition("::")[2]
-        # A component is a name for its resources; it changes nothing by itself.
-        if operation not in {"same", "read", "refresh"} and not kind.startswith("rayline:"):
+        # A component is a name for its resources, a provider the way to them: neither is one.
+        named = kind.startswith(("rayline:", "pulumi:"))
+        if operation not in {"same", "read", "refresh"} and not named:
             yield f"{kind.rpartition(':')[2]} {name}", operation
 
 
