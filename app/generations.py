@@ -118,7 +118,7 @@ async def follow(
             if not prompt_counted and output.prompt_token_ids is not None:
                 account.prompt_tokens += len(output.prompt_token_ids)
                 prompt_counted = True
-            for choice in getattr(output, "outputs", None) or ():
+            for choice in output.outputs if isinstance(output.outputs, list) else ():  # or a vector
                 tokens = len(choice.token_ids)
                 account.completion_tokens += tokens - (0 if delta else seen.get(choice.index, 0))
                 seen[choice.index] = tokens

@@ -40,7 +40,7 @@ def test_every_answer_is_described(service: Service, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=400,
         )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2000:]
     counts = reached(service) - before

@@ -16,9 +16,8 @@ pytestmark = [pytest.mark.engine]
 
 
 def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Response:
-    return httpx.post(
-        f"{base}/v1/completions", json=completion(**changes), headers=headers, timeout=60
-    )
+    body = completion(**{"max_tokens": 4000, **changes})
+    return httpx.post(f"{base}/v1/completions", json=body, headers=headers, timeout=120)
 
 
 def wait_red(service: Service, deadline: float) -> float:
@@ -43,11 +42,11 @@ def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> N
     )
     with client, ThreadPoolExecutor(3) as pool:
         client.models.list()
+        pid = service.engine_processes()["VLLM::EngineCore"]
         whole = pool.submit(post, service.url, headers)
         stream = pool.submit(post, service.url, headers, stream=True)
         time.sleep(1)
         killed = time.monotonic()
-        pid = service.engine_processes()["VLLM::EngineCore"]
         os.kill(pid, signal.SIGKILL)
         red = pool.submit(wait_red, service, killed + 5)
         cut = whole.result()
@@ -80,12 +79,9 @@ def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> No
     # With the role's priority written in, which the engine takes only where it schedules by it.
     assert post(service.url, headers, max_tokens=2).status_code == 200
     marks = service.log_marks()
-    with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(post, service.url, headers)
-        time.sleep(1)
-        pid = service.engine_processes()["VLLM::EngineCore"]
-        os.kill(pid, signal.SIGSTOP)
-        cut = whole.result()
+    pid = service.engine_processes()["VLLM::EngineCore"]
+    os.kill(pid, signal.SIGSTOP)
+    cut = post(service.url, headers)
     assert cut.status_code == 503
     assert int(cut.headers["retry-after"]) > 0
     wait_red(service, time.monotonic() + 5)

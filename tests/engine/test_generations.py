@@ -84,6 +84,20 @@ def test_every_token_is_counted_once(kind: OutputKind, outputs: list[SimpleNames
     assert (account.prompt_tokens, account.completion_tokens) == (3, 6)
 
 
+def test_a_vector_has_no_tokens_of_its_own() -> None:
+    """As vLLM's `encode` yields it: one object where `generate` has a list of choices."""
+    engine = Engine()
+    vector = SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=SimpleNamespace(data="tensor"))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        encode = counted(engine.generate)
+        assert [one async for one in encode([vector], SimpleNamespace(output_kind=None), "a")]
+
+    account = usage.Usage()
+    asyncio.run(call(AbortsWithClient(app, engine.abort), account))
+    assert (account.prompt_tokens, account.completion_tokens) == (3, 0)
+
+
 def test_outside_of_a_request_nothing_is_wrapped() -> None:
     engine = Engine()
 
