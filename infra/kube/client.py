@@ -129,6 +129,10 @@ class KubeClient:
         """Replace an object. KubeError with the status when it is refused."""
         return self._object("PUT", path, body=body)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object. KubeError with the status when it is refused; 409: it exists."""
+        return self._object("POST", path, body=body)
+
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
         """Delete an object. One that is absent already is no error. `body`: DeleteOptions."""
         try:

@@ -7,26 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.kube.pods import Trouble, state, trouble
+
 TEMPLATE_HASH = "rayline.dev/template-hash"
 """As infra.specs.names spells it; what Pulumi's plug-in imports keeps clear of the settings."""
 CLUSTER_LABEL = "ray.io/cluster"
 GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
 HEAD = "head"
-
-_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-_CRASH = {"CrashLoopBackOff"}
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A state that seldom ends by itself."""
-
-    kind: str
-    """Kubernetes' word for it, such as ImagePullBackOff."""
-    text: str
-    """Kubernetes' message."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +39,15 @@ def parse(item: Mapping[str, Any]) -> Pod:
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
-    trouble = _trouble(status, conditions)
+    found = trouble(status)
     return Pod(
         name=meta["name"],
         group=HEAD if labels.get(TYPE_LABEL) == HEAD else labels.get(GROUP_LABEL, ""),
         hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
         ready=ready,
         deleting=meta.get("deletionTimestamp") is not None,
-        state="ready" if ready else trouble.kind if trouble else _state(status, conditions),
-        trouble=trouble,
+        state="ready" if ready else found.kind if found else state(status),
+        trouble=found,
     )
 
 
@@ -82,41 +70,3 @@ def outdated(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> li
         for pod in pods
         if not pod.deleting and pod.group in groups and pod.hash != groups[pod.group]["hash"]
     )
-
-
-def _statuses(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        *(status.get("initContainerStatuses") or []),
-        *(status.get("containerStatuses") or []),
-    ]
-
-
-def _trouble(status: Mapping[str, Any], conditions: Mapping[str, Any]) -> Trouble | None:
-    for container in _statuses(status):
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason", "")
-        if reason in _IMAGE | _START | _CRASH:
-            last = (container.get("lastState") or {}).get("terminated") or {}
-            ended = (
-                f"; it ended with {last.get('reason')}, exit code {last.get('exitCode')}"
-                f" {str(last.get('message') or '').strip()[-300:]}".rstrip()
-                if last
-                else ""
-            )
-            what = f"container {container.get('name')}: {waiting.get('message') or reason}"
-            return Trouble(reason, what + ended)
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return Trouble("Unschedulable", str(scheduled.get("message", "no message")))
-    return None
-
-
-def _state(status: Mapping[str, Any], conditions: Mapping[str, Any]) -> str:
-    if conditions.get("PodScheduled", {}).get("status") != "True":
-        return "waiting for a node"
-    init = status.get("initContainerStatuses") or []
-    if any((c.get("state") or {}).get("running") for c in init):
-        return "waiting for the head"
-    if any((c.get("state") or {}).get("running") for c in status.get("containerStatuses") or []):
-        return "started, not ready yet"
-    return "starting"

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
-PROVIDERS = ("crds", "generated", "rollout", "serve", "worker_groups")
+PROVIDERS = ("crds", "downloads", "generated", "rollout", "serve", "worker_groups")
 # Part -> the parts of infra/ that it may import.
 MAY = {
     "settings": {"settings"},

@@ -45,7 +45,7 @@ def test_a_change_of_the_code_is_small_and_restarts_pods_when_it_is_said_to(
         assert pod in kept.output  # named as outdated, with what to type
     assert "older template" in kept.output
     # Weights do not depend on the code: no download is repeated.
-    assert not [name for name in kept.changes if name.startswith("Job")]
+    assert not [name for name in kept.changes if name.startswith("DownloadJob")]
 
     changed.configure()
     replaced = changed.up()

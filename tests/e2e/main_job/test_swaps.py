@@ -50,7 +50,7 @@ def test_a_model_more_is_a_download_and_an_application_more(
 ) -> None:
     added.assert_tiny_was_undisturbed()
     assert added.after == added.before
-    assert added.run.changes == {"Job download-second": "create", SERVE: "update"}
+    assert added.run.changes == {"DownloadJob download-second": "create", SERVE: "update"}
     second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
     assert second.chat()
 
@@ -61,7 +61,7 @@ def test_a_swap_is_one_download_and_the_serve_resource(
     swapped.assert_tiny_was_undisturbed()
     assert swapped.after == swapped.before
     changes = swapped.run.changes
-    assert set(changes) == {"Job download-second", SERVE}
+    assert set(changes) == {"DownloadJob download-second", SERVE}
     assert changes[SERVE] == "update"
     second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
     assert second.chat()

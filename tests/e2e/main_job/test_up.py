@@ -26,7 +26,9 @@ ATTEMPTS = 3
 
 def test_from_nothing_to_an_answer(first: Run, user: Client) -> None:
     assert set(first.changes.values()) == {"create"}
-    assert {"Image image", "RayCluster ray-cluster", "Job download-tiny"} <= set(first.changes)
+    assert {"Image image", "RayCluster ray-cluster", "DownloadJob download-tiny"} <= set(
+        first.changes
+    )
     answer = user.chat()
     print(f"{first.seconds:.0f} s; {QUESTION} {answer}")
     assert answer[:40] in PAGE.read_text().replace("\n", " ")

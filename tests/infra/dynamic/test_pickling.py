@@ -9,6 +9,7 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from infra.crds.provider import CrdsProvider
+from infra.downloads.provider import DownloadJobProvider
 from infra.generated.provider import GeneratedSecretProvider
 from infra.rollout.provider import PodRolloutProvider
 from infra.serve.provider import ServeApplicationsProvider
@@ -16,6 +17,7 @@ from infra.worker_groups.provider import WorkerGroupsProvider
 
 PROVIDERS: list[ResourceProvider] = [
     CrdsProvider(),
+    DownloadJobProvider(),
     GeneratedSecretProvider(),
     PodRolloutProvider(),
     ServeApplicationsProvider(),

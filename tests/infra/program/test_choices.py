@@ -11,8 +11,8 @@ REF = "registry.example.com/llm/ray-vllm@sha256:" + "2" * 64
 def test_a_claim_that_exists_is_used_and_not_made() -> None:
     program = run("prod", storage__existing=True, storage__claim="theirs")
     assert "PersistentVolumeClaim model-cache" not in program.custom
-    for key in ("RayCluster ray-cluster", "Job download-Dolphin3.0"):
-        assert "'claimName': 'theirs'" in str(program[key].inputs["spec"])
+    for key in ("RayCluster ray-cluster", "DownloadJob download-Dolphin3.0"):
+        assert "'claimName': 'theirs'" in str(program[key].inputs)
 
 
 def test_a_namespace_that_exists_is_used_and_not_made() -> None:
@@ -88,7 +88,7 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
         "condition=UpgradeInProgress=False",
     ]
     assert {
-        "Job download-Dolphin3.0",
+        "DownloadJob download-Dolphin3.0",
         "Release kuberay-operator",
         "PersistentVolumeClaim model-cache",
         "Secret auth-config",
@@ -113,7 +113,7 @@ def test_an_ingress_is_for_the_api_alone() -> None:
 
 def test_an_empty_stack_is_a_cluster_without_models() -> None:
     program = run("prod", models=[])
-    assert not [key for key in program.custom if key.startswith("Job ")]
+    assert not [key for key in program.custom if key.startswith("DownloadJob ")]
     assert program["ServeApplications applications"].inputs["config"]["applications"] == []
     assert program.outputs["curl"] == ""
 

@@ -13,6 +13,7 @@ MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
 # Pulumi finds resources of an earlier deployment by these.
 TOKENS = {
     "pulumi-python:dynamic/rayline:CustomResourceDefinitions",
+    "pulumi-python:dynamic/rayline:DownloadJob",
     "pulumi-python:dynamic/rayline:GeneratedSecret",
     "pulumi-python:dynamic/rayline:WorkerGroups",
     "pulumi-python:dynamic/rollout:PodRollout",
@@ -57,7 +58,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
-        f"Job download-{MODEL[name]}",
+        f"DownloadJob download-{MODEL[name]}",
         "RayCluster ray-cluster",
         "PodRollout pods",
         "ServeApplications applications",
@@ -97,9 +98,9 @@ def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Prog
         ("Release kuberay-operator", "Namespace kuberay-operator"),
         ("PersistentVolumeClaim model-cache", "Namespace namespace"),
         ("Secret auth-config", "Namespace namespace"),
-        ("Job download-Dolphin3.0", "PersistentVolumeClaim model-cache"),
-        ("Job download-Dolphin3.0", "Image image"),
-        ("Job download-Dolphin3.0", "ServiceAccount service-account"),
+        ("DownloadJob download-Dolphin3.0", "PersistentVolumeClaim model-cache"),
+        ("DownloadJob download-Dolphin3.0", "Image image"),
+        ("DownloadJob download-Dolphin3.0", "ServiceAccount service-account"),
         ("RayCluster ray-cluster", "Release kuberay-operator"),
         ("RayCluster ray-cluster", "PersistentVolumeClaim model-cache"),
         ("RayCluster ray-cluster", "Secret auth-config"),
@@ -107,7 +108,7 @@ def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Prog
         ("RayCluster ray-cluster", "ServiceAccount service-account"),
         ("PodRollout pods", "RayCluster ray-cluster"),
         ("ServeApplications applications", "PodRollout pods"),
-        ("ServeApplications applications", "Job download-Dolphin3.0"),
+        ("ServeApplications applications", "DownloadJob download-Dolphin3.0"),
     ],
 )
 def test_the_order(prod: Program, later: str, earlier: str) -> None:
@@ -115,8 +116,8 @@ def test_the_order(prod: Program, later: str, earlier: str) -> None:
 
 
 def test_pods_start_while_weights_are_downloaded(prod: Program) -> None:
-    assert "Job download-Dolphin3.0" not in prod.waits_for("RayCluster ray-cluster")
-    assert "RayCluster ray-cluster" not in prod.waits_for("Job download-Dolphin3.0")
+    assert "DownloadJob download-Dolphin3.0" not in prod.waits_for("RayCluster ray-cluster")
+    assert "RayCluster ray-cluster" not in prod.waits_for("DownloadJob download-Dolphin3.0")
 
 
 def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Program) -> None:
@@ -149,8 +150,8 @@ def test_the_image_is_built_and_used_by_digest(prod: Program) -> None:
     assert image.inputs["buildArgs"]["BASE"] == "rayproject/ray:2.60.0-py311-cu128"
     reference = f"registry.example.com/llm/ray-vllm@{DIGEST}"
     assert prod.outputs["image"] == reference
-    for key in ("RayCluster ray-cluster", "Job download-Dolphin3.0"):
-        assert reference in str(prod[key].inputs["spec"])
+    for key in ("RayCluster ray-cluster", "DownloadJob download-Dolphin3.0"):
+        assert reference in str(prod[key].inputs)
 
 
 def test_the_rest_api_gets_the_whole_configuration(prod: Program) -> None:
@@ -181,14 +182,9 @@ def test_pods_are_brought_to_the_hashes_that_the_cluster_has(prod: Program) -> N
 
 
 def test_a_download_is_waited_for_a_little_longer_than_it_may_take(prod: Program) -> None:
-    job = prod["Job download-Dolphin3.0"]
-    assert job.inputs["spec"]["activeDeadlineSeconds"] == 14400
-    assert job.options["customTimeouts"] == {"create": "14460s", "update": "14460s"}
-
-
-def test_a_failed_download_is_tried_anew_by_the_next_up(prod: Program) -> None:
-    metadata = prod["Job download-Dolphin3.0"].inputs["metadata"]
-    assert metadata["annotations"] == {"pulumi.com/replaceUnready": "true"}
+    download = prod["DownloadJob download-Dolphin3.0"].inputs
+    assert download["job"]["spec"]["activeDeadlineSeconds"] == 14400
+    assert download["deadline_seconds"] == 14460
 
 
 def test_the_outputs_inside_a_cluster(prod: Program) -> None:

@@ -1,0 +1,74 @@
+"""The dynamic provider of DownloadJob.
+
+Pulumi stores it by reference: this module must import in another process without side effects, and
+the class holds nothing. In a preview only `check` and `diff` run; neither uses the network.
+"""
+
+from typing import Any
+
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from infra.downloads.download import Download
+from infra.downloads.errors import DownloadError
+from infra.downloads.job import Job, ended
+from infra.dynamic.clock import SystemClock
+from infra.dynamic.engine import EngineCall
+from infra.dynamic.progress import Progress
+from infra.kube.client import KubeClient, KubeError
+
+Props = dict[str, Any]
+IDENTITY = ("context", "namespace", "name")
+INPUTS = (*IDENTITY, "model", "job", "deadline_seconds")
+
+
+class DownloadJobProvider(ResourceProvider):
+    """Inputs: `job` is the manifest, `name` and `namespace` are its own, known in previews too.
+
+    Output `complete`: the weights were whole in the claim when it was last seen.
+    """
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Another name is another download. Nothing else is: what was downloaded with an older
+        image, or from another mirror, stays downloaded."""
+        replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
+        return DiffResult(
+            changes=bool(replaces) or not olds.get("complete"),
+            replaces=replaces,
+            delete_before_replace=False,
+        )
+
+    def create(self, props: Props) -> CreateResult:
+        """Adopts the Job of an `up` that was interrupted."""
+        return CreateResult(props["name"], self._run(props))
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """The same as create: what is in the cluster decides."""
+        return UpdateResult(self._run(news))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """How the Job is. One that somebody deleted is gone: the next `up` looks again whether the
+        weights are whole, which takes seconds when they are."""
+        with EngineCall(KubeError), KubeClient(props["context"]) as kube:
+            status = Job(kube, props["job"]).status()
+        if status is None:
+            return ReadResult(id_="", outs={})
+        return ReadResult(id_, {**props, "complete": ended(status)[0] == "Complete"})
+
+    def delete(self, _id: str, props: Props) -> None:
+        """The Job and its pods. The weights stay in the claim."""
+        with EngineCall(KubeError), KubeClient(props["context"]) as kube:
+            Job(kube, props["job"]).delete()
+
+    def _run(self, props: Props) -> Props:
+        clock = SystemClock()
+        kept = {key: props[key] for key in INPUTS}
+        with EngineCall(KubeError, DownloadError) as call, KubeClient(props["context"]) as kube:
+            progress = Progress(call.status, clock, float(props["deadline_seconds"]))
+            work = Download(Job(kube, props["job"]), props["model"], progress, clock)
+            try:
+                work.run()
+            except (KubeError, DownloadError) as error:
+                if not work.created:
+                    raise
+                call.fail(error, props["name"], {**kept, "complete": False})
+        return {**kept, "complete": True}
