@@ -123,7 +123,8 @@ def wait_until_served(client: "KubeClient", kind: str) -> None:
     """CrdsError when the API server does not serve the kind within READY_SECONDS."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
-        conditions = client.get(path(kind)).get("status", {}).get("conditions", [])
+        # Null in a CRD that was made a moment ago.
+        conditions = (client.get(path(kind)).get("status") or {}).get("conditions") or []
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         if time.monotonic() > deadline:

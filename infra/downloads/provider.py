@@ -13,6 +13,7 @@ from infra.downloads.errors import DownloadError
 from infra.downloads.job import Job, ended
 from infra.dynamic.clock import SystemClock
 from infra.dynamic.engine import EngineCall
+from infra.dynamic.numbers import whole
 from infra.dynamic.progress import Progress
 from infra.kube.client import KubeClient, KubeError
 
@@ -49,7 +50,7 @@ class DownloadJobProvider(ResourceProvider):
         """How the Job is. One that somebody deleted is gone: the next `up` looks again whether the
         weights are whole, which takes seconds when they are."""
         with EngineCall(KubeError), KubeClient(props["context"]) as kube:
-            status = Job(kube, props["job"]).status()
+            status = Job(kube, whole(props["job"])).status()
         if status is None:
             return ReadResult(id_="", outs={})
         return ReadResult(id_, {**props, "complete": ended(status)[0] == "Complete"})
@@ -57,14 +58,14 @@ class DownloadJobProvider(ResourceProvider):
     def delete(self, _id: str, props: Props) -> None:
         """The Job and its pods. The weights stay in the claim."""
         with EngineCall(KubeError), KubeClient(props["context"]) as kube:
-            Job(kube, props["job"]).delete()
+            Job(kube, whole(props["job"])).delete()
 
     def _run(self, props: Props) -> Props:
         clock = SystemClock()
         kept = {key: props[key] for key in INPUTS}
         with EngineCall(KubeError, DownloadError) as call, KubeClient(props["context"]) as kube:
             progress = Progress(call.status, clock, float(props["deadline_seconds"]))
-            work = Download(Job(kube, props["job"]), props["model"], progress, clock)
+            work = Download(Job(kube, whole(props["job"])), props["model"], progress, clock)
             try:
                 work.run()
             except (KubeError, DownloadError) as error:

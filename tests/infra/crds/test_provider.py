@@ -36,6 +36,8 @@ class FakeCrds(FakeApi):
             return 200, self.crds.pop(kind)
         crd = self.crds[kind]
         crd["looks"] += 1
+        if crd["looks"] == 1 and self.starting:  # as the API server does it for a moment
+            return 200, {"status": {"conditions": None}}
         served = "True" if crd["looks"] > self.starting else "False"
         return 200, {"status": {"conditions": [{"type": "Established", "status": served}]}}
 

@@ -198,6 +198,15 @@ def test_one_that_did_not_end_well_is_tried_by_the_next_up() -> None:
     assert not diff.replaces
 
 
+def test_numbers_reach_kubernetes_as_they_were_given(cluster: Cluster) -> None:
+    """Through Pulumi an exit code of 2 becomes 2.0, which Kubernetes refuses."""
+    cluster.statuses = [None, COMPLETE]
+    spec = {"rules": [{"values": [2.0]}], "share": 0.5}
+    DownloadJobProvider().create(props(job={**MANIFEST, "spec": spec}))
+    (made,) = cluster.asked("POST")
+    assert repr(made.body["spec"]) == "{'rules': [{'values': [2]}], 'share': 0.5}"
+
+
 def test_create_update_read_and_delete(cluster: Cluster) -> None:
     provider = DownloadJobProvider()
     cluster.statuses = [None, COMPLETE]
