@@ -35,8 +35,12 @@ def _each(name: str, given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _item(where: str, item: Mapping[str, Any]) -> None:
-    """An item of the responses interface: its first part is read as text without a look at it."""
+    """An item of the responses interface, as vLLM reads it without a look at what it has."""
     kind = item.get("type")
+    if kind == "function_call_output" and "created_by" in item and type(item.get("output")) is list:
+        # The field makes pydantic choose a class for the parts, which vLLM wants as plain objects.
+        place = f"{where}.created_by"
+        raise _unsupported(place, "cannot be with an output of parts; leave it out")
     if kind is None and ("role" not in item or "content" not in item):
         # With a model of gpt-oss's kind; with others vLLM refuses it itself.
         raise _unsupported(where, "has neither a type nor the role and content of a message")

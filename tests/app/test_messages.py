@@ -18,6 +18,10 @@ def user(*content: Any, **fields: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(content), **fields}
 
 
+def returned(output: Any, **fields: Any) -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": "1", "output": output, **fields}
+
+
 TEXT = {"type": "output_text", "text": "x"}
 REFUSAL = {"type": "refusal", "refusal": "x"}
 AUDIO = {"type": "input_audio", "input_audio": "AAAA"}
@@ -32,6 +36,7 @@ AUDIO = {"type": "input_audio", "input_audio": "AAAA"}
         (RESPONSES, {"input": [user(None, id="x")]}, "input[0].content[0]"),
         (RESPONSES, {"input": [user(TEXT, [], id="x")]}, "input[0].content[1]"),
         (RESPONSES, {"input": [user(AUDIO, id="x")]}, "input[0].content[0].input_audio"),
+        (RESPONSES, {"input": [returned([TEXT], created_by="x")]}, "input[0].created_by"),
         (RESPONSES, {"input": [{"id": "x"}]}, "input[0]"),
         (RESPONSES, {"input": [{"role": "user"}]}, "input[0]"),
         (CHAT, {"messages": [user(TEXT, AUDIO)]}, "messages[0].content[1].input_audio"),
@@ -56,6 +61,7 @@ def test_refused_by_the_name_of_the_field(template: str, document: Any, param: s
         (RESPONSES, {"input": [{"role": "assistant", "content": []}]}),
         (RESPONSES, {"input": [{"type": "reasoning", "summary": []}, "x", 1, None]}),
         (RESPONSES, {"input": [{"type": "item_reference", "id": "x"}]}),
+        (RESPONSES, {"input": [returned([TEXT], id="x"), returned("x", created_by="x")]}),
         (CHAT, {"messages": [said(), said(REFUSAL), user("x", TEXT)]}),
         (CHAT, {"messages": [user({"input_audio": {"data": "AAAA", "format": "wav"}})]}),
         (CHAT, {"messages": "x"}),

@@ -47,8 +47,9 @@ def message(chance: random.Random) -> dict[str, Any]:
         "status": chance.choice(STATUSES),
         "role": chance.choice(ROLES),
         "tools": [],
+        "created_by": text(chance),
     }
-    return some(chance, made, {"role": 0.1, "content": 0.4, "tools": 0.3})
+    return some(chance, made, {"role": 0.1, "content": 0.4, "tools": 0.3, "created_by": 0.3})
 
 
 def some(

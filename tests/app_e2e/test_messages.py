@@ -18,6 +18,11 @@ REQUESTS = 300
 TEXT = {"type": "output_text", "text": "Because.", "annotations": []}
 SAID = {"type": "message", "role": "assistant", "content": [TEXT]}
 ASKED = {"role": "user", "content": [{"type": "input_text", "text": "Why?"}]}
+RETURNED = {
+    "type": "function_call_output",
+    "call_id": "1",
+    "output": [{"type": "input_text", "text": "x"}],
+}
 FIELDS = {"/v1/responses": "input", "/v1/chat/completions": "messages"}
 CAPS = {"/v1/responses": "max_output_tokens", "/v1/chat/completions": "max_tokens"}
 
@@ -59,6 +64,10 @@ def test_random_messages_are_answered_or_refused(
         ({**SAID, "content": [{"type": "refusal", "refusal": "x"}]}, "input[1].content[0]"),
         ({"id": "x", "role": "assistant", "content": ["x"]}, "input[1].content[0]"),
         ({"id": "x", "role": "user", "content": [1]}, "input[1].content[0]"),
+        (
+            {**RETURNED, "id": "x", "status": "completed", "created_by": "x"},
+            "input[1].created_by",
+        ),
     ],
 )
 def test_what_the_engine_cannot_read_is_named(
@@ -80,8 +89,8 @@ def test_what_the_engine_cannot_read_is_named(
         {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "x"}]},
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "1", "output": "x"},
-        {"type": "function_call_output", "call_id": "1",
-         "output": [{"type": "input_text", "text": "x"}]},
+        RETURNED,
+        {**RETURNED, "id": "x", "status": "completed"},
     ],
 )  # fmt: skip
 def test_what_the_engine_reads_is_let_through(client: httpx.Client, item: dict[str, Any]) -> None:

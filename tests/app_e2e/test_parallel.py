@@ -1,4 +1,4 @@
-"""One model split in two: by layers' width (tensor) and by depth (pipeline), each on a core."""
+"""One model split in two: by layers' width (tensor) and by depth (pipeline)."""
 
 import httpx
 import pytest
@@ -6,9 +6,6 @@ import pytest
 from tests.app_e2e.service import Service, completion
 
 pytestmark = [pytest.mark.engine]
-
-# One core for each half; without this both would be bound to the same.
-CORES = {"VLLM_CPU_OMP_THREADS_BIND": "0|1"}
 
 
 def answer(service: Service) -> str:
@@ -22,13 +19,13 @@ def answer(service: Service) -> str:
 
 
 def test_tensor_parallel_two(redeployable: Service) -> None:
-    redeployable.deploy(TENSOR_PARALLELISM="2", **CORES)
+    redeployable.deploy(TENSOR_PARALLELISM="2")
     assert {"VLLM::Worker_TP0", "VLLM::Worker_TP1"} <= set(redeployable.engine_processes())
     assert answer(redeployable)
 
 
 def test_pipeline_parallel_two(redeployable: Service) -> None:
     # Compiled, as vLLM 0.32 loses the tensors between the stages with enforce-eager on the CPU.
-    redeployable.deploy(PIPELINE_PARALLELISM="2", ENABLE_ENFORCE_EAGER="False", **CORES)
+    redeployable.deploy(PIPELINE_PARALLELISM="2", ENABLE_ENFORCE_EAGER="False")
     assert {"VLLM::Worker_PP0", "VLLM::Worker_PP1"} <= set(redeployable.engine_processes())
     assert answer(redeployable)
