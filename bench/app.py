@@ -1,8 +1,8 @@
 """The service, bare vLLM and what else could be in front of it: one client, turns that alternate.
 
 `make bench-app`. All servers run all the time and one at a time is asked, a few seconds each, in
-an order that moves on every turn; what is compared is always two turns that are next to each
-other. Ends with the machine, its load and a table for docs/performance.md.
+an order that moves on every turn; what is compared is always two turns of the same cycle.
+Ends with the machine, its load and a table for docs/performance.md.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import tempfile
+import time
 from contextlib import ExitStack
 from datetime import datetime
 from importlib import metadata
@@ -18,10 +19,15 @@ from pathlib import Path
 
 from bench import contenders
 from bench.contenders import Target
+from bench.processes import cpu_seconds
 from bench.table import Round, markdown, order, others, table
 from tests.app_e2e.service import MODEL, tiny_model
 from tests.tiny_model.train import pairs
 
+# A vLLM worker looks for work in a loop for a second after its last step, on the core that the
+# next engine's worker is bound to as well: no turn begins before that is over.
+SETTLE_S = 1.5
+QUIET_CORES = 0.3
 # Requests of each stream in a turn: enough for seconds of work, and for a p99 over all turns.
 EACH = {1: 16, 8: 6, 32: 4}
 
@@ -34,6 +40,10 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--streams", type=positive, nargs="+", default=list(EACH), help="at once (default 1 8 32)"
     )
+    parser.add_argument(
+        "--patience", type=positive, default=300,
+        help="seconds in all that turns may wait for other work to pause (default 300)",
+    )  # fmt: skip
     return parser.parse_args(line)
 
 
@@ -69,18 +79,31 @@ def say(text: str) -> None:
     print(f"{datetime.now():%H:%M:%S} load {average}: {text}", flush=True)
 
 
+async def settle(patience_s: float) -> float:
+    """Waits for a quiet machine, so that the next turn has it alone; seconds that are left."""
+    while True:
+        before, began = cpu_seconds()[1], time.monotonic()
+        await asyncio.sleep(SETTLE_S)
+        waited = time.monotonic() - began
+        if (cpu_seconds()[1] - before) / waited < QUIET_CORES or patience_s <= 0:
+            return patience_s
+        patience_s -= waited
+
+
 async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Round]:
     from bench.load import load
 
     questions = [question for question, _ in pairs()]
     by_name = {target.name: target for target in targets}
     rounds = []
+    patience = float(wanted.patience)
     for streams in wanted.streams:
         each = requests_each(streams)
         for target in targets:  # not counted: first requests compile and import
             await load(target, questions, MODEL, streams, 1, wanted.tokens)
         for turn in range(wanted.turns):
             for name in order(list(by_name), turn):
+                patience = await settle(patience)
                 found = await load(by_name[name], questions, MODEL, streams, each, wanted.tokens)
                 rounds.append(Round(name, streams, turn, found))
         noise = others([one for one in rounds if one.streams == streams])
