@@ -20,6 +20,7 @@ from tests.app_e2e.cluster import ROOT, Cluster
 APPLICATION = "Tiny"
 MODEL = "tiny"
 START_SECONDS = 400.0
+LONG = 3900  # tokens
 PASSWORD = "correct horse battery staple"
 ROLES = '{"probe": {"groups": ["inference", "models"], "requests_per_minute": 2}}'
 # Not compiled: two minutes of every start. One GiB of cache holds all of the tests' requests. The
@@ -192,8 +193,8 @@ def status(url: str) -> int | None:
 
 
 def completion(**changes: Any) -> dict[str, Any]:
-    """A completion that takes its whole `max_tokens`, about 3 s of them unless changed."""
-    return {"model": MODEL, "prompt": "Why", "max_tokens": 900, "ignore_eos": True, **changes}
+    """A completion that takes its whole `max_tokens`: seconds, unless changed."""
+    return {"model": MODEL, "prompt": "Why", "max_tokens": LONG, "ignore_eos": True, **changes}
 
 
 def descendants(pid: int) -> list[int]:

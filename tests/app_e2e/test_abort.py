@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app_e2e.service import MODEL, Service, completion
+from tests.app_e2e.service import LONG, MODEL, Service, completion
 
 pytestmark = [pytest.mark.engine]
 
@@ -28,7 +28,7 @@ TRIALS = 5
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/completions": completion(),
-    "/v1/chat/completions": {**CHAT, "max_tokens": 900},
+    "/v1/chat/completions": {**CHAT, "max_tokens": LONG},
 }
 
 
@@ -80,14 +80,13 @@ def test_the_engine_stops_within_100_ms(
     for _ in range(TRIALS):
         wait_for(service, operator, 0, 60)
         begun_with = service.metrics(operator)["generation_tokens_total"]
-        connection = ask(base, path, body, service.headers())
-        if stream:
-            assert b"200 OK" in connection.recv(1000)
-        wait_for(service, operator, 1, 10)
-        asked = time.monotonic()
-        service.metrics(operator)
-        question = time.monotonic() - asked
-        connection.close()
+        with ask(base, path, body, service.headers()) as connection:
+            if stream:
+                assert b"200 OK" in connection.recv(1000)
+            wait_for(service, operator, 1, 10)
+            asked = time.monotonic()
+            service.metrics(operator)
+            question = time.monotonic() - asked
         took = wait_for(service, operator, 0, 10)
         ended_with = service.metrics(operator)["generation_tokens_total"]
         assert ended_with - begun_with < body["max_tokens"]
@@ -104,10 +103,9 @@ def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.C
     headers = service.headers("admin")
     for number in range(100):
         stream = number % 2 == 0
-        connection = ask(service.url, "/v1/completions", completion(stream=stream), headers)
-        if number % 10 == 0:
-            time.sleep(0.05)  # some of them while the engine works, most before
-        connection.close()
+        with ask(service.url, "/v1/completions", completion(stream=stream), headers):
+            if number % 10 == 0:
+                time.sleep(0.05)  # some of them while the engine works, most before
     wait_for(service, operator, 0, 30)
     assert service.metrics(operator)["num_requests_waiting"] == 0
     answer = httpx.post(
@@ -121,10 +119,9 @@ def test_what_was_generated_for_one_who_left_is_counted(
 ) -> None:
     wait_for(service, operator, 0, 60)
     marks = service.log_marks()
-    connection = ask(service.url, "/v1/completions", completion(), service.headers())
-    wait_for(service, operator, 1, 10)
-    time.sleep(0.3)  # some tokens
-    connection.close()
+    with ask(service.url, "/v1/completions", completion(), service.headers()):
+        wait_for(service, operator, 1, 10)
+        time.sleep(0.3)  # some tokens
     line = service.logged("route=/v1/completions", marks, 5)
     counted = int(line.partition("completion_tokens=")[2].split()[0])
-    assert 0 < counted < 900
+    assert 0 < counted < LONG

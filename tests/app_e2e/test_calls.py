@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.app_e2e.cluster import ROOT
-from tests.app_e2e.service import MODEL, PASSWORD, Service
+from tests.app_e2e.service import LONG, MODEL, PASSWORD, Service
 
 pytestmark = [pytest.mark.engine]
 
@@ -180,5 +180,5 @@ def test_a_third_request_in_a_minute_is_429_and_the_client_can_wait(client: Clie
 def test_the_clients_timeout_ends_a_long_answer(client: Client) -> None:
     with pytest.raises(openai.APITimeoutError):
         client(timeout=0.3).completions.create(
-            model=MODEL, prompt="Why", max_tokens=900, extra_body={"ignore_eos": True}
+            model=MODEL, prompt="Why", max_tokens=LONG, extra_body={"ignore_eos": True}
         )

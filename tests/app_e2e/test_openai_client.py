@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from tests.app.conftest import Service as Stubbed
 from tests.app.conftest import build, values
 from tests.app_e2e.extra_role import extra_role
-from tests.app_e2e.service import MODEL, Service
+from tests.app_e2e.service import LONG, MODEL, Service
 
 pytestmark = [pytest.mark.engine]
 
@@ -102,7 +102,7 @@ def test_a_limit_is_waited_for_by_the_clients_retries(service: Service) -> None:
 
 def test_a_stream_that_is_left_closes(service: Service) -> None:
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.token("user")) as client:
-        with client.chat.completions.create(**{**SHORT, "max_tokens": 900}, stream=True) as stream:
+        with client.chat.completions.create(**{**SHORT, "max_tokens": LONG}, stream=True) as stream:
             next(iter(stream))
         assert client.chat.completions.create(**SHORT).choices
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.engine]
 
 
 def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Response:
-    body = completion(**{"max_tokens": 4000, **changes})
+    body = completion(**changes)
     return httpx.post(f"{base}/v1/completions", json=body, headers=headers, timeout=120)
 
 
@@ -97,7 +97,7 @@ def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> No
     begun = threading.Event()
 
     def stream() -> str:
-        body = completion(stream=True, max_tokens=600)
+        body = completion(stream=True)
         with httpx.stream(
             "POST", f"{service.url}/v1/completions", json=body, headers=headers, timeout=90
         ) as answer:
