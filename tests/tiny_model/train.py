@@ -117,8 +117,8 @@ def batches() -> Iterator[list[str]]:
             if draw < 0.15:
                 question = unknown_question(chance)
             system = f"system: {unknown_question(chance)}\n" if draw > 0.9 else ""
-            # A line's end after `assistant:`: it is a token of its own. A space would be one with the
-            # word after it, and the prompt's end one that was never learned.
+            # A line's end after `assistant:` is a token of its own. A space would be one with the
+            # word after it, and the prompt's end a token that was never learned.
             texts.append(f"{system}user: {question}\nassistant:\n{answer}{END}")
         yield texts
 
