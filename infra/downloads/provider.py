@@ -47,12 +47,13 @@ class DownloadJobProvider(ResourceProvider):
         return UpdateResult(self._run(news))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """How the Job is. One that somebody deleted is gone: the next `up` looks again whether the
-        weights are whole, which takes seconds when they are."""
+        """How the Job is. One that is absent says nothing of the weights, which stay in the claim:
+        someone may have cleared it away, and so does Pulumi where a swap failed and was taken back,
+        since it deletes what it had kept of the first by the name that is in use again."""
         with EngineCall(KubeError), KubeClient(props["context"]) as kube:
             status = Job(kube, whole(props["job"])).status()
         if status is None:
-            return ReadResult(id_="", outs={})
+            return ReadResult(id_, dict(props))
         return ReadResult(id_, {**props, "complete": ended(status)[0] == "Complete"})
 
     def delete(self, _id: str, props: Props) -> None:

@@ -220,5 +220,6 @@ def test_create_update_read_and_delete(cluster: Cluster) -> None:
     assert read.outs == props(complete=False)
     provider.delete(NAME, props())
     assert cluster.asked("DELETE")[-1].path == f"{JOBS}/{NAME}"
-    cluster.statuses = [None]
-    assert provider.read(NAME, props()).id == ""
+    cluster.statuses = [None]  # cleared away: the weights are where they were
+    read = provider.read(NAME, props(complete=True))
+    assert (read.id, read.outs) == (NAME, props(complete=True))
