@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.arguments import parse
+from app.cause import Output
 from app.generations import AbortsWithClient, counted
 from app.settings import EngineSettings
 from app.watchdog import kill_children, until_stuck
@@ -22,6 +23,10 @@ WARM_UP_SECONDS = 600.0  # the first step may compile
 
 class EngineDeadError(RuntimeError):
     """The engine's process ended; nothing but a new replica helps."""
+
+
+class EngineStartError(RuntimeError):
+    """The engine's processes ended while they started; the message is the first one's error."""
 
 
 class Engine:
@@ -45,7 +50,8 @@ class Engine:
         """Loads the model, builds the application and generates a first token.
 
         Takes as long as the weights do. Raises `ConfigurationError` for arguments that vLLM does
-        not take and whatever vLLM raises where the model does not load.
+        not take, `EngineStartError` with the cause where the engine's own process found it, and
+        whatever else vLLM raises where the model does not load.
         """
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
@@ -55,10 +61,16 @@ class Engine:
         from vllm.entrypoints.launchers.app import build_app
 
         arguments = parse(self._settings.arguments)
-        started = time.monotonic()
-        client = await self._resources.enter_async_context(
-            build_async_engine_client_from_engine_args(AsyncEngineArgs.from_cli_args(arguments))
-        )
+        started, output = time.monotonic(), Output()
+        try:
+            client = await self._resources.enter_async_context(
+                build_async_engine_client_from_engine_args(AsyncEngineArgs.from_cli_args(arguments))
+            )
+        except RuntimeError as error:
+            cause = output.first_error()
+            if not cause:
+                raise
+            raise EngineStartError(cause) from error
         self._client = client
         client.generate = counted(client.generate)
         client.encode = counted(client.encode)

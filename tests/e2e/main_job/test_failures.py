@@ -32,7 +32,7 @@ BROKEN = {
     ),
     "does not fit": (
         second_with(engineArgs={"num_gpu_blocks_override": 1}),
-        r"second is DEPLOY_FAILED.*KV cache",
+        r"second is DEPLOY_FAILED: [\w.]*EngineStartError: ValueError: No available memory",
     ),
 }
 

@@ -1,0 +1,48 @@
+"""Why an engine did not start.
+
+vLLM raises "Engine core initialization failed. See root cause above": the cause is in what its
+processes wrote to the output that they share with this one. In a replica that is Ray's log of the
+worker, a file, in which it can be looked up.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+
+# (EngineCore pid=12) ERROR 11-25 04:34:49 [core.py:1510] ValueError: No available memory for ...
+_ERROR = re.compile(r"\bERROR \S+ \S+ \[[^\]]+\]\s+((?:\w+\.)*\w*(?:Error|Exception)\b: .+)")
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 1000
+"""Characters of the cause; vLLM's longest explanations have some 600."""
+
+
+class Output:
+    """What this process and its children write from here on, where that goes to files."""
+
+    def __init__(self) -> None:
+        self._begin = {descriptor: _size(descriptor) for descriptor in (1, 2)}
+
+    def first_error(self) -> str:
+        """The first error with which a traceback ended: later ones are of those who waited for it.
+        Empty where none is found, or the output is no file."""
+        return next(self._errors(), "")
+
+    def _errors(self) -> Iterator[str]:
+        for descriptor, begin in self._begin.items():
+            if begin is None:
+                continue
+            with open(f"/proc/self/fd/{descriptor}", "rb") as log:
+                log.seek(begin)
+                for line in log:
+                    found = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
+                    if found:
+                        yield found[1].strip()[:LONGEST]
+
+
+def _size(descriptor: int) -> int | None:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
