@@ -53,8 +53,8 @@ endif
 pulumi: setup ## Pulumi on the stack local: make pulumi DO='preview --diff'
 	@$(RUN) -m sandbox pulumi $(DO)
 
-test: test-fast test-engine ## every test: fast ones, the engine's, then tests/e2e on the sandbox (needs root)
-	@$(RUN) -m pytest -m e2e
+test: setup ## fast tests, then the main job and the sandbox end to end (needs root)
+	@$(RUN) -m pytest
 
 test-fast: setup ## tests without root, network or sandbox, in seconds
 	@$(RUN) -m pytest -m "not e2e"
