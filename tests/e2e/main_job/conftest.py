@@ -47,14 +47,14 @@ class Secrets:
         return {name: str(value) for name, value in vars(self).items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def canaries() -> Secrets:
     made = Secrets()
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
     return Secrets(**(made.texts() | {"hash": hasher.hash(made.password)}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _event_logs() -> Iterator[None]:
     """Pulumi's option --event-log is for those who ask for it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -62,7 +62,7 @@ def _event_logs() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
     """The hub serves, nothing of the stack is in the cluster, its configuration is written."""
     _free_the_sandbox()
@@ -99,7 +99,7 @@ def _free_the_sandbox() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first(prepared: Deployed) -> Run:
     """The first `up`, from nothing."""
     return prepared.up()
