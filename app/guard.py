@@ -67,6 +67,7 @@ class Guard:
         self._settings = settings
         self._lockout = Lockout(clock)
         self._login = Login(auth, self._lockout)
+        self._served: tuple[object, frozenset[tuple[str, str]]] = (None, frozenset())
         self._sharing = None
         if connect is not None:
             name = secrets.token_hex(8)
@@ -166,6 +167,9 @@ class Guard:
         app = self._backend.app
         if app is None or not self._backend.alive():
             raise unavailable()
+        if not self._has(app, route):
+            text = "The served model does not have this route; GET /openapi.json lists what it has."
+            raise RefusedError(404, "not_supported", text)
         limits = self._settings.bounds
         most = limits.audio_body_bytes if route.group == routes.AUDIO else limits.body_bytes
         bodies.declared_length(headers.length, most)
@@ -190,6 +194,15 @@ class Guard:
         finally:
             self._limits.release(who, account, usage.total)
             exchange.usage = usage
+
+    def _has(self, app: ASGIApp, route: Route) -> bool:
+        """Whether this model's application has the route: its own 404 is not of OpenAI's shape."""
+        if self._served[0] is not app:
+            known = hasattr(app, "routes")  # FastAPI's, or what stands for it
+            self._served = (app, frozenset(routes.live(app) if known else ()))
+        served = self._served[1]
+        key = route.method, route.template
+        return not served or key in served or ("*", route.template) in served
 
     def _checked(self, route: Route, who: Identity, headers: Received, body: bytes) -> bytes:
         """The body for the engine: the same bytes, unless the role's numbers are written in."""

@@ -189,6 +189,17 @@ def test_what_the_model_cannot_do_is_no_error_of_the_server(service: Service) ->
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_supported")
 
 
+def test_a_route_that_this_model_does_not_have_is_404_in_our_form(service: Service) -> None:
+    """As vLLM's application of a model of vectors, which has no chat."""
+    routes = service.backend.app.router.routes
+    routes[:] = [route for route in routes if getattr(route, "path", "") != PATH]
+    answer = post(service)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_supported")
+    assert service.guard.running == 0
+    bearer = service.bearer("bob")
+    assert get(service, "/v1/completions", method="POST", headers=bearer, json={}).is_success
+
+
 def test_an_answer_that_breaks_off_ends_the_connection(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:

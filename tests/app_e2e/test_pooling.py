@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.engine]
 
 # The tiny model's last hidden state as a vector; for these routes any model will do.
 VECTORS = """{"runner": "pooling", "convert": "embed",
-    "hf_overrides": {"max_position_embeddings": 4096}}"""
+    "hf_overrides": {"max_position_embeddings": 16384}}"""
 TEXTS = ["What is the cache for?", "What is a limit good for?"]
 
 

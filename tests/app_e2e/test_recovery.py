@@ -97,7 +97,7 @@ def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> No
     begun = threading.Event()
 
     def stream() -> str:
-        body = completion(stream=True)
+        body = completion(stream=True, max_tokens=4000)
         with httpx.stream(
             "POST", f"{service.url}/v1/completions", json=body, headers=headers, timeout=90
         ) as answer:
