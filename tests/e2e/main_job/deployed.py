@@ -86,7 +86,7 @@ class Deployed:
         return dict(json.loads(found))
 
     def pods(self, group: str = "") -> dict[str, tuple[str, int]]:
-        """Ray pods by name, with uid and the restarts of their containers."""
+        """Ray pods that are to stay, by name, with uid and the restarts of their containers."""
         selector = f"ray.io/cluster{f',ray.io/group={group}' if group else ''}"
         return {
             item["metadata"]["name"]: (
@@ -94,6 +94,7 @@ class Deployed:
                 sum(c["restartCount"] for c in item["status"].get("containerStatuses", [])),
             )
             for item in self.get("pods", "-l", selector)["items"]
+            if "deletionTimestamp" not in item["metadata"]
         }
 
 

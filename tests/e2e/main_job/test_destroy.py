@@ -1,6 +1,7 @@
 """The end of a deployment, and the second way to deliver one."""
 
 import json
+import time
 
 from sandbox.cluster.kubectl import Kubectl
 from tests.e2e.main_job.client import Client
@@ -19,12 +20,22 @@ def by_ray_service(config: Config) -> None:
     config["rayline:serve"] = {"delivery": "rayService"}
 
 
+CLAIM = "persistentvolumeclaim/model-cache-pvc"
+GRACE_SECONDS = 120
+"""For pods to end after their owner: they let streams finish."""
+
+
 def left(kubectl: Kubectl) -> list[str]:
-    """Objects in the namespace that Kubernetes did not make itself."""
+    """Objects in the namespace that Kubernetes did not make itself, once pods have ended."""
     kinds = "all,secrets,configmaps,serviceaccounts,ingresses,persistentvolumeclaims"
-    names = kubectl.run("-n", NAMESPACE, "get", kinds, "-o", "name").splitlines()
     ignored = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
-    return sorted(set(names) - ignored)
+    until = time.monotonic() + GRACE_SECONDS
+    while True:
+        names = kubectl.run("-n", NAMESPACE, "get", kinds, "-o", "name").splitlines()
+        found = sorted(set(names) - ignored)
+        if found == [CLAIM] or time.monotonic() > until:
+            return found
+        time.sleep(2)
 
 
 def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
@@ -34,7 +45,7 @@ def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
     serving.up()
     claim = serving.get("persistentvolumeclaim", "model-cache-pvc")["metadata"]["uid"]
     serving.run(*DESTROY)
-    assert left(kubectl) == ["persistentvolumeclaim/model-cache-pvc"]
+    assert left(kubectl) == [CLAIM]
     assert serving.get("persistentvolumeclaim", "model-cache-pvc")["metadata"]["uid"] == claim
     gone = ("get", "namespace", OPERATOR_NAMESPACE, "--ignore-not-found")
     assert kubectl.run(*gone) == ""
@@ -57,5 +68,5 @@ def test_a_ray_service_delivers_the_same_onto_the_claim_that_was_kept(
     assert application["status"] == "RUNNING"
     assert prepared.up("--expect-no-changes").changes == {}
     prepared.run(*DESTROY)
-    assert left(kubectl) == ["persistentvolumeclaim/model-cache-pvc"]
+    assert left(kubectl) == [CLAIM]
     assert json.loads(kubectl.run("get", "rayclusters", "-A", "-o", "json"))["items"] == []
