@@ -3,6 +3,13 @@
 # Arguments: the Python to make it with. RAYLINE_ENGINE_VENV: the folder.
 set -eu
 cd "$(dirname "$0")/../.."
+case $RAYLINE_ENGINE_VENV in *[[:space:]]*)
+    # A checkout may have one; the Python that Ray starts workers with may not.
+    echo "The engine's environment would be $RAYLINE_ENGINE_VENV: Ray starts no worker from a path" \
+        "with a space. Name another folder: make test-engine RAYLINE_CACHE=/var/cache/rayline" >&2
+    exit 2
+    ;;
+esac
 stamp="$RAYLINE_ENGINE_VENV/.installed"
 wanted=$(cat requirements/app-cpu.txt requirements/engine-tests.txt | sha256sum)
 made() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; }
