@@ -73,7 +73,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         )
         status = Applications(
             "applications",
-            ApplicationsArgs(settings=settings, hashes=hashes),
+            ApplicationsArgs(settings=settings, hashes=hashes, lives=ray.lives),
             after(ray, *downloads),
         ).status
     else:

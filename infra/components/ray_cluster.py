@@ -50,7 +50,11 @@ class RayClusterArgs:
 
 class RayCluster(pulumi.ComponentResource):
     """The custom resource, and its pods brought to it. KubeRay makes pods that are missing; that
-    pods run what the resource now says is the rollout's work."""
+    pods run what the resource now says is the rollout's work.
+    """
+
+    lives: pulumi.Output[Mapping[str, list[str]]]
+    """Which pods each group has, when they are Ready."""
 
     def __init__(
         self, name: str, args: RayClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -66,7 +70,7 @@ class RayCluster(pulumi.ComponentResource):
             spec=manifest["spec"],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        PodRollout(
+        rollout = PodRollout(
             "pods",
             PodRolloutArgs(
                 context=settings.cluster.context,
@@ -81,6 +85,7 @@ class RayCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[cluster]),
         )
+        self.lives = rollout.lives
         self.register_outputs({})
 
 

@@ -17,10 +17,12 @@ UNKNOWN = "<known after up>"
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs:
-    """`hashes` of the pods that applications live in: where those restart, Serve is asked again."""
+    """`hashes` of the templates and `lives` of the pods, by group: where pods that applications
+    live in restart, Serve is asked again."""
 
     settings: StackSettings
     hashes: Mapping[str, pulumi.Output[str]]
+    lives: pulumi.Output[Mapping[str, list[str]]]
 
 
 class Applications(pulumi.ComponentResource):
@@ -33,7 +35,8 @@ class Applications(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rayline:serving:Applications", name, None, opts)
         settings = args.settings
-        used = {names.HEAD, *(model.gpu_group for model in settings.models)}
+        used = sorted({names.HEAD, *(model.gpu_group for model in settings.models)})
+        restarting = used if settings.ray.upgrade == "recreate" else []
         applications = ServeApplications(
             name,
             ServeApplicationsArgs(
@@ -43,7 +46,8 @@ class Applications(pulumi.ComponentResource):
                 head_service=names.head_service(settings),
                 token_secret=names.ray_token_secret(settings),
                 config=serve_config(settings),
-                pods={group: args.hashes[group] for group in sorted(used)},
+                templates={group: args.hashes[group] for group in restarting},
+                pods=args.lives.apply(lambda pods: {group: pods.get(group, []) for group in used}),
                 deadline_seconds=settings.timeouts.model_ready_seconds,
                 replace_foreign=settings.serve.replace_foreign,
             ),

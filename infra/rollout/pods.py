@@ -26,6 +26,9 @@ class Pod:
     """The worker group's name, or `head` (whose label says headgroup)."""
     hash: str
     """Hash of the template that it was made from; empty where it has none."""
+    life: str
+    """Its uid, a slash, and how often its containers were restarted: in another life a head has
+    forgotten the applications."""
     ready: bool
     deleting: bool
     state: str
@@ -40,10 +43,12 @@ def parse(item: Mapping[str, Any]) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
     found = trouble(status)
+    restarts = sum(int(c.get("restartCount", 0)) for c in status.get("containerStatuses") or [])
     return Pod(
         name=meta["name"],
         group=HEAD if labels.get(TYPE_LABEL) == HEAD else labels.get(GROUP_LABEL, ""),
         hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
+        life=f"{meta.get('uid', '')}/{restarts}",
         ready=ready,
         deleting=meta.get("deletionTimestamp") is not None,
         state="ready" if ready else found.kind if found else state(status),
@@ -61,6 +66,15 @@ def hashes(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> dict
         if not pod.deleting and pod.group in found:
             found[pod.group].add(pod.hash)
     return {name: ",".join(sorted(seen)) for name, seen in found.items()}
+
+
+def lives(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """For each group that should have pods, their lives, sorted."""
+    found: dict[str, list[str]] = {name: [] for name, group in groups.items() if group["replicas"]}
+    for pod in pods:
+        if not pod.deleting and pod.group in found:
+            found[pod.group].append(pod.life)
+    return {name: sorted(seen) for name, seen in found.items()}
 
 
 def outdated(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -25,7 +25,7 @@ from infra.dynamic.progress import Progress
 from infra.kube.client import KubeClient, KubeError
 from infra.rollout.cluster import RayClusterPods
 from infra.rollout.errors import RolloutError
-from infra.rollout.pods import hashes, outdated
+from infra.rollout.pods import hashes, lives, outdated
 from infra.rollout.rollout import Rollout
 
 Props = dict[str, Any]
@@ -61,8 +61,8 @@ class PodRolloutProvider(ResourceProvider):
         return CheckResult(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Another deadline is no change. Pods that were last seen with another template are one,
-        unless they are to stay."""
+        """Another deadline is no change. Pods that were last seen with another template are one:
+        with `manual`, someone may have restarted them since, and the applications with them."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         changed = any(olds.get(key) != news.get(key) for key in ("groups", "upgrade"))
         return DiffResult(
@@ -90,7 +90,11 @@ class PodRolloutProvider(ResourceProvider):
                     return ReadResult(id_="", outs={})
                 raise
         groups = props["groups"]
-        found = {"hashes": hashes(pods, groups), "outdated": outdated(pods, groups)}
+        found = {
+            "hashes": hashes(pods, groups),
+            "lives": lives(pods, groups),
+            "outdated": outdated(pods, groups),
+        }
         return ReadResult(id_, {**_inputs(props), **found}, _inputs(props))
 
     def delete(self, _id: str, _props: Props) -> None:
@@ -108,7 +112,8 @@ class PodRolloutProvider(ResourceProvider):
             )
 
             def outs() -> Props:
-                return {**_inputs(props), "hashes": work.hashes, "outdated": work.outdated}
+                seen = {"hashes": work.hashes, "lives": work.lives, "outdated": work.outdated}
+                return {**_inputs(props), **seen}
 
             try:
                 work.run()
@@ -120,7 +125,8 @@ class PodRolloutProvider(ResourceProvider):
                 call.warn(
                     f"{len(work.outdated)} Ray pods run an older template, because of `upgrade: "
                     "manual`. When it suits you (requests on them end; with the head everything "
-                    f"restarts): {cluster.delete_command(work.outdated)}"
+                    f"restarts): {cluster.delete_command(work.outdated)}, then `pulumi up`: a new "
+                    "head knows no applications"
                 )
             return outs()
 
@@ -145,7 +151,7 @@ def _group(group: Any) -> Props:
 
 def _drifted(olds: Props, news: Props) -> bool:
     groups, seen = news.get("groups"), olds.get("hashes") or {}
-    if not isinstance(groups, dict) or news.get("upgrade") != "recreate":
+    if not isinstance(groups, dict):
         return False
     return any(
         seen.get(name) != group.get("hash")

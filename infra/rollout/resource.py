@@ -45,7 +45,9 @@ class PodRollout(Resource, module="rollout", name="PodRollout"):
     """Type token `pulumi-python:dynamic/rollout:PodRollout`; it never changes."""
 
     hashes: pulumi.Output[dict[str, str]]
-    """For each group the hash that its pods ran when they were last seen; the input `pods` of
+    """For each group the hash that its pods ran when they were last seen."""
+    lives: pulumi.Output[dict[str, list[str]]]
+    """For each group which pods it had, and how often each had restarted; the input `pods` of
     ServeApplications."""
     outdated: pulumi.Output[list[str]]
     """Names of pods that still run another template; with `recreate` none."""
@@ -59,6 +61,6 @@ class PodRollout(Resource, module="rollout", name="PodRollout"):
         super().__init__(
             PodRolloutProvider(),
             name,
-            {**vars(args), "hashes": None, "outdated": None},
+            {**vars(args), "hashes": None, "lives": None, "outdated": None},
             opts,
         )

@@ -13,7 +13,7 @@ from infra.dynamic.progress import Progress
 from infra.kube.client import KubeError
 from infra.rollout.cluster import RayClusterPods, template_hashes
 from infra.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
-from infra.rollout.pods import HEAD, Pod, hashes, outdated
+from infra.rollout.pods import HEAD, Pod, hashes, lives, outdated
 
 Groups = Mapping[str, Mapping[str, Any]]
 
@@ -61,6 +61,11 @@ class Rollout:
     def hashes(self) -> dict[str, str]:
         """What each group runs, as last seen."""
         return hashes(self.pods, self._groups)
+
+    @property
+    def lives(self) -> dict[str, list[str]]:
+        """Which pods each group has, as last seen."""
+        return lives(self.pods, self._groups)
 
     @property
     def outdated(self) -> list[str]:

@@ -36,11 +36,12 @@ INPUTS = (
     "head_service",
     "token_secret",
     "config",
+    "templates",
     "pods",
     "deadline_seconds",
     "replace_foreign",
 )
-COMPARED = ("head_service", "token_secret", "config", "pods")
+COMPARED = ("head_service", "token_secret", "config", "templates")
 
 
 class ServeApplicationsProvider(ResourceProvider):
@@ -61,11 +62,14 @@ class ServeApplicationsProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Another deadline is no change. An application that was not RUNNING when it was last seen
-        is one: the next `up` puts it right."""
+        is one: the next `up` puts it right. Pods that a preview cannot know yet are none: it shows
+        with `templates` what will restart, and not each look at what goes on running."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         changed = any(
             state.normal(olds.get(key)) != state.normal(news.get(key)) for key in COMPARED
         )
+        pods = news.get("pods")
+        changed |= pods != UNKNOWN and state.normal(olds.get("pods")) != state.normal(pods)
         seen = (olds.get("applications") or {}).values()
         unwell = any(app.get("status") != state.RUNNING for app in seen)
         return DiffResult(

@@ -30,9 +30,13 @@ class ServeApplicationsArgs:
     """Secret that holds Ray's token under `auth_token`. Its name, never the token."""
     config: pulumi.Input[Mapping[str, Any]]
     """Body of the PUT, as infra.specs.serve_config makes it."""
-    pods: pulumi.Input[Mapping[str, pulumi.Input[str]]]
-    """Template hash of head and groups, from PodRollout's output `hashes`. A change means that pods
-    restarted: Serve may have lost its applications, so the resource looks again."""
+    templates: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """Hashes of the pods' templates that PodRollout brings about; none where it leaves pods alone.
+    With them a preview says that the applications start anew, before a pod was touched."""
+    pods: pulumi.Input[Mapping[str, pulumi.Input[list[str]]]]
+    """Which pods of head and groups there are, from PodRollout's output `lives`. Other pods, for
+    whatever reason: Serve may have lost its applications, so the resource looks again. Unknown in a
+    preview where PodRollout changes, and then no change of its own."""
     deadline_seconds: pulumi.Input[int]
     """How long a change may take until each application is RUNNING (timeouts.modelReadySeconds)."""
     replace_foreign: pulumi.Input[bool] = False

@@ -112,7 +112,11 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
 def test_time_does_not_tell_whether_a_user_exists(
     make: Callable[..., Service], cheap: argon2.PasswordHasher, stored: str
 ) -> None:
-    """300 pairs, in alternating order; the median of their differences, against their spread."""
+    """300 pairs, in alternating order; the median of their differences, against the whole.
+
+    Not how often one was slower: a difference of a hundredth, which the place of a hash in memory
+    makes, is enough to move that.
+    """
     password = "right password"
     digest = cheap.hash(password) if stored == "argon2id" else salted_sha256(password)
     service = make(values(BOB_HASHED_PASSWORD=digest))
@@ -138,11 +142,10 @@ def test_time_does_not_tell_whether_a_user_exists(
 
     run(measure())
     median = statistics.median(differences)
-    positive = sum(1 for d in differences if d > 0) / len(differences)
-    print(f"{stored}: median difference {median * 1e6:+.1f} us, bob slower in {positive:.0%}")
-    # A verification that is left out would be about the whole level, and slower in all pairs.
-    assert abs(median) < 0.1 * statistics.median(levels)
-    assert 0.38 < positive < 0.62
+    level = statistics.median(levels)
+    print(f"{stored}: median difference {median * 1e6:+.1f} us of {level * 1e6:.0f}")
+    # A verification that is left out would be most of the level.
+    assert abs(median) < 0.1 * level
 
 
 def test_the_stand_in_hash_costs_what_a_real_one_does() -> None:

@@ -15,9 +15,11 @@ from tests.ci import fake_api
 from tests.ci.fake_api import FakeApi
 
 PASSPHRASE = "correct-horse-battery"
-PROGRAM = (
-    f"#!{sys.executable} -IS"
-    + """
+# By way of a shell: in a first line of its own, Python's path could hold no space.
+START = f"""#!/bin/sh
+exec '{sys.executable}' -IS "${{0%/*}}/fake_pulumi.py" "$@"
+"""
+PROGRAM = """
 import json, os, sys, time
 from pathlib import Path
 home = Path(__file__).parent
@@ -33,7 +35,6 @@ print(told.get("err", ""), file=sys.stderr, flush=True)
 time.sleep(told.get("sleep", 0))
 sys.exit(told.get("code", 0))
 """
-)
 
 DIFF = """Previewing update (dev):
   pulumi:pulumi:Stack: (same)
@@ -86,7 +87,8 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def job(tmp_path: Path, api: FakeApi, kind: str, monkeypatch: pytest.MonkeyPatch) -> Job:
     program = tmp_path / "pulumi"
-    program.write_text(PROGRAM)
+    program.write_text(START)
+    (tmp_path / "fake_pulumi.py").write_text(PROGRAM)
     program.chmod(0o755)
     # The checkout's own tools come before PATH.
     monkeypatch.setattr(environment, "CHECKOUT", tmp_path / "checkout")

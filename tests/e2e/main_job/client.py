@@ -10,8 +10,6 @@ from typing import Any
 
 import httpx
 
-from sandbox.first_answer import CONNECTIONS
-
 QUESTION = "What is the cache for?"
 
 
@@ -26,10 +24,12 @@ class Client:
     @classmethod
     def of(cls, outputs: dict[str, Any], model: str, user: str, password: str) -> "Client":
         base = outputs["apiUrl"] + outputs["models"][model]["route_prefix"].rstrip("/")
-        transport = httpx.HTTPTransport(retries=CONNECTIONS)
-        with httpx.Client(transport=transport, timeout=30) as client:
-            form = {"username": (None, user), "password": (None, password)}
-            answer = client.post(f"{base}/token", files=form)
+        answer = httpx.post(
+            f"{base}/token",
+            files={"username": (None, user), "password": (None, password)},
+            timeout=30,
+            trust_env=False,
+        )
         return cls(base, model, answer.raise_for_status().json()["access_token"])
 
     def chat(self, question: str = QUESTION, tokens: int = 48) -> str:

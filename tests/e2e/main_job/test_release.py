@@ -44,12 +44,15 @@ def test_a_change_of_the_code_is_small_and_restarts_pods_when_it_is_said_to(
     for pod in pods:
         assert pod in kept.output  # named as outdated, with what to type
     assert "older template" in kept.output
+    assert "ServeApplications applications" not in kept.changes
     # Weights do not depend on the code: no download is repeated.
     assert not [name for name in kept.changes if name.startswith("DownloadJob")]
 
     changed.configure()
+    concerned = {"PodRollout pods": "update", "ServeApplications applications": "update"}
+    assert concerned.items() <= changed.run("preview").changes.items()
     replaced = changed.up()
-    assert "PodRollout pods" in replaced.changes
+    assert concerned.items() <= replaced.changes.items()
     assert not set(changed.pods()) & set(pods)
     user = Client.of(changed.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()

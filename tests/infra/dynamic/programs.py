@@ -73,5 +73,9 @@ class Program:
     def up(self, *, fails: bool = False) -> str:
         return self.run("up", "--yes", "--skip-preview", "--non-interactive", fails=fails)
 
+    def outputs(self) -> dict[str, Any]:
+        """What the program exports."""
+        return dict(json.loads(self.run("stack", "output", "--json")))
+
     def state(self) -> str:
         return self.run("stack", "export")

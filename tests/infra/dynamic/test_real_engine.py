@@ -50,7 +50,8 @@ def declare(program: Program, *models: str, pods: str = "h1", deadline: int = 12
         head_service=SERVICE,
         token_secret=SECRET,
         config=config(*(application("a", model) for model in models)),
-        pods={"head": pods},
+        templates={},
+        pods={"head": [pods]},
         deadline_seconds=deadline,
     )
 
@@ -129,7 +130,7 @@ def test_life_of_the_pods(tmp_path: Path) -> None:
         program = Program(tmp_path, fake.kubeconfig(tmp_path))
         program.write(
             "from infra.rollout.resource import PodRollout, PodRolloutArgs",
-            "PodRollout('pods', PodRolloutArgs(**args))\npulumi.export('hashes', made.hashes)",
+            "PodRollout('pods', PodRolloutArgs(**args))\npulumi.export('lives', made.lives)",
         )
 
         def declare(upgrade: str = "recreate", **wanted: tuple[str, int]) -> None:
@@ -157,6 +158,13 @@ def test_life_of_the_pods(tmp_path: Path) -> None:
         assert "warning: 1 Ray pods run an older template" in warned
         assert "kubectl --context fake -n llm delete pod a-" in warned
         assert len(fake.deleted) == 1
+        assert "warning: 1 Ray pods run an older template" in program.up(), "until it is done"
+        before = program.outputs()["lives"]
+        outdated = next(name for name in fake.pods if name.startswith("a-"))
+        del fake.pods[outdated]  # by hand, as the warning says
+        assert "1 updated" in program.up()
+        after = program.outputs()["lives"]
+        assert (after["head"], after["a"] != before["a"]) == (before["head"], True)
         assert "2 unchanged" in program.up()
         program.run("destroy", "--yes", "--skip-preview", "--non-interactive")
 

@@ -139,6 +139,10 @@ class _Providers(Mocks):
         if args.typ.endswith(":ServeApplications") and not self.preview:
             names = [app["name"] for app in args.inputs["config"]["applications"]]
             more = {"applications": {name: {"status": "RUNNING"} for name in names}}
+        if args.typ.endswith(":PodRollout") and not self.preview:
+            new = args.inputs["upgrade"] == "recreate"
+            groups = args.inputs["groups"].items()
+            more = {"lives": {n: [f"of {g['hash'] if new else 'before'}/0"] for n, g in groups}}
         return f"{args.name}-id", {**args.inputs, **more}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

@@ -127,6 +127,17 @@ def test_resources_of_a_group_restart_its_pods_and_its_models_alone() -> None:
     assert applications(after) == applications(before)
 
 
+def test_pods_that_are_to_stay_ask_nothing_of_serve_until_they_are_replaced() -> None:
+    old = run("prod", ray__upgrade="manual")
+    kept = run("prod", ray__upgrade="manual", digest=OTHER_DIGEST)
+    assert changes(old, kept) == {CLUSTER: "update", PODS: "update"}
+    replaced = run("prod", digest=OTHER_DIGEST)
+    assert changes(kept, replaced) == {PODS: "update", SERVE: "update"}
+    # A preview knows it before there is another pod.
+    assert not kept[SERVE].inputs["templates"]
+    assert replaced[SERVE].inputs["templates"]["head"] == hashes(replaced)["head"]
+
+
 @pytest.mark.parametrize("upgrade", ["recreate", "manual"])
 def test_the_way_of_an_upgrade_is_declared(upgrade: str) -> None:
     assert run("prod", ray__upgrade=upgrade)[PODS].inputs["upgrade"] == upgrade

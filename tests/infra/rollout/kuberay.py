@@ -23,6 +23,7 @@ class FakePod:
     age: int = 0
     leaving: int = -1
     """Looks until it is gone; negative: it stays."""
+    restarts: int = 0
 
 
 @dataclass
@@ -94,13 +95,20 @@ class FakeKubeRay(FakeApi):
                 {"type": "PodScheduled", "status": "True"},
                 {"type": "Ready", "status": "True" if ready else "False"},
             ],
-            "containerStatuses": [{"name": "ray", "state": {"waiting": {"reason": "Creating"}}}],
+            "containerStatuses": [
+                {
+                    "name": "ray",
+                    "restartCount": pod.restarts,
+                    "state": {"waiting": {"reason": "Creating"}},
+                }
+            ],
         }
         if not ready:
             status |= self.trouble.get(pod.group, {})
         head = pod.group == "head"
         meta: dict[str, Any] = {
             "name": name,
+            "uid": f"uid-{name}",
             "annotations": {ANNOTATION: pod.hash},
             "labels": {
                 "ray.io/cluster": CLUSTER,
