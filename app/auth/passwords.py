@@ -19,6 +19,8 @@ _MOST_MEMORY_KIB, _MOST_TIME = 256 * 1024, 10
 _SALTED_SHA256 = re.compile(r"([0-9a-f]{32})[:$]?([0-9a-f]{64})")
 _hasher = argon2.PasswordHasher(time_cost=TIME, memory_cost=MEMORY_KIB, parallelism=LANES)
 _DUMMY = _hasher.hash("no user has this password")
+_NO_DIGEST = "0" * (32 + 64)
+"""In the place of a salted SHA-256; nothing has this digest."""
 
 
 class HashError(ValueError):
@@ -63,18 +65,22 @@ def weakness(stored: str) -> str | None:
 def verify(stored: str | None, password: str) -> bool:
     """Whether the password is right; `stored` is None for a user who does not exist.
 
-    Every call does exactly one argon2id verification, whatever the user and the stored form, so
-    that time does not tell which it was. Blocks for about 35 ms: call it off the event loop.
+    Every call does exactly one argon2id verification and one SHA-256, whatever the user and the
+    stored form, so that time does not tell which it was. Blocks for about 35 ms: call it off the
+    event loop.
     """
-    if stored is not None and stored.startswith("$argon2id$"):
-        return _argon2(stored, password)
-    _argon2(_DUMMY, password)
-    match = _SALTED_SHA256.fullmatch(stored or "0" * 96)
-    if match is None:
-        return False
-    salt, expected = match.groups()
+    given = stored or ""
+    is_argon2 = given.startswith("$argon2id$")
+    is_salted = _SALTED_SHA256.fullmatch(given) is not None
+    argon2_right = _argon2(given if is_argon2 else _DUMMY, password)
+    salted_right = _salted_sha256(given if is_salted else _NO_DIGEST, password)
+    return (is_argon2 and argon2_right) or (is_salted and salted_right)
+
+
+def _salted_sha256(stored: str, password: str) -> bool:
+    salt, expected = stored[:32], stored[-64:]
     digest = hashlib.sha256((salt + password).encode()).hexdigest()
-    return hmac.compare_digest(digest, expected) and stored is not None
+    return hmac.compare_digest(digest, expected)
 
 
 def _argon2(stored: str, password: str) -> bool:

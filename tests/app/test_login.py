@@ -112,11 +112,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
 def test_time_does_not_tell_whether_a_user_exists(
     make: Callable[..., Service], cheap: argon2.PasswordHasher, stored: str
 ) -> None:
-    """300 pairs, in alternating order; the median of their differences, against the whole.
-
-    Not how often one was slower: a difference of a hundredth, which the place of a hash in memory
-    makes, is enough to move that.
-    """
+    """300 pairs, in alternating order: the median of their differences, and which was slower."""
     password = "right password"
     digest = cheap.hash(password) if stored == "argon2id" else salted_sha256(password)
     service = make(values(BOB_HASHED_PASSWORD=digest))
@@ -143,9 +139,12 @@ def test_time_does_not_tell_whether_a_user_exists(
     run(measure())
     median = statistics.median(differences)
     level = statistics.median(levels)
-    print(f"{stored}: median difference {median * 1e6:+.1f} us of {level * 1e6:.0f}")
-    # A verification that is left out would be most of the level.
+    slower = sum(1 for d in differences if d > 0) / len(differences)
+    print(f"{stored}: median {median * 1e6:+.1f} of {level * 1e6:.0f} us, {slower:.0%} slower")
+    # A verification that is left out would be most of the level, and slower in all pairs. Half of
+    # them it is never: where a hash lies in memory makes a hundredth, on a busy machine 62 %.
     assert abs(median) < 0.1 * level
+    assert 0.3 < slower < 0.7
 
 
 def test_the_stand_in_hash_costs_what_a_real_one_does() -> None:
