@@ -41,7 +41,7 @@ INPUTS = (
     "deadline_seconds",
     "replace_foreign",
 )
-COMPARED = ("head_service", "token_secret", "config", "templates")
+COMPARED = ("head_service", "token_secret", "config")
 
 
 class ServeApplicationsProvider(ResourceProvider):
@@ -63,13 +63,16 @@ class ServeApplicationsProvider(ResourceProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Another deadline is no change. An application that was not RUNNING when it was last seen
         is one: the next `up` puts it right. Pods that a preview cannot know yet are none: it shows
-        with `templates` what will restart, and not each look at what goes on running."""
+        with `templates` what will restart, and not each look at what goes on running; with none of
+        them, nothing will."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
-        changed = any(
-            state.normal(olds.get(key)) != state.normal(news.get(key)) for key in COMPARED
-        )
-        pods = news.get("pods")
-        changed |= pods != UNKNOWN and state.normal(olds.get("pods")) != state.normal(pods)
+
+        def differs(key: str) -> bool:
+            return bool(state.normal(olds.get(key)) != state.normal(news.get(key)))
+
+        changed = any(differs(key) for key in COMPARED)
+        changed |= bool(news.get("templates")) and differs("templates")
+        changed |= news.get("pods") != UNKNOWN and differs("pods")
         seen = (olds.get("applications") or {}).values()
         unwell = any(app.get("status") != state.RUNNING for app in seen)
         return DiffResult(

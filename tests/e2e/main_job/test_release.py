@@ -9,7 +9,7 @@ from sandbox.local_stack import LocalStack
 from tests.e2e import app_image
 from tests.e2e.main_job.client import Client
 from tests.e2e.main_job.conftest import USER, Secrets
-from tests.e2e.main_job.deployed import Config, Deployed
+from tests.e2e.main_job.deployed import NAMESPACE, Config, Deployed
 
 
 @pytest.fixture
@@ -56,3 +56,25 @@ def test_a_change_of_the_code_is_small_and_restarts_pods_when_it_is_said_to(
     assert not set(changed.pods()) & set(pods)
     user = Client.of(changed.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()
+
+
+def test_pods_that_someone_restarts_by_hand_get_their_applications_back(
+    changed: Deployed, canaries: Secrets
+) -> None:
+    changed.configure(manual)
+    kept = changed.up()
+    pods = changed.pods()
+    command = next(line for line in kept.output.splitlines() if "delete pod " in line)
+    named = command.split("delete pod ")[1].split("`")[0].split()
+    assert set(named) == set(pods)
+    changed.kubectl.run("-n", NAMESPACE, "delete", "pod", *named)
+
+    again = changed.up()
+    assert again.changes == {
+        "PodRollout pods": "update",
+        "ServeApplications applications": "update",
+    }
+    assert "older template" not in again.output
+    user = Client.of(changed.stack.outputs(), "tiny", USER, canaries.password)
+    assert user.chat()
+    assert changed.up().changes == {}

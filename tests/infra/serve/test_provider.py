@@ -68,6 +68,8 @@ def test_check_refuses(change: dict[str, Any], prop: str) -> None:
         ({"replace_foreign": True}, False, []),
         ({"templates": {"head": "h2"}}, True, []),
         ({"templates": {"head": UNKNOWN}}, True, []),
+        ({"templates": UNKNOWN}, True, []),
+        ({"templates": {}}, False, []),
         ({"pods": {"head": ["p1/1"]}}, True, []),
         ({"pods": {"head": ["p2/0"]}}, True, []),
         ({"pods": UNKNOWN}, False, []),
