@@ -149,6 +149,7 @@ def test_a_mistake_is_explained_before_anything_is_asked(
     assert run.changes == {}
     assert writes(mark) == []
     assert "Traceback" not in run.output
+    assert "unhandled" not in run.output
     for word in words:
         assert word in run.output, run.output
 
