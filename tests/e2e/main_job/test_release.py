@@ -67,7 +67,7 @@ def test_pods_that_someone_restarts_by_hand_get_their_applications_back(
     command = next(line for line in kept.output.splitlines() if "delete pod " in line)
     named = command.split("delete pod ")[1].split("`")[0].split()
     assert set(named) == set(pods)
-    changed.kubectl.run("-n", NAMESPACE, "delete", "pod", *named)
+    changed.kubectl.run("-n", NAMESPACE, "delete", "pod", "--wait=false", *named)
 
     again = changed.up()
     assert again.changes == {
