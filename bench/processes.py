@@ -36,6 +36,9 @@ def server(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
+            # Linux shares cores among sessions first (sched_autogroup): in the client's own, one
+            # server would run beside it, while Ray's processes, in theirs, make it wait.
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + seconds
