@@ -54,9 +54,10 @@ class Ray(Settings):
     upgrade: Literal["recreate", "manual"] = "recreate"
     """What happens to running pods when their template changes (image, resources, environment).
     recreate: the pods concerned are replaced during `pulumi up`, and no others. manual: they stay,
-    and `up` says which are outdated. KubeRay by itself would leave them and say nothing. With
-    serve.delivery rayService, recreate is a second cluster that takes over: it needs as many free
-    cards again."""
+    and each `up` says which are outdated until you have restarted them; the `up` after that posts
+    the applications anew, which a new head does not know. KubeRay by itself would leave old pods
+    and say nothing. With serve.delivery rayService, recreate is a second cluster that takes over:
+    it needs as many free cards again."""
 
 
 class Gpu(Settings):
