@@ -27,8 +27,8 @@ class Pod:
     hash: str
     """Hash of the template that it was made from; empty where it has none."""
     life: str
-    """Its uid, a slash, and how often its containers were restarted: in another life a head has
-    forgotten the applications."""
+    """Its uid, and of the head how often its containers were restarted: in another life a head has
+    forgotten the applications. What a worker forgot, Serve brings back by itself."""
     ready: bool
     deleting: bool
     state: str
@@ -43,12 +43,14 @@ def parse(item: Mapping[str, Any]) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
     found = trouble(status)
+    head = labels.get(TYPE_LABEL) == HEAD
     restarts = sum(int(c.get("restartCount", 0)) for c in status.get("containerStatuses") or [])
+    uid = str(meta.get("uid", ""))
     return Pod(
         name=meta["name"],
-        group=HEAD if labels.get(TYPE_LABEL) == HEAD else labels.get(GROUP_LABEL, ""),
+        group=HEAD if head else labels.get(GROUP_LABEL, ""),
         hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
-        life=f"{meta.get('uid', '')}/{restarts}",
+        life=f"{uid}/{restarts}" if head else uid,
         ready=ready,
         deleting=meta.get("deletionTimestamp") is not None,
         state="ready" if ready else found.kind if found else state(status),

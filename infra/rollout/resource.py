@@ -47,7 +47,7 @@ class PodRollout(Resource, module="rollout", name="PodRollout"):
     hashes: pulumi.Output[dict[str, str]]
     """For each group the hash that its pods ran when they were last seen."""
     lives: pulumi.Output[dict[str, list[str]]]
-    """For each group which pods it had, and how often each had restarted; the input `pods` of
+    """For each group its pods by uid, the head with its restarts; the input `pods` of
     ServeApplications."""
     outdated: pulumi.Output[list[str]]
     """Names of pods that still run another template; with `recreate` none."""

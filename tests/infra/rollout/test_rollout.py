@@ -53,12 +53,13 @@ def test_a_new_cluster_is_waited_for_and_nothing_is_deleted(bench: Bench) -> Non
     assert any("rtx-3090: 0 of 2 ready, starting, 0 s of 1800 s" in line for line in bench.lines)
 
 
-def test_a_pod_of_the_same_name_has_another_life_after_a_restart(bench: Bench) -> None:
+def test_a_head_has_another_life_after_a_restart_and_a_worker_has_not(bench: Bench) -> None:
     bench.fake.wants(BEFORE, running=True)
     first = bench.run(BEFORE).lives
     assert bench.run(BEFORE).lives == first
     assert {name: len(seen) for name, seen in first.items()} == {"head": 1, "rtx-3090": 2}
-    bench.fake.pods["head-0"].restarts = 1
+    for pod in bench.fake.pods.values():
+        pod.restarts = 1
     again = bench.run(BEFORE).lives
     assert again["rtx-3090"] == first["rtx-3090"]
     assert again["head"] != first["head"]
