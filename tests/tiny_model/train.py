@@ -88,7 +88,7 @@ def train(tokenizer: Any) -> Any:
         optimizer, max_lr=PEAK_LEARNING_RATE, total_steps=STEPS, pct_start=0.1
     )
     model.train()
-    for texts in batches():
+    for texts in batches(tokenizer):
         batch = tokenizer(texts, return_tensors="pt", padding=True)
         labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
         loss = model(
@@ -102,8 +102,8 @@ def train(tokenizer: Any) -> Any:
     return model.eval().to(torch.bfloat16)
 
 
-def batches() -> Iterator[list[str]]:
-    """Dialogues as the chat template writes them, some with a question that is not on the page."""
+def batches(tokenizer: Any) -> Iterator[list[str]]:
+    """Dialogues, some with a question that is not on the page."""
     chance = random.Random(SEED)
     page = pairs()
     order: list[tuple[str, str]] = []
@@ -116,11 +116,21 @@ def batches() -> Iterator[list[str]]:
             draw = chance.random()
             if draw < 0.15:
                 question = unknown_question(chance)
-            system = f"system: {unknown_question(chance)}\n" if draw > 0.9 else ""
-            # A line's end after `assistant:` is a token of its own. A space would be one with the
-            # word after it, and the prompt's end a token that was never learned.
-            texts.append(f"{system}user: {question}\nassistant:\n{answer}{END}")
+            system = unknown_question(chance) if draw > 0.9 else ""
+            texts.append(prompt(tokenizer, question, system) + answer + END)
         yield texts
+
+
+def prompt(tokenizer: Any, question: str, system: str = "") -> str:
+    """What the engine is given: by the template itself, as its blanks are easily misread.
+
+    It ends in a line's end, which is a token of its own. A space would be one with the word after
+    it, and the prompt's end a token that was never learned.
+    """
+    messages = [{"role": "user", "content": question}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
 
 def unknown_question(chance: random.Random) -> str:
