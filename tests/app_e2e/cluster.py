@@ -18,6 +18,7 @@ import httpx
 from tests.app_e2e.folders import remove
 
 ROOT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("RAYLINE_CACHE") or "~/.cache/rayline").expanduser()
 DEPLOYMENT = "VLLMDeployment"
 
 
@@ -116,6 +117,8 @@ class Cluster:
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(self.ports.first_replica + 100),
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_PORT_QUARANTINE_S": "0",
+            # Not below HOME, which may have a space: Torch's compiler is called by a line of text.
+            "VLLM_CACHE_ROOT": str(CACHE / "vllm"),
             "VLLM_CPU_KVCACHE_SPACE": "1",
             # One thread wherever there is a core: two that are bound to theirs wait for each other
             # at every layer, and on a busy machine a word takes seconds then.
