@@ -58,31 +58,29 @@ def parse(item: Mapping[str, Any]) -> Pod:
     )
 
 
-def hashes(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a RayCluster's pods, as the resource's state keeps it."""
+
+    hashes: dict[str, str]
     """For each group that should have pods, the hash that they run; several are joined by a comma,
     and where there is no pod the hash is empty."""
-    found: dict[str, set[str]] = {
-        name: set() for name, group in groups.items() if group["replicas"]
-    }
-    for pod in pods:
-        if not pod.deleting and pod.group in found:
-            found[pod.group].add(pod.hash)
-    return {name: ",".join(sorted(seen)) for name, seen in found.items()}
-
-
-def lives(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """For each group that should have pods, their lives, sorted."""
-    found: dict[str, list[str]] = {name: [] for name, group in groups.items() if group["replicas"]}
-    for pod in pods:
-        if not pod.deleting and pod.group in found:
-            found[pod.group].append(pod.life)
-    return {name: sorted(seen) for name, seen in found.items()}
-
-
-def outdated(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lives: dict[str, list[str]]
+    """For each of these groups its pods' lives, sorted."""
+    outdated: list[str]
     """Names of the pods that run another template than their group's."""
-    return sorted(
-        pod.name
-        for pod in pods
-        if not pod.deleting and pod.group in groups and pod.hash != groups[pod.group]["hash"]
+
+
+def observe(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> Observed:
+    """Pods that are being deleted, or of a group that is not ours, do not count."""
+    present = [pod for pod in pods if not pod.deleting and pod.group in groups]
+    wanted = {
+        name: [pod for pod in present if pod.group == name]
+        for name, group in groups.items()
+        if group["replicas"]
+    }
+    return Observed(
+        hashes={name: ",".join(sorted({p.hash for p in found})) for name, found in wanted.items()},
+        lives={name: sorted(p.life for p in found) for name, found in wanted.items()},
+        outdated=sorted(p.name for p in present if p.hash != groups[p.group]["hash"]),
     )

@@ -25,7 +25,7 @@ from infra.dynamic.progress import Progress
 from infra.kube.client import KubeClient, KubeError
 from infra.rollout.cluster import RayClusterPods
 from infra.rollout.errors import RolloutError
-from infra.rollout.pods import hashes, lives, outdated
+from infra.rollout.pods import observe
 from infra.rollout.rollout import Rollout
 
 Props = dict[str, Any]
@@ -89,13 +89,8 @@ class PodRolloutProvider(ResourceProvider):
                 if error.status == 404:
                     return ReadResult(id_="", outs={})
                 raise
-        groups = props["groups"]
-        found = {
-            "hashes": hashes(pods, groups),
-            "lives": lives(pods, groups),
-            "outdated": outdated(pods, groups),
-        }
-        return ReadResult(id_, {**_inputs(props), **found}, _inputs(props))
+        seen = observe(pods, props["groups"])
+        return ReadResult(id_, {**_inputs(props), **vars(seen)}, _inputs(props))
 
     def delete(self, _id: str, _props: Props) -> None:
         """Nothing: pods go with their RayCluster."""
@@ -110,25 +105,21 @@ class PodRolloutProvider(ResourceProvider):
                 Progress(call.status, clock, float(props["deadline_seconds"])),
                 clock,
             )
-
-            def outs() -> Props:
-                seen = {"hashes": work.hashes, "lives": work.lives, "outdated": work.outdated}
-                return {**_inputs(props), **seen}
-
             try:
                 work.run()
             except (KubeError, RolloutError) as error:
                 if not work.pods:
                     raise
-                call.fail(error, ID, outs())
-            if work.outdated:
+                call.fail(error, ID, {**_inputs(props), **vars(work.observed)})
+            seen = work.observed
+            if seen.outdated:
                 call.warn(
-                    f"{len(work.outdated)} Ray pods run an older template, because of `upgrade: "
+                    f"{len(seen.outdated)} Ray pods run an older template, because of `upgrade: "
                     "manual`. When it suits you (requests on them end; with the head everything "
-                    f"restarts): {cluster.delete_command(work.outdated)}, then `pulumi up`: a new "
+                    f"restarts): {cluster.delete_command(seen.outdated)}, then `pulumi up`: a new "
                     "head knows no applications"
                 )
-            return outs()
+            return {**_inputs(props), **vars(seen)}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from infra.dynamic.progress import Progress
 from infra.kube.client import KubeError
 from infra.rollout.cluster import RayClusterPods, template_hashes
 from infra.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
-from infra.rollout.pods import HEAD, Pod, hashes, lives, outdated
+from infra.rollout.pods import HEAD, Observed, Pod, observe
 
 Groups = Mapping[str, Mapping[str, Any]]
 
@@ -58,19 +58,9 @@ class Rollout:
         """What was seen last."""
 
     @property
-    def hashes(self) -> dict[str, str]:
-        """What each group runs, as last seen."""
-        return hashes(self.pods, self._groups)
-
-    @property
-    def lives(self) -> dict[str, list[str]]:
-        """Which pods each group has, as last seen."""
-        return lives(self.pods, self._groups)
-
-    @property
-    def outdated(self) -> list[str]:
-        """Pods of another template, as last seen."""
-        return outdated(self.pods, self._groups)
+    def observed(self) -> Observed:
+        """What was seen last, by group."""
+        return observe(self.pods, self._groups)
 
     def run(self) -> None:
         """Return when every pod is as wanted. RolloutError or KubeError names the cause."""

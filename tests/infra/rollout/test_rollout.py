@@ -11,6 +11,7 @@ from infra.dynamic.progress import Progress
 from infra.kube.client import KubeClient, KubeError
 from infra.rollout.cluster import RayClusterPods
 from infra.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
+from infra.rollout.pods import Observed
 from infra.rollout.rollout import Rollout
 from tests.infra.kube.api import CONTEXT
 from tests.infra.rollout.kuberay import CLUSTER, NAMESPACE, FakeKubeRay, groups
@@ -25,12 +26,14 @@ class Bench:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(folder)))
         self.kube = KubeClient(CONTEXT)
 
-    def run(self, wanted: dict[str, Any], upgrade: str = "recreate", deadline: float = 1800) -> Any:
+    def run(
+        self, wanted: dict[str, Any], upgrade: str = "recreate", deadline: float = 1800
+    ) -> Observed:
         progress = Progress(self.lines.append, self.fake.clock, deadline)
         cluster = RayClusterPods(self.kube, NAMESPACE, CLUSTER)
         work = Rollout(cluster, wanted, upgrade, progress, self.fake.clock)
         work.run()
-        return work
+        return work.observed
 
 
 @pytest.fixture
