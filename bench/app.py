@@ -12,7 +12,8 @@ import platform
 import signal
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -74,17 +75,25 @@ def machine() -> str:
     )
 
 
-def put_first() -> str:
+@contextmanager
+def client_first() -> Iterator[str]:
     """Let this client have a core when it wants one, as if it had a machine of its own.
 
     By its session, which is what Linux shares cores among (man 7 sched, autogroup); servers have
-    sessions of their own. Takes root. What was done, for the table's text.
+    sessions of their own. It is the caller's shell's too, so it gets back what it had. Takes root.
+    What was done, for the table's text.
     """
+    setting = Path("/proc/self/autogroup")
     try:
-        Path("/proc/self/autogroup").write_text("-15")
+        before = setting.read_text().split()[-1]
+        setting.write_text("-15")
     except OSError as error:
-        return f"the client waits for cores as the servers do ({error.strerror})"
-    return "the client's session comes first (autogroup nice -15)"
+        yield f"the client waits for cores as the servers do ({error.strerror})"
+        return
+    try:
+        yield "the client's session comes first (autogroup nice -15)"
+    finally:
+        setting.write_text(before)
 
 
 def say(text: str) -> None:
@@ -130,8 +139,8 @@ def main() -> None:
     wanted = arguments()
     # As Ctrl-C does: what was started is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"{machine()}; {put_first()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="rayline-bench-") as scratch, ExitStack() as running:
+        print(f"{machine()}; {running.enter_context(client_first())}", flush=True)
         folder = Path(os.environ.get("RAYLINE_BENCH_LOGS", scratch))
         folder.mkdir(exist_ok=True)
         model = tiny_model()

@@ -101,9 +101,7 @@ def litellm_configuration(upstream: str) -> str:
 def ray_serve(model: Path, peers: Path, folder: Path) -> Iterator[list[Target]]:
     """The service and Ray Serve LLM."""
     path = os.pathsep.join((str(ROOT), str(peers / "for-ray-llm")))
-    # Ray gives its workers niceness 15: on a shared machine other work, and the client, would go
-    # before these engines and not before the bare one.
-    cluster = Cluster(environment={"PYTHONPATH": path, "RAY_worker_niceness": "0"}, cpus=6)
+    cluster = Cluster(environment={"PYTHONPATH": path}, cpus=6)
     service = Service(cluster, model)
     try:
         service.write_users()

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
+from sandbox.paths import cache_root
 from tests.app_e2e.folders import remove
 
 ROOT = Path(__file__).parents[2]
-CACHE = Path(os.environ.get("RAYLINE_CACHE") or "~/.cache/rayline").expanduser()
 DEPLOYMENT = "VLLMDeployment"
 
 
@@ -101,7 +101,8 @@ class Cluster:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
-            # Ray starts its workers with niceness 15: any other program would starve the engine.
+            # Ray starts its workers with niceness 15: any other program would starve the engine,
+            # and the benchmark's client would go before it and not before a bare one.
             "RAY_worker_niceness": "0",
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -118,7 +119,7 @@ class Cluster:
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_PORT_QUARANTINE_S": "0",
             # Not below HOME, which may have a space: Torch's compiler is called by a line of text.
-            "VLLM_CACHE_ROOT": str(CACHE / "vllm"),
+            "VLLM_CACHE_ROOT": str(cache_root() / "vllm"),
             "VLLM_CPU_KVCACHE_SPACE": "1",
             # One thread wherever there is a core: two that are bound to theirs wait for each other
             # at every layer, and on a busy machine a word takes seconds then.

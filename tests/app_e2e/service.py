@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 
 from app.auth import config, passwords, tokens
-from tests.app_e2e.cluster import CACHE, ROOT, Cluster
+from sandbox.paths import cache_root
+from tests.app_e2e.cluster import ROOT, Cluster
 
 APPLICATION = "Tiny"
 MODEL = "tiny"
@@ -218,7 +219,7 @@ def descendants(pid: int) -> list[int]:
 
 def tiny_model() -> Path:
     """Made by a process of its own: torch's import warns, and its memory would stay with us."""
-    cache = CACHE / "models"
+    cache = cache_root() / "models"
     made = subprocess.run(
         [sys.executable, "-m", "tests.tiny_model", str(cache)],
         cwd=ROOT, check=True, capture_output=True, text=True, timeout=600,
