@@ -112,11 +112,13 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
 def test_time_does_not_tell_whether_a_user_exists(
     make: Callable[..., Service], cheap: argon2.PasswordHasher, stored: str
 ) -> None:
-    """300 pairs, in alternating order: the median of their differences, and which was slower."""
+    """300 pairs, in alternating order: the median of their differences, and which was slower.
+
+    A busy machine makes one of many runs look unequal; what is unequal looks so in each.
+    """
     password = "right password"
     digest = cheap.hash(password) if stored == "argon2id" else salted_sha256(password)
     service = make(values(BOB_HASHED_PASSWORD=digest))
-    differences, levels = [], []
 
     async def timed(username: str, number: int) -> float:
         async with service.client(f"2001:db8::{number:x}") as client:
@@ -127,24 +129,23 @@ def test_time_does_not_tell_whether_a_user_exists(
         assert answer.status_code == 401
         return took
 
-    async def measure() -> None:
+    async def equal(attempt: int) -> bool:
+        differences, levels = [], []
         for number in range(20):
-            await timed("bob", 10_000 + number)
+            await timed("bob", 10_000 * attempt + 1_000 + number)
         for number in range(300):
             order = ["bob", "eve"] if number % 2 else ["eve", "bob"]
-            took = {username: await timed(username, number) for username in order}
+            address = 10_000 * attempt + number
+            took = {username: await timed(username, address) for username in order}
             differences.append(took["bob"] - took["eve"])
             levels.append(took["eve"])
+        median, level = statistics.median(differences), statistics.median(levels)
+        slower = sum(1 for d in differences if d > 0) / len(differences)
+        print(f"{stored}: median {median * 1e6:+.1f} of {level * 1e6:.0f} us, {slower:.0%} slower")
+        # A verification that is left out would be most of the level, and slower in all pairs.
+        return abs(median) < 0.1 * level and 0.38 < slower < 0.62
 
-    run(measure())
-    median = statistics.median(differences)
-    level = statistics.median(levels)
-    slower = sum(1 for d in differences if d > 0) / len(differences)
-    print(f"{stored}: median {median * 1e6:+.1f} of {level * 1e6:.0f} us, {slower:.0%} slower")
-    # A verification that is left out would be most of the level, and slower in all pairs. Half of
-    # them it is never: where a hash lies in memory makes a hundredth, on a busy machine 62 %.
-    assert abs(median) < 0.1 * level
-    assert 0.3 < slower < 0.7
+    assert any(run(equal(attempt)) for attempt in range(3))
 
 
 def test_the_stand_in_hash_costs_what_a_real_one_does() -> None:
