@@ -57,18 +57,18 @@ test: setup ## fast tests, then the main job and the sandbox end to end (needs r
 	@$(RUN) -m pytest
 
 test-fast: setup ## tests without root, network or sandbox, in seconds
-	@$(RUN) -m pytest -m "not e2e"
+	@$(RUN) -m pytest -m "not cluster"
 
 ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
 
 test-engine: setup ## the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages the first time
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_e2e/environment.sh $(PYTHON)
-	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_e2e
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_live/environment.sh $(PYTHON)
+	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_live
 
 PEERS_VENV := $(dir $(ENGINE_VENV))bench-peers
 
 bench-app: ## the service, bare vLLM, LiteLLM, Ray Serve LLM in turns, then the guard alone; 15 minutes
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_e2e/environment.sh $(PYTHON)
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_live/environment.sh $(PYTHON)
 	@RAYLINE_PEERS_VENV="$(PEERS_VENV)" sh bench/environment.sh $(PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m bench.app --peers "$(PEERS_VENV)" $(ARGS)
 	@"$(ENGINE_VENV)/bin/python" -m bench.guard

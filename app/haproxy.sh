@@ -4,11 +4,11 @@
 # 1. No kernel splicing (-dS). Serve's configuration has `option splice-request`. With it HAProxy 2.8
 # misses that a client closed its connection whenever the request's body came in a segment of its
 # own, as it does from most clients: an answer that is not streamed is then generated to its end for
-# nobody. tests/app_e2e/test_abort.py fails without it.
+# nobody. tests/app_live/test_abort.py fails without it.
 #
 # 2. Each request tells the client's address, which the replica does not see otherwise, with a proof
-# that this proxy wrote it (app/proxy.py): without it a failed login locks a user for everyone.
-# tests/app_e2e/test_login_live.py fails without it.
+# that this proxy wrote it (app/guard/client_address.py): without it a failed login locks a user for everyone.
+# tests/app_live/test_login_live.py fails without it.
 set -eu
 unset RAY_SERVE_HAPROXY_BINARY_PATH
 configuration=

@@ -11,11 +11,16 @@ from ray import serve
 from ray.serve._private import http_util
 from ray.serve.config import BackpressureConfig
 
-from app.engine import Engine, EngineDeadError, leave
-from app.guard import Guard
-from app.placement import deployment_placement
-from app.request_ids import install as install_request_ids
-from app.settings import RESERVED_REQUESTS, EngineSettings, from_environment, installed_device
+from app.engine.engine import Engine, EngineDeadError, leave
+from app.engine.placement import deployment_placement
+from app.engine.settings import (
+    RESERVED_REQUESTS,
+    EngineSettings,
+    from_environment,
+    installed_device,
+)
+from app.guard.application import Guard
+from app.guard.request_ids import install as install_request_ids
 
 logger = logging.getLogger("rayline.replica")
 

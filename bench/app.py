@@ -22,8 +22,8 @@ from bench import contenders
 from bench.contenders import Target
 from bench.processes import cpu_seconds
 from bench.table import Round, markdown, order, others, table
-from tests.app_e2e.service import MODEL, tiny_model
-from tests.tiny_model.train import pairs
+from sandbox.hub.tiny_model.train import pairs
+from tests.app_live.service import MODEL, tiny_model
 
 # A vLLM worker looks for work in a loop for a second after its last step, on the core that the
 # next engine's worker is bound to as well: no turn begins before that is over.

@@ -1,6 +1,6 @@
 """Who is measured: engines with the same arguments, and what is in front of each.
 
-What the service is started with is shared with its tests (`tests/app_e2e`): real Ray Serve with
+What the service is started with is shared with its tests (`tests/app_live`): real Ray Serve with
 HAProxy on loopback. Ray Serve LLM is a second application of the same Ray and the same HAProxy.
 """
 
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.settings import from_environment
+from app.engine.settings import from_environment
 from bench.processes import free_port, server
 from bench.table import BARE
-from tests.app_e2e.cluster import ROOT, Cluster
-from tests.app_e2e.service import APPLICATION, MODEL, START_SECONDS, Service
+from tests.app_live.cluster import ROOT, Cluster
+from tests.app_live.service import APPLICATION, MODEL, START_SECONDS, Service
 
 SERVICE, REPLICA = "rayline", "rayline, past HAProxy"
 LITELLM, RAY_LLM = "LiteLLM proxy", "Ray Serve LLM"

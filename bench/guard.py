@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.auth import passwords
-from app.guard import Guard
+from app.guard.application import Guard
 
 KEY = "bench" + "x7Rz2LmW8vYp4NcB" * 3
 ROUNDS, CALLS, CHUNKS = 30, 200, 500

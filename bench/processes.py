@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.app_e2e.service import descendants
+from tests.app_live.service import descendants
 
 STOP_SECONDS = 30.0
 

@@ -6,9 +6,9 @@ taken from PATH where that has the right version, then from the cache, then from
 
 import sys
 
+import toolchain
 from ci.environment import TOOLS
-from sandbox import toolchain
-from sandbox.errors import SandboxError
+from toolchain.errors import CommandError
 
 NAMES = (
     "pulumi",
@@ -22,7 +22,7 @@ def main() -> int:
     """Exit code 0: they are there; 1 or 2: the message says what failed."""
     try:
         found = toolchain.ensure(NAMES, report=toolchain.ConsoleReporter())
-    except SandboxError as error:
+    except CommandError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
     toolchain.link_farm(found, TOOLS)

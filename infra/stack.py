@@ -7,15 +7,15 @@ import pulumi_kubernetes as kubernetes
 
 from infra import outputs
 from infra.components.auth import Auth, AuthArgs
+from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
-from infra.components.models import ModelDownload, ModelDownloadArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
 from infra.components.platform import ModelCache, ModelCacheArgs, Namespace, NamespaceArgs
 from infra.components.ray_cluster import RayCluster, RayClusterArgs, ServiceAccount, hashes_of
 from infra.components.ray_service import RayService, RayServiceArgs
 from infra.components.serving import Api, Applications, ApplicationsArgs
 from infra.configuration import Configuration
-from infra.worker_groups.resource import WorkerGroups
+from infra.providers.group_order.resource import WorkerGroups
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:

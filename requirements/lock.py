@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "bench-peers", "dev")
+SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "bench-peers", "docs", "dev")
+UNIVERSAL = ("infra", "docs", "dev")
+"""Sets for the machine that runs Pulumi or develops: any Python from 3.11 on. The others are for
+the image's Python."""
 PLATFORM = "x86_64-manylinux_2_28"
 """glibc 2.28: the oldest that torch's wheels are built for; both base images have a newer one."""
 
@@ -22,7 +25,8 @@ def command(name: str, output: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"),
         *("--extra", name, "--output-file", str(output)),
-        *("--python-version", "3.11", "--python-platform", PLATFORM),
+        *("--python-version", "3.11"),
+        *(("--universal",) if name in UNIVERSAL else ("--python-platform", PLATFORM)),
         *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-package", "rayline"),
         *("--no-emit-index-url", "--no-emit-find-links"),
         # Installed beside the service's set, so it must agree with it.

@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from sandbox import console, demo, operations, paths, preflight, settings
-from sandbox.errors import SandboxError
+from toolchain.errors import CommandError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         return _run(given, settings.from_environment())
-    except SandboxError as error:
+    except CommandError as error:
         console.failure(error)
         return error.exit_code
     except OSError as error:
-        console.failure(SandboxError(f"The machine refused: {error}"))
+        console.failure(CommandError(f"The machine refused: {error}"))
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; `make sandbox-down` cleans up", file=sys.stderr)

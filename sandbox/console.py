@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox.errors import SandboxError
 from sandbox.node.health import Row
+from toolchain.errors import CommandError
 
 
 def note(text: str) -> None:
@@ -29,7 +29,7 @@ def step(what: str) -> Iterator[None]:
     print(f"{chr(13) if live else ''}  {what:<42} {seconds:6.1f} s", flush=True)
 
 
-def failure(error: SandboxError) -> None:
+def failure(error: CommandError) -> None:
     print(f"error: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"       {error.hint}", file=sys.stderr)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.errors import SandboxError, UserError
+from toolchain.errors import CommandError, UserError
 
 LIST = Path(__file__).with_name("debian-packages.txt")
 
@@ -42,7 +42,7 @@ def missing(packages: list[Package]) -> list[Package]:
 def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> None:
     """Install with apt-get, as root; services that come with a package are not left running.
 
-    Raises `UserError` where there is no apt-get, `SandboxError` with the log when it fails.
+    Raises `UserError` where there is no apt-get, `CommandError` with the log when it fails.
     """
     names = [package.name for package in packages]
     if shutil.which("apt-get") is None:
@@ -62,7 +62,7 @@ def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> 
                 command, stdout=stream, stderr=stream, env=environment, check=False
             )
             if done.returncode:
-                raise SandboxError(
+                raise CommandError(
                     f"`{' '.join(command)}` failed (exit code {done.returncode}).", f"Log: {log}"
                 )
     _stop_services([name for name in names if name in SERVICES])
@@ -84,6 +84,6 @@ def ensure(log: Path, note: Callable[[str], None]) -> None:
         install(wanted, log, note)
         still = missing(wanted)
         if still:
-            raise SandboxError(
+            raise CommandError(
                 f"Installed, but not found: {', '.join(p.program for p in still)}.", f"Log: {log}"
             )

@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 
 from sandbox import console, first_answer, operations
-from sandbox.errors import UserError
 from sandbox.first_answer import Answer
 from sandbox.local_stack import LocalStack
 from sandbox.settings import Settings
+from toolchain.errors import UserError
 
 
 def deploy(settings: Settings) -> None:

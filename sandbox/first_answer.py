@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from sandbox.errors import SandboxError
+from toolchain.errors import CommandError
 
 QUESTION = "How much memory does a model need?"
 MOST_TOKENS = 96
@@ -35,7 +35,7 @@ def ask(outputs: dict[str, Any], question: str = QUESTION) -> Iterator[str | Ans
     `outputs` are the stack's: the first user whose password was made asks the first model.
     """
     if not outputs["passwords"]:
-        raise SandboxError(
+        raise CommandError(
             "No password of a user was made by this stack, so none is known.",
             "Take a user's hash out of rayline:userHashes, or log in yourself: see output curl.",
         )
@@ -46,7 +46,7 @@ def ask(outputs: dict[str, Any], question: str = QUESTION) -> Iterator[str | Ans
         with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False) as client:
             yield from _chat(client, base, model, _login(client, base, user, password), question)
     except httpx.HTTPError as error:
-        raise SandboxError(f"{base} did not answer as it should: {error!r}") from None
+        raise CommandError(f"{base} did not answer as it should: {error!r}") from None
 
 
 def _login(client: httpx.Client, base: str, user: str, password: str) -> str:

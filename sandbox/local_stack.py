@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from sandbox import operations, paths
-from sandbox.errors import SandboxError, UserError
 from sandbox.images import base, system
 from sandbox.node import layout, lifecycle
 from sandbox.settings import Settings
-from sandbox.toolchain import TOOLS
+from toolchain import TOOLS
+from toolchain.errors import CommandError, UserError
 
 NAME = "local"
 PROJECT = paths.CHECKOUT / "Pulumi.yaml"
@@ -110,9 +110,9 @@ class LocalStack:
         return self._pulumi(self.program, given, capture=capture)
 
     def up(self) -> None:
-        """`pulumi up`; SandboxError when it fails, which has said why itself."""
+        """`pulumi up`; CommandError when it fails, which has said why itself."""
         if self.run("up", "--yes", "--skip-preview").returncode:
-            raise SandboxError(
+            raise CommandError(
                 "`pulumi up` did not finish; its message is above.",
                 "Correct Pulumi.local.yaml or what it names, then: make up",
             )
@@ -121,7 +121,7 @@ class LocalStack:
         """The stack's outputs, secrets in plain text: never printed whole."""
         done = self.run("stack", "output", "--json", "--show-secrets", capture=True)
         if done.returncode:
-            raise SandboxError(f"pulumi could not read the stack's outputs: {done.stderr}")
+            raise CommandError(f"pulumi could not read the stack's outputs: {done.stderr}")
         return dict(json.loads(done.stdout))
 
     def _create(self) -> None:
@@ -133,7 +133,7 @@ class LocalStack:
         shutil.copy(PROJECT, self.folder / PROJECT.name)
         done = self._pulumi(self.folder, ["stack", "select", NAME, "--create"], capture=True)
         if done.returncode:
-            raise SandboxError(f"pulumi could not make the stack {NAME}: {done.stderr.strip()}")
+            raise CommandError(f"pulumi could not make the stack {NAME}: {done.stderr.strip()}")
 
     def _pulumi(
         self, folder: Path, arguments: list[str], *, capture: bool

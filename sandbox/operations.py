@@ -5,15 +5,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import chart, console, debian, paths, preflight, toolchain
+import toolchain
+from sandbox import chart, console, debian, paths, preflight
 from sandbox.cluster import bootstrap
 from sandbox.cluster.kubectl import Kubectl
-from sandbox.errors import SandboxError, UserError
 from sandbox.hub import deploy as hub_deployment
 from sandbox.hub import image as hub_image
 from sandbox.images import base, registry, stores, system
 from sandbox.node import health, host, layout, lifecycle
 from sandbox.settings import Settings
+from toolchain.errors import CommandError, UserError
+from toolchain.paths import cache_root
 
 BIN = paths.CHECKOUT / ".bin"
 """Links to every binary: what a user, and the node, puts on PATH."""
@@ -58,7 +60,7 @@ def images(settings: Settings) -> Images:
 @lifecycle.exclusive()
 def up(settings: Settings) -> None:
     """From any state to a node that is Ready, with DNS, storage, GPUs and the operator's chart."""
-    preflight.judge(preflight.inspect(paths.cache_root()))
+    preflight.judge(preflight.inspect(cache_root()))
     holder = lifecycle.owner()
     if holder and not lifecycle.is_ours(holder):
         lifecycle.refuse_foreign(holder)
@@ -97,7 +99,7 @@ def _start(settings: Settings, found: dict[str, Path], wanted: Images, *, leftov
     else:
         lifecycle.stop()  # a killed run may have left a link, rules or control groups
     _refuse_conflicts(settings)
-    stores.enforce(paths.cache_root(), console.note)
+    stores.enforce(cache_root(), console.note)
     lifecycle.write_files(settings, found, wanted.pause)
     with console.step("namespaces and processes"):
         lifecycle.start(settings)
@@ -153,7 +155,7 @@ def _registry_answers(wanted: Images) -> bool:
     try:
         registry.digest(wanted.pause)
     except OSError as error:
-        raise SandboxError(str(error)) from None
+        raise CommandError(str(error)) from None
     return True
 
 
@@ -216,4 +218,4 @@ def down(*, purge: bool) -> None:
             lifecycle.remove_state()
         if purge:
             with console.step("removing the image stores"):
-                stores.purge(paths.cache_root())
+                stores.purge(cache_root())

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.errors import UserError
+from toolchain.errors import UserError
 
 MEMORY_NEEDED = 3 * 1024**3
 """Bytes available to start the idle node (1.5 GiB budget) and have room for one small pod."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
-from sandbox.errors import UserError
+from toolchain.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ JWT_PREVIOUS_KEYS             keys whose tokens still count, separated by spaces
 ACCESS_TOKEN_EXPIRE_MINUTES   60 unless set
 SKIP_EXP_CHECK                true accepts expired tokens; every start says so
 REVOKED_SERVICE_TOKENS        ids or names of service tokens that no longer count
-ROLES                         JSON, see `app.roles`
+ROLES                         JSON, see `app.access.roles`
 """
 
 import hashlib
@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app import roles
+from app.access import roles
 from app.auth import passwords
 
 DEFAULT_MINUTES, MOST_MINUTES = 60, 31 * 24 * 60

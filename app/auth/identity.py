@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from app.access.roles import Role
 from app.auth.config import AuthConfig, User
 from app.auth.source import Store
 from app.auth.tokens import TokenError, Verifier, user_token
-from app.roles import Role
 
 _log = logging.getLogger("rayline.auth")
 _REPEAT_WARNING_S = 60.0

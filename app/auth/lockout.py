@@ -1,8 +1,8 @@
 """Five failed logins in five minutes lock that user and address, and nobody else.
 
 An attempt counts from its start, so that a hundred guesses sent at once are five. State is per
-replica and in memory; failures are told to the other replicas through `app.shared` within about
-a second. A lock ends when its oldest failure is five minutes old; live tokens go on working.
+replica and in memory; failures are told to the other replicas through `app.access.ledger` within
+about a second. A lock ends when its oldest failure is five minutes old; live tokens go on working.
 """
 
 import hashlib

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from app.download.errors import DownloadError, MistakeError, Stopped
-from app.download.model import inspect
+from app.download.inspect import inspect
 from app.download.progress import Progress, amount
 
 DEFAULT_ENDPOINT = "https://huggingface.co"

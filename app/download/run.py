@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from app.download.choice import choose
 from app.download.errors import WrongContentError
 from app.download.hub import Hub, RemoteFile
 from app.download.progress import Progress, amount
+from app.download.selection import choose
 from app.download.store import Store
 from app.download.transfer import fetch, matches
 

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.configuration import Secrets
-from infra.generated.resource import GeneratedSecret
+from infra.providers.random_secret.resource import GeneratedSecret
 from infra.settings import StackSettings
 from infra.settings.auth import User
 from infra.specs import names

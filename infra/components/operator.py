@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.crds.resource import CustomResourceDefinitions
+from infra.providers.crds.resource import CustomResourceDefinitions
 from infra.settings import StackSettings
 
 NAME = "kuberay-operator"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.rollout.resource import PodRollout, PodRolloutArgs
+from infra.providers.rollout.resource import PodRollout, PodRolloutArgs
 from infra.settings import StackSettings
 from infra.specs import names
 from infra.specs.ray_cluster import ray_cluster, template_hashes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.serve.resource import ServeApplications, ServeApplicationsArgs
+from infra.providers.applications.resource import ServeApplications, ServeApplicationsArgs
 from infra.settings import StackSettings
 from infra.specs import names, services
 from infra.specs.serve_config import serve_config

@@ -4,6 +4,7 @@ Pure functions of settings and facts, one subject a file; each names the source 
 rule goes to the file of its subject, or to a new one that is named in `check`.
 """
 
+from infra.facts.gathering import Facts, gather
 from infra.rules import (
     environment,
     image,
@@ -16,7 +17,6 @@ from infra.rules import (
     sources,
     versions,
 )
-from infra.rules.facts import Facts, gather
 from infra.settings import StackSettings
 from infra.settings.problems import ConfigurationError, Problem
 

@@ -2,7 +2,7 @@
 
 import re
 
-from infra.rules.facts import Facts
+from infra.facts.gathering import Facts
 from infra.settings import StackSettings
 from infra.settings.problems import Problem, error, key_path, remove_command, set_command
 

@@ -9,8 +9,8 @@ one sequence of maxModelLen needs (v1/core/kv_cache_utils.py: check_enough_kv_ca
 import math
 from dataclasses import dataclass
 
-from infra.rules.facts import Facts
-from infra.rules.model_facts import DTYPE_BYTES, ModelFacts
+from infra.facts.gathering import Facts
+from infra.facts.model_facts import DTYPE_BYTES, ModelFacts
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.settings.problems import Problem, error, key_path, set_command, warning

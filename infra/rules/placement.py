@@ -1,8 +1,8 @@
 """Replicas, tensor and pipeline parallelism against the workers and cards of a group.
 
-How the service places them: app/placement.py. Without pipeline parallelism a replica holds its
-cards itself, so they are on one worker. With it, on GPUs, each card is a bundle of its own over the
-group's workers. On the CPU an engine never leaves its worker.
+How the service places them: app/engine/placement.py. Without pipeline parallelism a replica holds
+its cards itself, so they are on one worker. With it, on GPUs, each card is a bundle of its own over
+the group's workers. On the CPU an engine never leaves its worker.
 """
 
 import math

@@ -15,8 +15,8 @@ _OWN = """
     weight_info
 """
 OWN_SEGMENTS = frozenset(_OWN.split())
-"""First segments of the service's own routes (app.routes.TABLE; a test keeps them equal). With a
-model at /, another one must not take them."""
+"""First segments of the service's own routes (app.access.routes.TABLE; a test keeps them equal).
+With a model at /, another one must not take them."""
 
 
 def check(settings: StackSettings) -> list[Problem]:

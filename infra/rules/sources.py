@@ -2,7 +2,7 @@
 
 import re
 
-from infra.rules.facts import Facts
+from infra.facts.gathering import Facts
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.settings.problems import Problem, error, key_path, remove_command, set_command, warning
@@ -26,7 +26,7 @@ TYPED_ARGUMENTS = {
     "enable_chunked_prefill": "chunkedPrefill",
     "enforce_eager": "enforceEager",
 }
-"""vLLM's argument -> the key of a model that says it (app.settings.ARGUMENTS)."""
+"""vLLM's argument -> the key of a model that says it (app.engine.settings.ARGUMENTS)."""
 
 REFUSED_ARGUMENTS = frozenset(
     {
@@ -35,8 +35,8 @@ REFUSED_ARGUMENTS = frozenset(
         "api_server_count", "grpc", "grpc_port", "enable_log_outputs", "model_tag",
     }
 )  # fmt: skip
-"""app.settings.NOT_IN_ENGINE_ARGS: the service refuses to start with them; said here, before that.
-A test keeps the two equal."""
+"""app.engine.settings.NOT_IN_ENGINE_ARGS: the service refuses to start with them; said here, before
+that. A test keeps the two equal."""
 
 
 def check(settings: StackSettings, facts: Facts) -> list[Problem]:
@@ -138,7 +138,7 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
                 error(
                     key,
                     "is refused by the service: Ray Serve, its guard or this configuration decide "
-                    f"that (app/settings.py says which). Type: {remove_command(key)}",
+                    f"that (app/engine/settings.py says which). Type: {remove_command(key)}",
                 )
             )
         elif argument == "hf_token":

@@ -7,7 +7,7 @@ authentication (validation.go).
 
 import re
 
-from infra.rules.facts import Facts
+from infra.facts.gathering import Facts
 from infra.settings import StackSettings
 from infra.settings.problems import Problem, error, key_path, set_command, warning
 

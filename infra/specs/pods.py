@@ -13,8 +13,8 @@ from infra.settings import StackSettings
 from infra.settings.ray import GpuGroup
 from infra.specs import Leaf, Spec, names, pod_parts
 
-# A node that may hold a model offers its group's name as a Ray resource: app/placement.py asks for
-# 0.001 of it for each process, so the GPUs alone decide how many fit.
+# A node that may hold a model offers its group's name as a Ray resource: app/engine/placement.py
+# asks for 0.001 of it for each process, so the GPUs alone decide how many fit.
 GROUP_RESOURCE = 1000
 # Beside the streams themselves: the start of `ray drain-node`, Serve's own margin (5 s), and Ray's
 # way out.

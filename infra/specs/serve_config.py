@@ -38,7 +38,7 @@ def application(model: Model) -> Spec:
 
 
 def environment(model: Model) -> dict[str, str]:
-    """What `app.settings.from_environment` reads (docs/service.md), without what is left to it.
+    """What `app.engine.settings.from_environment` reads (docs/service.md), without its own.
 
     `model.env` comes first: what this configuration says itself cannot be said otherwise there.
     """

@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 from sandbox.cluster import manifests
 from sandbox.cluster.kubectl import Kubectl
-from sandbox.errors import SandboxError
 from sandbox.node import layout
 from sandbox.settings import Settings
+from toolchain.errors import CommandError
 
 
 def wait(what: str, done: Callable[[], bool], timeout: float, hint: str) -> None:
     """Ask `done` until it says yes or `timeout` seconds are over; its errors count as no."""
     deadline = time.monotonic() + timeout
-    last: SandboxError | None = None
+    last: CommandError | None = None
     while True:
         try:
             if done():
                 return
             last = None
-        except SandboxError as error:
+        except CommandError as error:
             last = error
         if time.monotonic() > deadline:
             reason = f" {last.message}" if last else ""
-            raise SandboxError(f"{what} did not happen within {timeout:.0f} s.{reason}", hint)
+            raise CommandError(f"{what} did not happen within {timeout:.0f} s.{reason}", hint)
         time.sleep(0.2)
 
 

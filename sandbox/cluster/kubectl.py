@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import SandboxError
+from toolchain.errors import CommandError
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,18 @@ class Kubectl:
     kubeconfig: Path
 
     def run(self, *arguments: str, given: str = "", timeout: float = 60.0) -> str:
-        """The output. Raises `SandboxError` with kubectl's own words when it fails."""
+        """The output. Raises `CommandError` with kubectl's own words when it fails."""
         command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
         try:
             done = subprocess.run(
                 command, input=given, capture_output=True, text=True, timeout=timeout, check=False
             )
         except subprocess.TimeoutExpired:
-            raise SandboxError(
+            raise CommandError(
                 f"`kubectl {' '.join(arguments)}` did not end within {timeout:.0f} s."
             ) from None
         if done.returncode:
-            raise SandboxError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")
+            raise CommandError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")
         return done.stdout
 
     def apply(self, documents: list[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.settings import Settings
 
 PROVISIONER = "rayline.dev/hostpath"
-"""The name in `sandbox/tools/kubernetes/hostpath-provisioner/main.go`."""
+"""The name in `toolchain/sources/kubernetes/hostpath-provisioner/main.go`."""
 
 COREFILE = """\
 .:53 {

@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.cluster import bootstrap
 from sandbox.cluster.kubectl import Kubectl
-from sandbox.errors import SandboxError
+from toolchain.errors import CommandError
 
 NAMESPACE = "rayline-hub"
 NAME = "hub"
@@ -88,7 +88,7 @@ def _serves(kubectl: Kubectl, image: str) -> bool:
     try:
         text = kubectl.run("-n", NAMESPACE, "get", f"deployment/{NAME}", "-o", "json", timeout=5)
         kubectl.run("-n", NAMESPACE, "get", f"service/{NAME}", "-o", "name", timeout=5)
-    except SandboxError:
+    except CommandError:
         return False
     found = json.loads(text)
     status = found["status"]

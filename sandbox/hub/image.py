@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 LIST = "app-cpu.txt"
 SERVER = ("__init__.py", "hub/__init__.py", "hub/repositories.py", "hub/server.py")
 """Files of sandbox/ that run in the image."""
+MODEL = Path("sandbox", "hub", "tiny_model")
+"""The package that trains the model, in a checkout."""
 
 
 def reference(registry: str, base: str) -> str:
@@ -33,7 +35,7 @@ def reference(registry: str, base: str) -> str:
 
 
 def _model_sources(checkout: Path) -> list[Path]:
-    return [path for path in (checkout / "tests" / "tiny_model").iterdir() if path.is_file()]
+    return [path for path in (checkout / MODEL).iterdir() if path.is_file()]
 
 
 def dockerfile(service: str, ours: str) -> str:
@@ -61,10 +63,8 @@ def _fill(context: Path) -> None:
     (context / "requirements").mkdir()
     for path in (paths.CHECKOUT / "requirements").glob("app-*.txt"):
         shutil.copy2(path, context / "requirements")
-    shutil.copytree(
-        paths.CHECKOUT / "tests" / "tiny_model", context / "tests" / "tiny_model", ignore=ignored
-    )
-    shutil.copy2(paths.CHECKOUT / "tests" / "__init__.py", context / "tests")
+    model = context / MODEL
+    shutil.copytree(paths.CHECKOUT / MODEL, model, ignore=ignored)
     for name in SERVER:
         (context / "sandbox" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(paths.CHECKOUT / "sandbox" / name, context / "sandbox" / name)

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.errors import SandboxError
 from sandbox.images import registry
 from sandbox.node import layout
+from toolchain.errors import CommandError
 
 
 def ensure(
@@ -49,7 +49,7 @@ def ensure(
     # What counts is the registry: what buildctl does after the push cannot undo the image.
     if done.returncode and registry.digest(reference) is None:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise SandboxError(
+        raise CommandError(
             f"The image {reference} could not be built (exit code {done.returncode}):\n{last}",
             f"Log: {log}",
         )

@@ -15,20 +15,20 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import SandboxError, UserError
 from sandbox.node import layout
 from sandbox.settings import Settings
+from toolchain.errors import CommandError, UserError
 
 CGROUPS = Path("/sys/fs/cgroup")
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 def run(*command: str) -> str:
-    """Run a command of the host; its output, or `SandboxError` with what it said."""
+    """Run a command of the host; its output, or `CommandError` with what it said."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
-        raise SandboxError(f"`{' '.join(command)}` failed (exit code {done.returncode}): {said}")
+        raise CommandError(f"`{' '.join(command)}` failed (exit code {done.returncode}): {said}")
     return done.stdout
 
 
@@ -65,7 +65,7 @@ def connect(settings: Settings, pid: int, state: Path) -> None:
 def disconnect(state: Path) -> None:
     """Remove link, routes (they go with it) and every rule that carries our mark."""
     if Path(f"/sys/class/net/{layout.LINK}").exists():
-        with contextlib.suppress(SandboxError):  # the namespace's end removes it at the same time
+        with contextlib.suppress(CommandError):  # the namespace's end removes it at the same time
             run("ip", "link", "delete", layout.LINK)
     for table in ("nat", "filter"):
         listing = subprocess.run(
@@ -169,7 +169,7 @@ def kill_all(timeout: float = 15.0) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise SandboxError(f"These processes of the sandbox do not end: {_join(pids)}.")
+            raise CommandError(f"These processes of the sandbox do not end: {_join(pids)}.")
         time.sleep(0.05)
 
 
@@ -184,7 +184,7 @@ def remove_cgroups(timeout: float = 10.0) -> None:
         if not any(group.exists() for group in left):
             return
         if time.monotonic() > deadline:
-            raise SandboxError(f"Control groups cannot be removed: {_join(left)}.")
+            raise CommandError(f"Control groups cannot be removed: {_join(left)}.")
         time.sleep(0.05)
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import paths
-from sandbox.errors import SandboxError, UserError
 from sandbox.node import components, files, host, layout, pki
 from sandbox.settings import Settings
-from sandbox.toolchain import link_farm
+from toolchain import link_farm
+from toolchain.errors import CommandError, UserError
+from toolchain.paths import cache_root
 
 STATE = paths.STATE
 SPEC = STATE / "spec.json"
@@ -81,7 +82,7 @@ def refuse_foreign(holder: dict[str, Any]) -> None:
 
 def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
     """What the supervisor is told, as JSON; `tools` is in it so that other binaries are noticed."""
-    cache = paths.cache_root()
+    cache = cache_root()
     stores = [str(cache / name) for name in ("containerd", "buildkit", "registry")]
     return {
         "inside": {
@@ -115,7 +116,7 @@ def write_files(settings: Settings, tools: dict[str, Path], pause_image: str) ->
     STATE.chmod(0o700)
     (STATE / "etcd").chmod(0o700)
     for store in ("containerd", "buildkit", "registry"):
-        (paths.cache_root() / store).mkdir(parents=True, exist_ok=True)
+        (cache_root() / store).mkdir(parents=True, exist_ok=True)
     link_farm(tools, STATE / "bin")
     pki.ensure(STATE / "pki", settings)
     for name, text in files.files(settings, pause_image).items():
@@ -194,7 +195,7 @@ def _first_process(unshare: "subprocess.Popen[bytes]") -> int:
         if found:
             return int(found[0])
         time.sleep(0.01)
-    raise SandboxError(
+    raise CommandError(
         "The node's namespaces could not be made.", f"See {STATE / 'logs' / 'supervisor.log'}"
     )
 

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from app.access.limits import Limits
 from app.auth import passwords, tokens
 from app.auth.identity import Auth
-from app.bounds import Bounds
-from app.guard import Guard
-from app.guard_settings import GuardSettings
-from app.limits import Limits
+from app.guard.application import Guard
+from app.guard.bounds import Bounds
+from app.guard.settings import GuardSettings
 from tests.app.stub import StubBackend
 
 KEY = "kTq9" + "x7Rz2LmW8vYp4NcB" * 3

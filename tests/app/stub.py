@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount
 
-from app.routes import PUBLIC, TABLE
+from app.access.routes import PUBLIC, TABLE
 from app.usage import current
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"\xd0\xb4\xd0\xb0"}}]}\n\n'

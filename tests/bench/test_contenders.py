@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app import roles
-from app.settings import from_environment
+from app.access import roles
+from app.engine.settings import from_environment
 from bench import contenders
 from bench.app import EACH, arguments, requests_each
 from bench.processes import cpu_seconds, server

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ci import preview, tools, up
-from sandbox.toolchain import TOOLS
+from toolchain import TOOLS
 
 ROOT = Path(__file__).parents[2]
 GITHUB_FILE, GITLAB_FILE = ROOT / ".github/workflows/preview.yml", ROOT / ".gitlab-ci.yml"

@@ -8,24 +8,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
-PROVIDERS = ("crds", "downloads", "generated", "rollout", "serve", "worker_groups")
 # Part -> the parts of infra/ that it may import.
 MAY = {
     "settings": {"settings"},
+    "facts": {"facts", "settings"},
     "specs": {"settings", "specs"},
-    "rules": {"settings", "rules"},
-    "docs": {"settings"},
+    "rules": {"facts", "settings", "rules"},
     "configuration": {"settings"},
-    "dynamic": {"dynamic"},
-    "kube": {"kube"},
-    **{name: {name, "kube", "dynamic"} for name in PROVIDERS},
-    # Their list of names is the stack's; the provider asks the rule when it has something to ask.
-    "worker_groups": {"worker_groups", "settings", "rules"},
-    "components": {"components", "settings", "specs", "configuration", *PROVIDERS},
+    "providers": {"providers", "settings"},
+    "components": {"components", "settings", "specs", "configuration", "providers"},
     "outputs": {"settings", "specs"},
-    "stack": {"components", "configuration", "outputs", "worker_groups"},
+    "stack": {"components", "configuration", "outputs", "providers"},
 }
-PURE = ("settings", "specs", "rules", "docs", "kube")
+PURE = ("settings", "specs", "rules", "facts")
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import debian
 from sandbox.debian import Package
-from sandbox.errors import SandboxError, UserError
+from toolchain.errors import CommandError, UserError
 
 
 def program(folder: Path, name: str, text: str = "exit 0") -> None:
@@ -46,7 +46,7 @@ def test_install_calls_apt_and_the_log_keeps_what_it_said(path: Path, tmp_path: 
 
 def test_a_failed_install_names_command_and_log(path: Path, tmp_path: Path) -> None:
     program(path, "apt-get", "exit 100")
-    with pytest.raises(SandboxError, match=r"apt-get --quiet update.*exit code 100") as failed:
+    with pytest.raises(CommandError, match=r"apt-get --quiet update.*exit code 100") as failed:
         debian.install([Package("a", "x")], tmp_path / "log", lambda _: None)
     assert str(tmp_path / "log") in failed.value.hint
 

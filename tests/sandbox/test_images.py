@@ -101,7 +101,10 @@ def test_storage_classes_have_one_default_and_the_provisioners_name() -> None:
         "standard": "true",
         "cephfs": "false",
     }
-    source = Path(manifests.__file__).parents[1] / "tools/kubernetes/hostpath-provisioner/main.go"
+    source = (
+        Path(manifests.__file__).parents[2]
+        / "toolchain/sources/kubernetes/hostpath-provisioner/main.go"
+    )
     assert f'const Name = "{manifests.PROVISIONER}"' in source.read_text()
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox import cli, operations, preflight
-from sandbox.errors import UserError
 from sandbox.preflight import Machine
+from toolchain.errors import UserError
 
 GOOD = Machine("Linux", "x86_64", 0, 16 * 1024**3, 100 * 1024**3, "/var/cache")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.errors import UserError
 from sandbox.settings import Settings, from_environment
+from toolchain.errors import UserError
 
 
 def test_defaults_when_nothing_is_set() -> None:

@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sandbox.errors import SandboxError
 from sandbox.images import build, registry
+from toolchain.errors import CommandError
 
 FOLDER = Path(__file__).parent
 SUITE = "bookworm"
@@ -60,7 +60,7 @@ def ensure(image: str, buildctl: Path, log: Path) -> bool:
         with log.open("ab") as stream:
             done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
         if done.returncode:
-            raise SandboxError(
+            raise CommandError(
                 f"The base image's Debian could not be made: `{' '.join(command[:3])} ...` ended "
                 f"with exit code {done.returncode}.",
                 f"Log: {log}",

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from infra import docs, rules
-from infra.settings import StackSettings, schema
+from infra import rules
+from infra.settings import StackSettings, reference, schema
 from infra.settings.parse import parse
 from infra.settings.secret_keys import SECRET_KEYS
 from tests.infra.rules.stack import values
@@ -34,7 +34,7 @@ def test_a_stack_breaks_no_rule(name: str) -> None:
 
 @pytest.mark.parametrize("name", STACKS)
 def test_editors_accept_a_stack(name: str) -> None:
-    jsonschema.validate(whole(name), docs.editor_schema())
+    jsonschema.validate(whole(name), reference.editor_schema())
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
     def config(**changes: Any) -> dict[str, Any]:
         return {"config": {f"rayline:{k}": v for k, v in values(**changes).items()}}
 
-    jsonschema.validate(config(), docs.editor_schema())
+    jsonschema.validate(config(), reference.editor_schema())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(config(**change), docs.editor_schema())
+        jsonschema.validate(config(**change), reference.editor_schema())
 
 
 def test_encrypted_secrets_are_accepted_by_editors() -> None:
@@ -62,23 +62,25 @@ def test_encrypted_secrets_are_accepted_by_editors() -> None:
     config = {f"rayline:{k}": v for k, v in values().items()}
     for key in SECRET_KEYS.values():
         config[f"rayline:{key.name}"] = {"alice": secure} if key.by_user else secure
-    jsonschema.validate({"config": config}, docs.editor_schema())
+    jsonschema.validate({"config": config}, reference.editor_schema())
 
 
-@pytest.mark.parametrize("path", docs.contents(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", reference.contents(), ids=lambda path: path.name)
 def test_the_reference_is_not_stale(path: Path) -> None:
-    assert path.read_text() == docs.contents()[path], "type: python -m infra.docs"
+    assert path.read_text() == reference.contents()[path], (
+        "type: python -m infra.settings.reference"
+    )
 
 
 def test_a_stale_reference_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(docs, "REFERENCE", tmp_path / "configuration.md")
-    monkeypatch.setattr(docs, "SCHEMA", tmp_path / "configuration.schema.json")
-    assert docs.main(["--check"]) == 1
-    assert "python -m infra.docs" in capsys.readouterr().err
-    assert docs.main([]) == 0
-    assert docs.main(["--check"]) == 0
+    monkeypatch.setattr(reference, "REFERENCE", tmp_path / "configuration.md")
+    monkeypatch.setattr(reference, "SCHEMA", tmp_path / "configuration.schema.json")
+    assert reference.main(["--check"]) == 1
+    assert "python -m infra.settings.reference" in capsys.readouterr().err
+    assert reference.main([]) == 0
+    assert reference.main(["--check"]) == 0
     json.loads((tmp_path / "configuration.schema.json").read_text())
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.downloads.provider import IDENTITY
+from infra.providers.download.provider import IDENTITY
 from tests.infra.program.harness import Declared, Program, run
 
 OTHER_DIGEST = "sha256:" + "3" * 64

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import settings as service
+from app.engine import settings as service
 from infra.rules import environment
 from infra.specs import serve_config
 from tests.infra.rules.stack import errors, settings

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import rules
-from infra.rules import Facts, hub_cache, memory
-from infra.rules.model_facts import ModelFacts, from_config
+from infra.facts import hub_cache
+from infra.facts.model_facts import ModelFacts, from_config
+from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
 from tests.infra.rules.stack import REVISION, errors, settings, warnings
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.routes import TABLE
+from app.access.routes import TABLE
 from infra.rules import names, routes
 from infra.settings.problems import ConfigurationError
 from infra.specs import names as object_names

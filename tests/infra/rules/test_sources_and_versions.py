@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from app import settings as service
+from app.engine import settings as service
 from infra import rules
+from infra.facts.model_facts import ModelFacts
 from infra.rules import Facts, sources
-from infra.rules.model_facts import ModelFacts
-from sandbox.toolchain import catalogue
 from tests.infra.rules.stack import REVISION, errors, settings, warnings
+from toolchain import catalogue
 
 AWQ = Facts(models={("owner/one", REVISION): ModelFacts(quantization="awq")})
 NOT_AWQ = Facts(models={("owner/awq-notes", REVISION): ModelFacts(quantization="gptq")})

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.auth import config as app_auth
 from app.auth import passwords, source
-from app.placement import deployment_placement
-from app.settings import from_environment
+from app.engine.placement import deployment_placement
+from app.engine.settings import from_environment
 from infra.settings import StackSettings
 from infra.specs import names, pods, serve_config
 from infra.specs.auth_config import alias, auth_config

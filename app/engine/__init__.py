@@ -1,0 +1,1 @@
+"""vLLM in this process: arguments, start, cancellation, and what ends it."""

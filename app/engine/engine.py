@@ -1,0 +1,188 @@
+"""The vLLM engine of one replica and vLLM's own OpenAI application around it."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+from typing import Any
+
+from app.engine.arguments import parse
+from app.engine.cancellation import AbortsWithClient, counted
+from app.engine.settings import EngineSettings
+from app.engine.startup_error import Output
+from app.engine.watchdog import kill_children, until_stuck
+
+logger = logging.getLogger("rayline.engine")
+
+WARM_UP_SECONDS = 600.0  # the first step may compile
+
+
+class EngineDeadError(RuntimeError):
+    """The engine's process ended; nothing but a new replica helps."""
+
+
+class EngineStartError(RuntimeError):
+    """The engine's processes ended while they started; the message is the first one's error."""
+
+
+class Engine:
+    """One engine from start to end; the guard's backend.
+
+    `app` is vLLM's application and None until the engine is up. Any endpoint, parameter and byte of
+    an answer is vLLM's: this class only starts, counts, watches and ends.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.app: Any = None
+        self._settings = settings
+        self._client: Any = None
+        self._processes: dict[str, int] = {}
+        self._warm = False
+        self._stuck = ""
+        self._watchdog: asyncio.Task[None] | None = None
+        self._resources = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Loads the model, builds the application and generates a first token.
+
+        Takes as long as the weights do. Raises `ConfigurationError` for arguments that vLLM does
+        not take, `EngineStartError` with the cause where the engine's own process found it, and
+        whatever else vLLM raises where the model does not load.
+        """
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+        from vllm.entrypoints.launchers.api_server.entry import (
+            build_async_engine_client_from_engine_args,
+        )
+        from vllm.entrypoints.launchers.app import build_app
+
+        arguments = parse(self._settings.arguments)
+        started, output = time.monotonic(), Output()
+        try:
+            client = await self._resources.enter_async_context(
+                build_async_engine_client_from_engine_args(AsyncEngineArgs.from_cli_args(arguments))
+            )
+        except RuntimeError as error:
+            cause = output.first_error()
+            if not cause:
+                raise
+            raise EngineStartError(cause) from error
+        self._client = client
+        client.generate = counted(client.generate)
+        client.encode = counted(client.encode)
+        self._processes = process_ids(client)
+        tasks = await client.get_supported_tasks()
+        application = build_app(arguments, tasks, client.model_config)
+        await init_app_state(client, application.state, arguments, tasks)
+        # vLLM's handler of engine errors stops `vllm serve`'s own server by this attribute, which
+        # a replica does not have: without a stand-in the request ends in an AttributeError.
+        application.state.server = SimpleNamespace(should_exit=False)
+        await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
+        self._warm = True
+        self.app = AbortsWithClient(application, client.abort)
+        if self._settings.stall_seconds:
+            self._watchdog = asyncio.create_task(self._end_when_stuck())
+        logger.info(
+            "Engine up after %.1f s: %s as %s.",
+            time.monotonic() - started,
+            self._settings.arguments["model"],
+            self._settings.arguments["served_model_name"],
+        )
+
+    def alive(self) -> bool:
+        """False once the engine's process ended; a flag, never a question to a busy engine."""
+        return self._client is not None and not self._client.errored
+
+    def ready(self) -> bool:
+        """True once the first token was generated and while the engine lives."""
+        return self._warm and self.alive()
+
+    @property
+    def model_length(self) -> int | None:
+        """The context in tokens as vLLM settled it; None until the engine is up."""
+        return int(self._client.model_config.max_model_len) if self._client else None
+
+    def cause_of_death(self) -> str:
+        """One line: which process ended and how, as far as the operating system tells."""
+        if self._stuck:
+            return self._stuck
+        manager = getattr(self._client.engine_core.resources, "engine_manager", None)
+        ended = manager.finished_procs() if manager is not None else {}
+        return describe_end(ended, self._processes)
+
+    async def died(self) -> str:
+        """Returns the cause once the engine is dead."""
+        while self.alive():
+            await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)  # the flag can be a moment ahead of the process's exit status
+        return self.cause_of_death()
+
+    async def close(self) -> None:
+        """Ends the engine's processes; requests that still run are cut."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        await self._resources.aclose()
+
+    async def _end_when_stuck(self) -> None:
+        """Makes a dead engine of one that hangs: from there on both are the same to everyone."""
+        await until_stuck(self._client.is_paused, self._settings.stall_seconds)
+        self._stuck = f"it did not answer for {self._settings.stall_seconds:g} s and was ended"
+        kill_children()
+
+    async def _warm_up(self, tasks: tuple[str, ...]) -> None:
+        """The first token, or the first vector of an embedding model, before anyone waits for it.
+
+        Models that take only audio or images have no such simple first request; for them the
+        engine's own profiling run has to do.
+        """
+        if "generate" in tasks:
+            from vllm import SamplingParams
+
+            outputs = self._client.generate(
+                {"prompt_token_ids": [1, 2]}, SamplingParams(max_tokens=1), "warm-up"
+            )
+        elif pooling := [task for task in ("embed", "classify", "score") if task in tasks]:
+            from vllm import PoolingParams
+
+            outputs = self._client.encode(
+                {"prompt_token_ids": [1, 2]}, PoolingParams(task=pooling[0]), "warm-up"
+            )
+        else:
+            logger.warning("No warm-up for a model with the tasks %s only.", ", ".join(tasks))
+            return
+        async for _ in outputs:
+            pass
+
+
+def process_ids(client: Any) -> dict[str, int]:
+    """Name -> pid of the engine's processes, for the line that reports their end."""
+    manager = getattr(client.engine_core.resources, "engine_manager", None)
+    processes = getattr(manager, "processes", ())
+    return {process.name: process.pid for process in processes}
+
+
+def describe_end(ended: Mapping[str, int], pids: Mapping[str, int]) -> str:
+    """`EngineCore (pid 12) was ended by SIGKILL` from exit codes as multiprocessing has them."""
+    if not ended:
+        return "the engine stopped working, its process did not end by itself"
+    parts = []
+    for name, code in ended.items():
+        label = f"{name} (pid {pids.get(name, 'unknown')})"
+        if code < 0:
+            number = -code
+            known = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+            hint = ", often for want of memory" if number == signal.SIGKILL else ""
+            parts.append(f"{label} was ended by {known}{hint}")
+        else:
+            parts.append(f"{label} ended with status {code}, its own report is above")
+    return "; ".join(parts)
+
+
+def leave(status: int) -> None:
+    """Ends this process at once, without waiting for clients of a dead engine."""
+    logging.shutdown()
+    os._exit(status)

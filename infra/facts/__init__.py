@@ -1,0 +1,1 @@
+"""What the rules know beyond the configuration, gathered from this machine."""

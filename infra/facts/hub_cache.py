@@ -1,0 +1,65 @@
+"""A model's files in the local Hugging Face cache, read without huggingface_hub or the network.
+
+Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.facts.model_facts import ModelFacts, from_config
+from infra.settings.models import Model
+
+_INDEX = "model.safetensors.index.json"
+_ALTERNATIVES = ("consolidated",)
+"""Mistral's second copy of the same weights; vLLM loads one of the two."""
+
+
+def folder(environ: Mapping[str, str]) -> Path:
+    """The cache, as huggingface_hub finds it: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, ~/.cache."""
+    if environ.get("HF_HUB_CACHE"):
+        return Path(environ["HF_HUB_CACHE"]).expanduser()
+    if environ.get("HF_HOME"):
+        return Path(environ["HF_HOME"]).expanduser() / "hub"
+    cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "huggingface" / "hub"
+
+
+def read(cache: Path, model: Model) -> ModelFacts:
+    """What the cache says about the model at its revision; empty facts where it says nothing.
+
+    A damaged or partial copy is no error: the model is downloaded into the cluster, not from here.
+    """
+    if model.from_folder or model.revision is None:
+        return ModelFacts()
+    repository = "models--" + model.source.replace("/", "--")
+    snapshot = cache / repository / "snapshots" / model.revision
+    size = _weight_bytes(snapshot)
+    config = _json(snapshot / "config.json")
+    return from_config(config, size) if config else ModelFacts(weight_bytes=size)
+
+
+def _weight_bytes(snapshot: Path) -> int | None:
+    """The index's total, which counts each tensor once; else the sizes of the files."""
+    metadata = (_json(snapshot / _INDEX) or {}).get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, Mapping) else None
+    if isinstance(total, int | float) and not isinstance(total, bool) and total > 0:
+        return int(total)
+    try:
+        files = [
+            path.stat().st_size
+            for path in snapshot.glob("*.safetensors")
+            if not path.name.startswith(_ALTERNATIVES)
+        ]
+    except OSError:
+        return None
+    return sum(files) or None
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

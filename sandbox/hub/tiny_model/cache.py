@@ -1,0 +1,45 @@
+"""Where a made model lies: one folder per content of its sources, so that it is made once."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SOURCES = ("page.md", "chat_template.jinja", "train.py")
+
+
+def fingerprint() -> str:
+    """16 hex digits over everything that the weights depend on, besides the library versions."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        data = (HERE / name).read_bytes()
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:16]
+
+
+def ensure(cache: Path) -> Path:
+    """The model's folder under `cache`, made first (about 30 s on two cores) if it is not there.
+
+    Made beside its place and renamed, so that a folder that exists is always whole, also when two
+    test runs start at once or one is interrupted.
+    """
+    folder = cache / f"tiny-llama-{fingerprint()}"
+    if folder.is_dir():
+        return folder
+    from sandbox.hub.tiny_model.train import make
+
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix="tiny-llama-unfinished-", dir=cache))
+    try:
+        make(unfinished)
+        unfinished.chmod(0o755)
+        try:
+            os.rename(unfinished, folder)
+        except OSError:
+            if not folder.is_dir():  # another run was not faster: the rename itself failed
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder

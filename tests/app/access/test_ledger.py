@@ -1,0 +1,160 @@
+"""Counts shared over replicas: by a ledger that may be slow, or gone."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.access.ledger import Exchange, Ledger, Sharing
+from app.access.limits import Limits, News
+from app.access.roles import Role
+from app.auth.identity import Identity
+from app.auth.lockout import FAILURES, Lockout
+from app.errors import RefusedError
+from tests.app.conftest import Clock, Service, chat, run
+
+PATH = "/v1/chat/completions"
+
+
+def identity(**role: Any) -> Identity:
+    return Identity("user:bob", Role("user", **role))
+
+
+class Replica:
+    """Limits and lockout of one replica, talking to a ledger that can be taken away."""
+
+    def __init__(self, name: str, clock: Clock, ledger: Ledger) -> None:
+        self.limits = Limits(clock, 100)
+        self.lockout = Lockout(clock)
+        self.ledger: Ledger | None = ledger
+        self.connects = 0
+        self.sharing = Sharing(name, self.limits, self.lockout, self._connect)
+
+    async def _connect(self) -> Exchange:
+        self.connects += 1
+
+        async def exchange(name: str, news: News) -> News:
+            if self.ledger is None:
+                raise ConnectionError("the actor died")
+            return self.ledger.exchange(name, news)
+
+        return exchange
+
+
+def pair() -> tuple[Clock, Replica, Replica]:
+    clock = Clock()
+    ledger = Ledger(clock)
+    return clock, Replica("a", clock, ledger), Replica("b", clock, ledger)
+
+
+async def meet(*replicas: Replica) -> None:
+    for _ in range(2):
+        for replica in replicas:
+            await replica.sharing.once()
+
+
+def test_replicas_share_requests_tokens_and_running() -> None:
+    _, one, two = pair()
+    who = identity(requests_per_minute=4, tokens_per_minute=100, concurrent=2)
+
+    async def story() -> None:
+        await meet(one, two)
+        for tokens in (30, 30, 30):
+            one.limits.release(who, one.limits.admit(who), tokens)
+        await meet(one, two)
+        kept = two.limits.admit(who)
+        with pytest.raises(RefusedError, match="requests per minute"):
+            two.limits.admit(who)
+        await meet(one, two)
+        with pytest.raises(RefusedError, match="requests per minute"):
+            one.limits.admit(who)
+        two.limits.release(who, kept, 30)
+        await meet(one, two)
+        with pytest.raises(RefusedError, match="tokens per minute"):
+            one.limits.admit(who)
+
+    run(story())
+
+
+def test_replicas_share_what_runs_at_once() -> None:
+    clock, one, two = pair()
+    who = identity(concurrent=2)
+
+    async def story() -> None:
+        for _ in range(2):
+            one.limits.admit(who)
+        await meet(one, two)
+        with pytest.raises(RefusedError, match="2 requests running"):
+            two.limits.admit(who)
+        # A replica that fell silent runs nothing any more.
+        clock.now += 60
+        await two.sharing.once()
+        two.limits.admit(who)
+
+    run(story())
+
+
+def test_replicas_share_failed_logins() -> None:
+    _, one, two = pair()
+
+    async def story() -> None:
+        await meet(one, two)
+        for _ in range(FAILURES):
+            one.lockout.begin("pair")
+            one.lockout.end("pair", False)
+        await meet(one, two)
+        with pytest.raises(RefusedError, match="locked"):
+            two.lockout.begin("pair")
+
+    run(story())
+
+
+def test_without_the_ledger_each_replica_counts_alone(caplog: pytest.LogCaptureFixture) -> None:
+    _, one, two = pair()
+    who = identity(concurrent=1, requests_per_minute=10)
+
+    async def story() -> None:
+        one.limits.admit(who)
+        await meet(one, two)
+        with pytest.raises(RefusedError):
+            two.limits.admit(who)
+        ledger, one.ledger, two.ledger = one.ledger, None, None
+        for _ in range(3):
+            await meet(one, two)
+        two.limits.admit(who)
+        one.ledger = two.ledger = ledger
+        await meet(one, two)
+        assert one.connects > 1
+
+    with caplog.at_level(logging.WARNING):
+        run(story())
+    assert caplog.text.count("counted by this replica alone") == 2  # once a replica
+
+
+def test_a_ledger_that_hangs_delays_nobody(make: Callable[..., Service]) -> None:
+    async def never() -> Exchange:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    service = make()
+    sharing = Sharing("x", service.limits, Lockout(service.clock), never)
+
+    async def story() -> None:
+        sharing.start()
+        async with service.client() as client:
+            answer = await client.post(PATH, json=chat(), headers=service.bearer("bob"))
+        assert answer.status_code == 200
+        sharing.stop()
+
+    run(story())
+
+
+def test_a_ledger_forgets_replicas_that_left() -> None:
+    clock = Clock()
+    ledger = Ledger(clock)
+    for number in range(50):
+        ledger.exchange(f"replica {number}", News(spent={"user:bob": (1, 1)}))
+        clock.now += 5
+    assert len(ledger._outbox) <= 4

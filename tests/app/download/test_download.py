@@ -1,0 +1,256 @@
+"""Downloads against a hub on 127.0.0.1 that behaves well or badly."""
+
+import fcntl
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from app.download import transfer
+from app.download.errors import DownloadError, MistakeError, WrongContentError
+from app.download.hub import Hub, RemoteFile
+from app.download.progress import Progress
+from app.download.run import download
+from app.download.store import Store
+from sandbox.hub.repositories import COMMIT, SECOND_COMMIT, Behaviour
+from tests.app.download import weights
+from tests.app.download.weights import SOURCE, partial_of, same
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return weights.make(tmp_path / "model")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "hub"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    pauses: list[float] = []
+    monkeypatch.setattr(transfer.fetch, "__defaults__", (pauses.append,))
+    return pauses
+
+
+def fetch_model(
+    url: str,
+    cache: Path,
+    lines: list[str] | None = None,
+    *,
+    revision: str = COMMIT,
+    token: str | None = None,
+    verify: bool = False,
+) -> Path:
+    progress = Progress((lines if lines is not None else []).append)
+    return download(Hub(url, SOURCE, revision, token), cache, progress, verify=verify)
+
+
+def blob_of(snapshot: Path, name: str = "model.safetensors") -> Path:
+    return (snapshot / name).resolve()
+
+
+def test_the_library_opens_offline_what_was_downloaded(model: Path, cache: Path) -> None:
+    from huggingface_hub import snapshot_download
+
+    with weights.hub(model) as hub:
+        folder = fetch_model(hub.url, cache)
+    found = snapshot_download(SOURCE, revision=COMMIT, cache_dir=cache, local_files_only=True)
+    assert Path(found) == folder
+
+
+def test_a_second_run_asks_nobody_and_reads_nothing(model: Path, cache: Path) -> None:
+    lines: list[str] = []
+    with weights.hub(model) as hub:
+        fetch_model(hub.url, cache)
+        hub.requests.clear()
+        fetch_model(hub.url, cache, lines)
+        assert hub.requests == []
+    assert lines == ["already here and verified; sizes and times are unchanged"]
+
+
+def test_a_changed_file_is_noticed_and_comes_again(model: Path, cache: Path) -> None:
+    lines: list[str] = []
+    with weights.hub(model) as hub:
+        folder = fetch_model(hub.url, cache)
+        with blob_of(folder).open("r+b") as stream:
+            stream.seek(1000)
+            stream.write(b"XXXX")
+        fetch_model(hub.url, cache, lines)
+    assert same(folder, model)
+    assert any("not what the hub has" in line for line in lines)
+
+
+def test_what_another_program_downloaded_is_read_once_and_then_known(
+    model: Path, cache: Path
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    first: list[str] = []
+    second: list[str] = []
+    with weights.hub(model) as hub:
+        snapshot_download(SOURCE, cache_dir=cache, endpoint=hub.url, token=False)
+        hub.requests.clear()
+        fetch_model(hub.url, cache, first)
+        assert [r for r in hub.requests if "resolve" in r] == []
+        fetch_model(hub.url, cache, second)
+    assert "0 bytes to download" in first[0]
+    assert second == ["already here and verified; sizes and times are unchanged"]
+
+
+def test_verify_finds_what_size_and_time_do_not_show(model: Path, cache: Path) -> None:
+    with weights.hub(model) as hub:
+        folder = fetch_model(hub.url, cache)
+        blob = blob_of(folder)
+        before = blob.stat()
+        blob.write_bytes(blob.read_bytes()[:-1] + b"?")
+        os.utime(blob, ns=(before.st_atime_ns, before.st_mtime_ns))
+        fetch_model(hub.url, cache)
+        assert not same(folder, model)
+        fetch_model(hub.url, cache, verify=True)
+    assert same(folder, model)
+
+
+def test_another_commit_with_the_same_files_downloads_none_of_them(
+    model: Path, cache: Path
+) -> None:
+    with weights.hub(model, Behaviour(commits=(COMMIT, SECOND_COMMIT))) as hub:
+        fetch_model(hub.url, cache)
+        hub.requests.clear()
+        second = fetch_model(hub.url, cache, revision=SECOND_COMMIT)
+        assert [r for r in hub.requests if "resolve" in r] == []
+    assert second.name == SECOND_COMMIT
+    assert same(second, model)
+
+
+def test_a_cut_connection_is_continued_not_repeated(
+    model: Path, cache: Path, no_pauses: list[float]
+) -> None:
+    with weights.hub(model, Behaviour(cut=100_000)) as hub:
+        folder = fetch_model(hub.url, cache)
+        asked = [r.split("bytes=")[1] for r in hub.requests if "/-/stored/" in r]
+    assert same(folder, model)
+    size = (model / "model.safetensors").stat().st_size
+    assert asked == [f"{first}-{size - 1}" for first in range(0, size, 100_000)]
+    assert no_pauses == [1.0] * (len(asked) - 1)
+
+
+def test_large_files_come_in_several_requests(
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]
+) -> None:
+    monkeypatch.setattr(transfer, "SLICE", 128 * 1024)
+    with weights.hub(model) as hub:
+        folder = fetch_model(hub.url, cache)
+        assert len([r for r in hub.requests if "/-/stored/" in r]) == 3
+    assert same(folder, model)
+    assert no_pauses == []
+
+
+def test_a_server_without_ranges_begins_again(model: Path, cache: Path) -> None:
+    with weights.hub(model, Behaviour(ranges=False)) as hub:
+        content = (model / "model.safetensors").read_bytes()
+        partial_of(model, cache).write_bytes(content[:150_000])
+        folder = fetch_model(hub.url, cache)
+        assert len([r for r in hub.requests if "/-/stored/" in r]) == 1
+    assert same(folder, model)
+
+
+def test_a_partial_file_with_wrong_bytes_is_dropped_and_the_whole_comes(
+    model: Path, cache: Path
+) -> None:
+    lines: list[str] = []
+    with weights.hub(model) as hub:
+        partial_of(model, cache).write_bytes(b"x" * 5000)
+        folder = fetch_model(hub.url, cache, lines)
+    assert same(folder, model)
+    assert any("going on after 4.9 KiB" in line for line in lines)
+    assert any("another hash" in line for line in lines)
+
+
+def test_one_wrong_download_is_repeated(model: Path, cache: Path) -> None:
+    with weights.hub(model, Behaviour(corrupt=1)) as hub:
+        assert same(fetch_model(hub.url, cache), model)
+
+
+def test_bytes_that_stay_wrong_are_named_and_not_kept(model: Path, cache: Path) -> None:
+    with (
+        weights.hub(model, Behaviour(corrupt=-1)) as hub,
+        pytest.raises(WrongContentError, match=r"model\.safetensors .* another hash .*endpoint"),
+    ):
+        fetch_model(hub.url, cache)
+    partial = partial_of(model, cache)
+    assert not partial.exists()
+    assert not partial.with_suffix("").exists()
+    assert not Store(cache, SOURCE, COMMIT).is_complete()
+
+
+def test_a_busy_hub_is_asked_again_later(model: Path, cache: Path, no_pauses: list[float]) -> None:
+    with weights.hub(model, Behaviour(busy=3)) as hub:
+        assert same(fetch_model(hub.url, cache), model)
+    assert no_pauses == [2.0, 4.0, 8.0]
+
+
+def test_a_hub_that_stays_busy_is_left_to_the_next_run(model: Path, cache: Path) -> None:
+    with (
+        weights.hub(model, Behaviour(busy=-1)) as hub,
+        pytest.raises(DownloadError, match=r"503.*next run") as error,
+    ):
+        fetch_model(hub.url, cache)
+    assert error.value.exit_code == 1
+
+
+def test_a_hub_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
+    hub = Hub("http://127.0.0.1:9", SOURCE, COMMIT)
+    with (
+        pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: ConnectError") as error,
+        hub.range(RemoteFile("a", 1, "0" * 40), 0, 0),
+    ):
+        pass
+    assert error.value.exit_code == 1
+
+
+def test_too_little_room_is_said_before_the_first_byte(
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**6, 10**6 - 1000, 1000))
+    with weights.hub(model) as hub:
+        with pytest.raises(MistakeError, match=r"1000 bytes free.*rayline:storage\.size"):
+            fetch_model(hub.url, cache)
+        assert [r for r in hub.requests if "resolve" in r] == []
+        # What is there already needs no room.
+        partial_of(model, cache).write_bytes((model / "model.safetensors").read_bytes())
+        assert same(fetch_model(hub.url, cache), model)
+
+
+def test_a_file_system_without_locks_stops_nobody(
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with weights.hub(model) as hub:
+        assert same(fetch_model(hub.url, cache), model)
+
+
+def test_partial_files_that_nobody_continued_are_removed(model: Path, cache: Path) -> None:
+    folder = partial_of(model, cache).parent
+    old, young = folder / "aa.incomplete", folder / "bb.incomplete"
+    for path in (old, young):
+        path.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    with weights.hub(model) as hub:
+        fetch_model(hub.url, cache)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_path_that_leaves_the_repository_is_refused(cache: Path) -> None:
+    store = Store(cache, SOURCE, COMMIT)
+    for path in ("../../../escape.json", "/etc/escape.json"):
+        with pytest.raises(MistakeError, match="no path below"):
+            store.link(RemoteFile(path, 1, "0" * 40))

@@ -1,0 +1,139 @@
+"""The command of the download Job, as a process: what it prints, how it ends, how it is killed."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.hub.repositories import COMMIT, SECOND_COMMIT, TOKEN, Behaviour
+from tests.app.download import weights
+from tests.app.download.weights import SOURCE, partial_of, same
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return weights.make(tmp_path / "model")
+
+
+def test_a_model_lies_where_the_engine_looks_and_only_what_it_needs(
+    model: Path, tmp_path: Path
+) -> None:
+    with weights.hub(model) as hub:
+        done = weights.run(hub.url, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("ready: llama, 1 weight file of 293.0 KiB")
+    folder = tmp_path / "home" / "hub" / "models--rayline--x" / "snapshots" / COMMIT
+    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert found == ["config.json", "empty.txt", "model.safetensors", "tokenizer.json"]
+    assert same(folder, model)
+    name = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    assert os.readlink(folder / "model.safetensors") == f"../../blobs/{name}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_download_is_continued_by_the_next(
+    model: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    home = tmp_path / "home"
+    partial = partial_of(model, home / "hub")
+    with weights.hub(model, Behaviour(rate=200_000)) as hub:
+        job = subprocess.Popen(
+            weights.command("--source", SOURCE, "--revision", COMMIT),
+            cwd=weights.ROOT,
+            env=weights.environment(hub.url, home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for(lambda: partial.exists() and partial.stat().st_size > 60_000)
+        job.send_signal(number)
+        _, said = job.communicate(timeout=10)
+        arrived = partial.stat().st_size
+        if number == signal.SIGTERM:
+            assert job.returncode == 1
+            assert said.startswith("error: stopped; what has arrived is kept")
+        hub.requests.clear()
+        done = weights.run(hub.url, home)
+        asked = [r for r in hub.requests if "/-/stored/" in r]
+    assert done.returncode == 0, done.stderr
+    assert len(asked) == 1
+    assert f"bytes={arrived}-" in asked[0]
+    assert "going on after" in done.stdout
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_two_jobs_at_once_download_once(model: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with weights.hub(model, Behaviour(rate=200_000)) as hub:
+        jobs = [
+            subprocess.Popen(
+                weights.command("--source", SOURCE, "--revision", COMMIT),
+                cwd=weights.ROOT,
+                env=weights.environment(hub.url, home),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        said = [job.communicate(timeout=40)[0] for job in jobs]
+        assert [job.returncode for job in jobs] == [0, 0], said
+        assert len([r for r in hub.requests if "/-/stored/" in r]) == 1
+    assert sum("another download of this model is running" in text for text in said) == 1
+
+
+MISTAKES = [
+    (Behaviour(), {"source": "rayline/y"}, "has no model rayline/y"),
+    (Behaviour(), {"revision": SECOND_COMMIT}, f"has no commit {SECOND_COMMIT}"),
+    (Behaviour(), {"revision": "main"}, "not a commit of 40"),
+    (Behaviour(), {"source": "nobody"}, "not owner/name"),
+    (Behaviour(access="private"), {}, "--secret rayline:hubToken"),
+    (Behaviour(access="gated"), {}, "accept its terms at http"),
+    (Behaviour(without=".safetensors"), {}, "vLLM"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "given", "said"), MISTAKES, ids=lambda v: str(v)[:24])
+def test_a_mistake_says_what_to_change(
+    model: Path, tmp_path: Path, behaviour: Behaviour, given: dict[str, str], said: str
+) -> None:
+    (model / "pytorch_model.bin").unlink()
+    with weights.hub(model, behaviour) as hub:
+        done = weights.run(hub.url, tmp_path / "home", **given)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("access", ["private", "gated"])
+def test_the_token_of_a_file_opens_the_model_and_is_not_told(
+    model: Path, tmp_path: Path, access: str
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(f"{TOKEN}\n")
+    with weights.hub(model, Behaviour(access=access)) as hub:
+        done = weights.run(hub.url, tmp_path / "home", "--token-file", str(token))
+        assert done.returncode == 0, done.stderr
+        token.write_text("hf_another")
+        refused = weights.run(hub.url, tmp_path / "other", "--token-file", str(token))
+    assert refused.returncode == 2
+    assert "token is not valid" in refused.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    assert "hf_another" not in refused.stdout + refused.stderr
+
+
+def test_an_absent_token_file_is_no_token(model: Path, tmp_path: Path) -> None:
+    with weights.hub(model) as hub:
+        done = weights.run(hub.url, tmp_path / "home", "--token-file", str(tmp_path / "none"))
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,124 @@
+"""The environment of the engine: what it becomes, and what is refused in which words."""
+
+import json
+
+import pytest
+
+from app.engine.settings import (
+    RESERVED_REQUESTS,
+    ConfigurationError,
+    Device,
+    EngineSettings,
+    from_environment,
+)
+
+# Word for word what the how-to sets, its optional variables included.
+HOW_TO = {
+    "MODEL_ID": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
+    "MODEL_NAME": "Dolphin3.0",
+    "TENSOR_PARALLELISM": "1",
+    "PIPELINE_PARALLELISM": "2",
+    "HF_HOME": "/data/model-cache",
+    "DTYPE": "float16",
+    "GPU_MEMORY_UTIL": "0.97",
+    "MAX_MODEL_LEN": "32768",
+    "MAX_NUM_SEQS": "128",
+    "CPU_OFFLOAD_GB": "12.0",
+    "ENABLE_CHUNKED_PREFILL": "True",
+    "ENABLE_ENFORCE_EAGER": "True",
+}
+
+
+def settings(device: Device = "cuda", **environ: str) -> EngineSettings:
+    return from_environment({"MODEL_ID": "m", **environ}, device)
+
+
+def test_the_how_tos_environment_in_vllms_names() -> None:
+    found = from_environment(HOW_TO, "cuda")
+    assert found.arguments == {
+        "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
+        "served_model_name": "Dolphin3.0",
+        "tensor_parallel_size": 1,
+        "pipeline_parallel_size": 2,
+        "dtype": "float16",
+        "gpu_memory_utilization": 0.97,
+        "max_model_len": "32768",
+        "max_num_seqs": 128,
+        "cpu_offload_gb": 12.0,
+        "enable_chunked_prefill": True,
+        "enforce_eager": True,
+        "distributed_executor_backend": "ray",
+    }
+    assert found.max_requests == 256
+    assert found.max_ongoing_requests == 256 + RESERVED_REQUESTS
+
+
+def test_what_is_not_said_is_vllms_choice_but_for_what_serve_is_sized_by() -> None:
+    assert settings(MODEL_NAME="", DTYPE="").arguments == {
+        "model": "m",
+        "served_model_name": "m",
+        "max_num_seqs": 256,
+    }
+
+
+def test_engine_args_hold_any_argument_in_either_spelling() -> None:
+    given = {"--quantization": "awq_marlin", "max-num-seqs": 16, "swap_space": 2}
+    found = settings(ENGINE_ARGS=json.dumps(given))
+    assert found.arguments["quantization"] == "awq_marlin"
+    assert found.arguments["max_num_seqs"] == 16
+    assert found.max_requests == 32
+
+
+def test_how_long_a_hang_may_last() -> None:
+    assert settings().stall_seconds == 300
+    assert settings(ENGINE_STALL_SECONDS="0").stall_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "tensor", "pipeline", "backend"),
+    [
+        ("cuda", "1", "1", None),
+        ("cuda", "2", "1", "mp"),
+        ("cuda", "1", "2", "ray"),
+        ("cpu", "2", "1", "mp"),
+        ("cpu", "1", "2", "mp"),  # vLLM: "current platform cpu does not support ray"
+    ],
+)
+def test_ray_runs_the_workers_only_where_they_lie_on_nodes(
+    device: Device, tensor: str, pipeline: str, backend: str | None
+) -> None:
+    found = settings(device, TENSOR_PARALLELISM=tensor, PIPELINE_PARALLELISM=pipeline)
+    assert found.arguments.get("distributed_executor_backend") == backend
+
+
+def test_the_guards_priorities_need_the_engines_scheduler() -> None:
+    assert settings(GUARD_PRIORITY="true").arguments["scheduling_policy"] == "priority"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"MODEL_ID": ""}, "MODEL_ID is not set"),
+        ({"TENSOR_PARALLELISM": "0"}, "TENSOR_PARALLELISM is '0'; allowed is: A whole number"),
+        ({"GPU_MEMORY_UTIL": "97"}, "GPU_MEMORY_UTIL is '97'; allowed is: A number above 0"),
+        ({"ENABLE_ENFORCE_EAGER": "yes"}, "ENABLE_ENFORCE_EAGER is 'yes'; allowed is: True or"),
+        ({"CPU_OFFLOAD_GB": "nan"}, "CPU_OFFLOAD_GB is 'nan'"),
+        ({"MAX_MODEL_LEN": "long"}, "MAX_MODEL_LEN is 'long'"),
+        ({"DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS is '-1'"),
+        ({"ENGINE_STALL_SECONDS": "long"}, "ENGINE_STALL_SECONDS is 'long'"),
+        ({"ENGINE_ARGS": "{"}, "ENGINE_ARGS is not JSON"),
+        ({"ENGINE_ARGS": "[]"}, "ENGINE_ARGS is a list; give a JSON object"),
+        ({"ENGINE_ARGS": '{"api-key": "x"}'}, "may not hold api-key: users come from auth-config"),
+        ({"ENGINE_ARGS": '{"ssl_keyfile": "x"}'}, "may not hold ssl_keyfile: TLS ends"),
+        ({"ENGINE_ARGS": '{"a-b": 1, "a_b": 2}'}, "holds a_b twice"),
+        ({"ENGINE_ARGS": '{"max_num_seqs": "8"}'}, "max_num_seqs is '8'; allowed is a whole"),
+        (
+            {"DTYPE": "half", "ENGINE_ARGS": '{"dtype": "auto"}'},
+            "dtype is given twice, by DTYPE and in ENGINE_ARGS",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        from_environment({"MODEL_ID": "m", **environ}, "cuda")
+    assert words in str(raised.value)

@@ -1,0 +1,170 @@
+"""Attacks that can be aimed at any (host, port): malformed tokens and mutated requests.
+
+Nothing here knows what answers: the same lists go to the guard on a stub, to Ray Serve's ingress
+port and to a replica's own port. Requests are written byte by byte over raw sockets, since a
+client library would correct what is to be tested.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.app.auth.bad_tokens import bad_authorizations
+from tests.app.guard.mutations import HEADERS, HOSTS, METHODS, PATHS, TARGETS, VERSIONS
+
+__all__ = ["Answer", "Attack", "bad_authorizations", "fingerprint", "fire", "mutated_requests"]
+
+OPEN_BODIES = frozenset({b'{"status":"ok"}'})
+"""What GET /health and GET /ready say: the only success without a token."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One request as the bytes on the wire; `name` says what was mutated."""
+
+    name: str
+    request: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Every (status, body) that came back; none when the server only closed the connection."""
+
+    attack: Attack
+    responses: tuple[tuple[int, bytes], ...]
+
+    def bypass(self, open_bodies: Collection[bytes] = OPEN_BODIES) -> bool:
+        """Whether anything but a refusal or an open route's answer came back."""
+        return any(
+            not (status >= 400 or status == 100 or body.strip() in open_bodies)
+            and not (status == 200 and not body and b"HEAD " in self.attack.request[:8])
+            for status, body in self.responses
+        )
+
+
+def mutated_requests(
+    count: int = 2400, bearer: str = "", prefix: str = "", seed: int = 1
+) -> list[Attack]:
+    """At least `count` requests: each mutation alone on each target, then random mixtures.
+
+    `bearer` is the token of someone who may not call the targets; "" is nobody. `prefix` is the
+    application's route prefix without its last slash.
+    """
+    found = list(_single(bearer, prefix))
+    chance = random.Random(seed)
+    while len(found) < count:
+        path, host, header = chance.choice(PATHS), chance.choice(HOSTS), chance.choice(HEADERS)
+        method, target = chance.choice(TARGETS)
+        if chance.random() < 0.4:
+            method = chance.choice(METHODS)
+        version = chance.choice(VERSIONS) if chance.random() < 0.3 else VERSIONS[0]
+        name = f"{method} {target}: {path[0]}, Host {host[0]}, {header[0]}, {version}"
+        request = _request(method, prefix + path[1](target), host[1], header[1], bearer, version)
+        found.append(Attack(name, request))
+    return found
+
+
+def _single(bearer: str, prefix: str) -> Iterator[Attack]:
+    usual = HOSTS[0][1]
+    for method, target in TARGETS:
+        for name, mutate in PATHS:
+            request = _request(method, prefix + mutate(target), usual, [], bearer)
+            yield Attack(f"{method} {target}: path {name}", request)
+            if prefix:
+                request = _request(method, mutate(prefix + target), usual, [], bearer)
+                yield Attack(f"{method} {target}: whole path {name}", request)
+        for name, host in HOSTS:
+            request = _request(method, prefix + target, host, [], bearer)
+            yield Attack(f"{method} {target}: Host {name}", request)
+        for name, headers in HEADERS:
+            request = _request(method, prefix + target, usual, headers, bearer)
+            yield Attack(f"{method} {target}: headers {name}", request)
+        for other in METHODS:
+            request = _request(other, prefix + target, usual, [], bearer)
+            yield Attack(f"{method} {target}: method {other}", request)
+        for version in VERSIONS:
+            request = _request(method, prefix + target, usual, [], bearer, version)
+            yield Attack(f"{method} {target}: {version}", request)
+
+
+def _request(
+    method: str,
+    target: str,
+    host: Sequence[str],
+    headers: Sequence[str],
+    bearer: str,
+    version: str = VERSIONS[0],
+) -> bytes:
+    body = b'{"model":"tiny","prompt":"x"}' if method.upper() not in ("GET", "HEAD") else b""
+    lines = [f"{method} {target} {version}", *host, *headers]
+    given = {line.partition(":")[0].lower() for line in headers}
+    if body and not given & {"content-length", "transfer-encoding"}:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    if "transfer-encoding" in given:
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    if bearer and "authorization" not in given:
+        lines.append(f"Authorization: Bearer {bearer}")
+    if "connection" not in given:
+        lines.append("Connection: close")
+    return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body
+
+
+async def fire(
+    host: str, port: int, attacks: Sequence[Attack], at_once: int = 32, silence_s: float = 0.5
+) -> list[Answer]:
+    """Send every attack on a connection of its own; what came back, in the same order."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(attack: Attack) -> Answer:
+        async with gate:
+            return Answer(attack, responses(await _talk(host, port, attack.request, silence_s)))
+
+    return list(await asyncio.gather(*(one(attack) for attack in attacks)))
+
+
+async def _talk(host: str, port: int, request: bytes, silence_s: float) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    received = b""
+    try:
+        writer.write(request)
+        await writer.drain()
+        while True:
+            # Silence ends it: what the server takes for unfinished has no other end.
+            async with asyncio.timeout(silence_s):
+                piece = await reader.read(65536)
+            if not piece:
+                break
+            received += piece
+    except (TimeoutError, ConnectionError, OSError):
+        pass
+    finally:
+        writer.close()
+    return received
+
+
+def responses(stream: bytes) -> tuple[tuple[int, bytes], ...]:
+    """The (status, body) of each response in a connection's bytes; what is no HTTP is status 0."""
+    found = []
+    while stream:
+        head, _, rest = stream.partition(b"\r\n\r\n")
+        words = head.split(None, 2)
+        if not head.startswith(b"HTTP/1.") or len(words) < 2 or not words[1].isdigit():
+            found.append((0, stream))
+            break
+        length = len(rest)
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length" and value.strip().isdigit():
+                length = int(value)
+        if 100 <= int(words[1]) < 200:
+            length = 0
+        found.append((int(words[1]), rest[:length]))
+        stream = rest[length:]
+    return tuple(found)
+
+
+def fingerprint(attacks: Sequence[Attack]) -> str:
+    """A hash of the list, for reports: the same seed gives the same attacks."""
+    return hashlib.sha256(b"\0".join(a.request for a in attacks)).hexdigest()[:12]

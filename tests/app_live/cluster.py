@@ -1,0 +1,185 @@
+"""Starts `host.py`, puts Serve applications on it by REST and knows where they answer."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.app_live.folders import remove
+from toolchain.paths import cache_root
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENT = "VLLMDeployment"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Free TCP ports of this host: chosen anew each time, so that runs do not meet."""
+
+    dashboard: int
+    ingress: int
+    haproxy_stats: int
+    haproxy_metrics: int
+    first_replica: int
+
+    @classmethod
+    def free(cls) -> "Ports":
+        sockets = [socket.socket() for _ in range(5)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        numbers = [one.getsockname()[1] for one in sockets]
+        for one in sockets:
+            one.close()
+        return cls(*numbers)
+
+
+@dataclass
+class Cluster:
+    """One Ray on loopback. `start` and `stop` belong together; the folder goes with it."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 4
+    ports: Ports = field(default_factory=Ports.free)
+    # Short: Ray puts sockets below it, and a socket's path ends at 107 bytes.
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp")))
+    token: str = field(default_factory=lambda: secrets.token_hex(32))
+    process: subprocess.Popen[str] | None = None
+    address: str = ""
+    """Where other programs join this Ray."""
+
+    @property
+    def url(self) -> str:
+        """Serve's ingress."""
+        return f"http://127.0.0.1:{self.ports.ingress}"
+
+    def start(self) -> None:
+        with (self.folder / "host.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.app_live.host"],
+                cwd=ROOT,
+                env=self.process_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the tests, which then close its input
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        wanted = {
+            "cpus": self.cpus,
+            "dashboard_port": self.ports.dashboard,
+            "folder": str(self.folder),
+        }
+        self.process.stdin.write(json.dumps(wanted) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"Ray did not start:\n{(self.folder / 'host.log').read_text()}")
+        self.address = json.loads(line)
+
+    def process_environment(self) -> dict[str, str]:
+        """The environment of Ray and of everything it starts; nothing of the caller's Ray."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        haproxy = self.folder / "haproxy"
+        return {
+            **kept,
+            "PYTHONPATH": os.pathsep.join(
+                path for path in (str(ROOT), os.environ.get("PYTHONPATH", "")) if path
+            ),
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # Ray starts its workers with niceness 15: any other program would starve the engine,
+            # and the benchmark's client would go before it and not before a bare one.
+            "RAY_worker_niceness": "0",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "app" / "haproxy.sh"),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(self.ports.haproxy_stats),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(self.ports.haproxy_metrics),
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(self.ports.first_replica),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(self.ports.first_replica + 100),
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+            "RAY_SERVE_PORT_QUARANTINE_S": "0",
+            # Not below HOME, which may have a space: Torch's compiler is called by a line of text.
+            "VLLM_CACHE_ROOT": str(cache_root() / "vllm"),
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            # One thread wherever there is a core: two that are bound to theirs wait for each other
+            # at every layer, and on a busy machine a word takes seconds then.
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1",
+            **self.environment,
+        }
+
+    def put(self, applications: list[dict[str, Any]]) -> None:
+        """The whole Serve configuration, as `PUT /api/serve/applications/` takes it."""
+        answer = httpx.put(
+            f"http://127.0.0.1:{self.ports.dashboard}/api/serve/applications/",
+            json={
+                "proxy_location": "HeadOnly",
+                "http_options": {"host": "0.0.0.0", "port": self.ports.ingress},
+                "applications": applications,
+            },
+            headers={"x-ray-authorization": f"Bearer {self.token}"},
+            timeout=60,
+        )
+        if answer.status_code != 200:
+            raise RuntimeError(f"PUT answered {answer.status_code}: {answer.text}")
+
+    def applications(self) -> dict[str, Any]:
+        """Serve's own report, by application."""
+        answer = httpx.get(
+            f"http://127.0.0.1:{self.ports.dashboard}/api/serve/applications/",
+            headers={"x-ray-authorization": f"Bearer {self.token}"},
+            timeout=30,
+        )
+        return dict(answer.raise_for_status().json()["applications"])
+
+    def wait_running(self, name: str, seconds: float) -> None:
+        """Until the application is RUNNING; its failure, or the deadline, with Serve's words."""
+        deadline = time.monotonic() + seconds
+        report: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            report = self.applications().get(name, {})
+            if report.get("status") == "RUNNING":
+                return
+            if report.get("status") == "DEPLOY_FAILED":  # UNHEALTHY recovers
+                break
+            time.sleep(0.5)
+        raise RuntimeError(f"{name} is not RUNNING: {json.dumps(report, indent=1)[:6000]}")
+
+    def replicas(self, name: str) -> list[dict[str, Any]]:
+        """Replicas of the application as Serve reports them: state, pid, replica_id..."""
+        deployments = self.applications().get(name, {}).get("deployments", {})
+        return list(deployments.get(DEPLOYMENT, {}).get("replicas", []))
+
+    def stop(self) -> None:
+        """Ends Serve and Ray as `host.py` does it; a host that hangs is killed."""
+        if self.process is None:
+            return
+        try:
+            self.process.communicate(timeout=90)  # closes its standard input first
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate(timeout=10)
+        self.process = None
+        remove(self.folder)

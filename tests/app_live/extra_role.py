@@ -1,0 +1,29 @@
+"""A role that one test needs, added to the running service, which reloads what changes."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.app_live.service import ROLES, Service
+
+RELOAD_SECONDS = 10.0
+
+
+@contextmanager
+def extra_role(service: Service, name: str, **role: Any) -> Iterator[dict[str, str]]:
+    """The headers of someone of that role, while it is there."""
+    service.write("ROLES", json.dumps({**json.loads(ROLES), name: role}))
+    deadline = time.monotonic() + RELOAD_SECONDS
+    try:
+        # Asked by another of the role: a call counts.
+        while httpx.get(f"{service.url}/version", headers=service.headers(name)).status_code == 401:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the role {name} is not known after {RELOAD_SECONDS} s")
+            time.sleep(0.2)
+        yield service.headers(name)
+    finally:
+        service.write("ROLES", ROLES)

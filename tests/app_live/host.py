@@ -1,0 +1,45 @@
+"""A Ray of its own for the tests, with the dashboard's REST API, until its standard input closes.
+
+Runs as a process of its own, so that the tests import neither Ray nor vLLM, and so that Ray is
+ended through the handles of the process that started it. Says Ray's address on standard output. It
+removes the whole folder itself: tests that are killed cannot.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.app_live.folders import remove
+
+
+def main() -> None:
+    wanted = json.loads(sys.stdin.readline())
+    try:
+        serve_until_closed(wanted)
+    finally:
+        remove(Path(wanted["folder"]))
+
+
+def serve_until_closed(wanted: dict[str, str | int]) -> None:
+    import ray
+    from ray import serve
+
+    ray.init(
+        address="local",
+        num_cpus=wanted["cpus"],
+        object_store_memory=128 * 1024**2,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        dashboard_port=wanted["dashboard_port"],
+        configure_logging=False,
+        log_to_driver=False,
+        _temp_dir=f"{wanted['folder']}/ray",
+    )
+    print(json.dumps(ray.get_runtime_context().gcs_address), flush=True)
+    sys.stdin.read()
+    serve.shutdown()
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

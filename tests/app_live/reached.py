@@ -1,0 +1,21 @@
+"""What reached vLLM's application behind the guard, by that application's own count."""
+
+import re
+from collections import Counter
+
+import httpx
+
+from tests.app_live.service import Service
+
+_LINE = re.compile(
+    r'http_requests_total\{handler="([^"]*)",method="([^"]*)",status="([^"]*)"\} (.*)'
+)
+
+
+def reached(service: Service) -> Counter[tuple[str, str]]:
+    """Requests by (handler, status class such as "2xx"); vLLM leaves its probes out of them."""
+    answer = httpx.get(f"{service.url}/metrics", headers=service.headers("admin"), timeout=30)
+    found: Counter[tuple[str, str]] = Counter()
+    for handler, _, status, count in _LINE.findall(answer.raise_for_status().text):
+        found[handler, status] += int(float(count))
+    return found

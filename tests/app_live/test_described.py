@@ -1,0 +1,53 @@
+"""What is served is what GET /openapi.json says: schemathesis with its default checks.
+
+It runs as a program of its own, with `schemathesis.toml`: its time is bounded there, and its
+report is the message of a failure.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.access.roles import DEFAULTS
+from tests.app_live.cluster import ROOT
+from tests.app_live.extra_role import extra_role
+from tests.app_live.reached import reached
+from tests.app_live.service import Service
+
+pytestmark = [pytest.mark.live]
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+def test_every_answer_is_described(service: Service, tmp_path: Path) -> None:
+    """To one who may call what `user` may, with no limit of calls and short answers."""
+    program = Path(sys.executable).with_name("schemathesis")
+    before = reached(service)
+    groups = sorted(DEFAULTS["user"].groups)
+    with extra_role(service, "described", groups=groups, max_tokens=8) as headers:
+        ran = subprocess.run(
+            [str(program), "--no-color", "--config-file", str(CONFIG), "run",
+             f"{service.url}/openapi.json"],
+            check=False,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "RAYLINE_TEST_AUTHORIZATION": headers["Authorization"],
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2000:]
+    counts = reached(service) - before
+    print(
+        ran.stdout[-1500:], *(f"{key}: {count}" for key, count in sorted(counts.items())), sep="\n"
+    )
+    # It would also be content with a guard that refuses everything: the engine must have answered.
+    assert counts.total() > 200
+    # Which of the routes it comes to within its time is the machine's affair.
+    assert sum(count for (_, status), count in counts.items() if status == "2xx") > 20

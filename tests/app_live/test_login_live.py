@@ -1,0 +1,203 @@
+"""Logins, locks, users and keys of the running service, by Serve's ingress and by a replica's port.
+
+On loopback every address of 127.0.0.0/8 is ours, so that clients of several addresses are easy.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import jwt
+import pytest
+
+from app.auth.lockout import FAILURES, WINDOW_S
+from tests.app_live.service import PASSWORD, Service
+
+pytestmark = [pytest.mark.live]
+
+REFUSED_SECONDS = 2.0
+TAKEN_UP_SECONDS = 10.0
+
+
+@pytest.fixture
+def address(base: str) -> Iterator[Callable[[], httpx.Client]]:
+    """Clients of an address each that no test had before."""
+    clients: list[httpx.Client] = []
+
+    def new() -> httpx.Client:
+        low = secrets.randbelow(200) + 20
+        host = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(256)}.{low}"
+        transport = httpx.HTTPTransport(local_address=host)
+        clients.append(httpx.Client(base_url=base, transport=transport, timeout=30))
+        return clients[-1]
+
+    yield new
+    for client in clients:
+        client.close()
+
+
+def login(client: httpx.Client, username: str, password: str = PASSWORD) -> httpx.Response:
+    return client.post("/token", data={"username": username, "password": password})
+
+
+def test_five_failures_lock_that_pair_and_nobody_else(
+    address: Callable[[], httpx.Client],
+) -> None:
+    guesser, bystander = address(), address()
+    live = login(guesser, "bob").json()["access_token"]
+    for _ in range(FAILURES):
+        assert login(guesser, "bob", "wrong").status_code == 401
+    locked = login(guesser, "bob")
+    assert locked.status_code == 429
+    assert locked.headers["x-ratelimit-limit-name"] == "login_failures"
+    assert 0 < int(locked.headers["retry-after"]) <= WINDOW_S + 1
+    assert login(bystander, "bob").status_code == 200  # the same user elsewhere
+    assert login(guesser, "eve").status_code == 200  # another user at the same place
+    # What was given out goes on working.
+    assert guesser.get("/v1/models", headers=bearer(live)).status_code == 200
+
+
+def test_no_header_of_a_client_is_an_address(address: Callable[[], httpx.Client]) -> None:
+    guesser = address()
+    statuses = []
+    for number in range(FAILURES + 1):
+        invented = f"198.51.100.{number}"
+        guesser.headers.update(
+            {
+                "x-forwarded-for": invented,
+                "x-real-ip": invented,
+                "forwarded": f"for={invented}",
+                "x-rayline-client": invented,
+                "x-rayline-proof": "0" * 64,
+            }
+        )
+        statuses.append(login(guesser, "bob", "wrong").status_code)
+    assert statuses == [401] * FAILURES + [429]
+
+
+def test_an_unknown_user_and_a_wrong_password_are_the_same_bytes(
+    address: Callable[[], httpx.Client],
+) -> None:
+    client = address()
+
+    def shown(answer: httpx.Response) -> tuple[object, ...]:
+        differs = ("x-request-id", "date")
+        kept = [(name, value) for name, value in answer.headers.items() if name not in differs]
+        return answer.status_code, sorted(kept), answer.content
+
+    wrong = shown(login(client, "bob", "wrong"))
+    assert shown(login(client, "nobody-of-that-name", "wrong")) == wrong
+    assert wrong[0] == 401
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def seconds_until(status: int, ask: Callable[[], httpx.Response], within: float) -> float:
+    """Until a request is answered so: none that is sent later than `within` may be otherwise.
+
+    When it is sent counts, not when its answer comes: how long that takes is the machine's affair.
+    """
+    begun = time.monotonic()
+    while True:
+        sent = time.monotonic() - begun
+        answer = ask()
+        if answer.status_code == status:
+            return sent
+        assert sent < within, f"still {answer.status_code} after {sent:.1f} s"
+        time.sleep(0.02)
+
+
+@contextmanager
+def changed(service: Service, **entries: str) -> Iterator[None]:
+    """The auth-config with other files, and as it was before after that."""
+    before = {
+        name: file.read_text() for name in entries if (file := service.auth_folder / name).exists()
+    }
+    try:
+        for name, value in entries.items():
+            service.write(name, value)
+        yield
+    finally:
+        for name in entries:
+            if name in before:
+                service.write(name, before[name])
+            else:
+                (service.auth_folder / name).unlink()
+
+
+def test_a_removed_user_is_refused_within_2_s(
+    service: Service, base: str, address: Callable[[], httpx.Client]
+) -> None:
+    client = address()
+    headers = bearer(login(client, "bob").json()["access_token"])
+    assert client.get("/v1/models", headers=headers).status_code == 200
+    with changed(service, USER_LIST="ALICE, EVE"):
+        took = seconds_until(
+            401, lambda: client.get("/v1/models", headers=headers), REFUSED_SECONDS
+        )
+        assert login(client, "bob").status_code == 401
+        assert login(client, "eve").status_code == 200
+    print(f"refused {took:.2f} s after the files' change at {base}")
+    seconds_until(200, lambda: client.get("/v1/models", headers=headers), TAKEN_UP_SECONDS)
+
+
+def test_a_key_is_rotated_without_a_refusal(
+    service: Service, address: Callable[[], httpx.Client]
+) -> None:
+    client = address()
+    old = login(client, "bob").json()["access_token"]
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def call_on() -> None:
+        with httpx.Client(base_url=service.url, headers=bearer(old), timeout=30) as caller:
+            while not done.is_set():
+                statuses.append(caller.get("/v1/models").status_code)
+                time.sleep(0.02)
+
+    caller = threading.Thread(target=call_on)
+    caller.start()
+    try:
+        new_key = secrets.token_urlsafe(48)
+        with changed(service, JWT_PREVIOUS_KEYS=service.key, JWT_KEY=new_key):
+            deadline = time.monotonic() + TAKEN_UP_SECONDS
+            while kid(new := login(client, "bob").json()["access_token"]) == kid(old):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            time.sleep(1)
+            done.set()
+            caller.join()
+            assert client.get("/v1/models", headers=bearer(new)).status_code == 200
+            assert client.get("/v1/models", headers=bearer(old)).status_code == 200
+            with changed(service, JWT_PREVIOUS_KEYS=""):
+                seconds_until(
+                    401, lambda: client.get("/v1/models", headers=bearer(old)), REFUSED_SECONDS
+                )
+                assert client.get("/v1/models", headers=bearer(new)).status_code == 200
+    finally:
+        done.set()
+        caller.join()
+    seconds_until(200, lambda: client.get("/v1/models", headers=bearer(old)), TAKEN_UP_SECONDS)
+    print(f"{len(statuses)} calls with the old key's token while it was rotated: {set(statuses)}")
+    assert set(statuses) == {200}
+
+
+def kid(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def test_a_service_token_is_revoked_by_its_name(service: Service, base: str) -> None:
+    headers = service.headers()
+    claims = jwt.decode(
+        headers["Authorization"].removeprefix("Bearer "), options={"verify_signature": False}
+    )
+    with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+        assert client.get("/v1/models").status_code == 200
+        with changed(service, REVOKED_SERVICE_TOKENS=str(claims["sub"])):
+            seconds_until(401, lambda: client.get("/v1/models"), REFUSED_SECONDS)
+        seconds_until(200, lambda: client.get("/v1/models"), TAKEN_UP_SECONDS)

@@ -1,0 +1,98 @@
+"""No message of a client ends in a 500 of the real engine; what it can read is let through."""
+
+import json
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app_live.extra_role import extra_role
+from tests.app_live.random_messages import message
+from tests.app_live.service import MODEL, Service
+
+pytestmark = [pytest.mark.live]
+
+SEEDS = (1, 2)
+REQUESTS = 300
+TEXT = {"type": "output_text", "text": "Because.", "annotations": []}
+SAID = {"type": "message", "role": "assistant", "content": [TEXT]}
+ASKED = {"role": "user", "content": [{"type": "input_text", "text": "Why?"}]}
+RETURNED = {
+    "type": "function_call_output",
+    "call_id": "1",
+    "output": [{"type": "input_text", "text": "x"}],
+}
+FIELDS = {"/v1/responses": "input", "/v1/chat/completions": "messages"}
+CAPS = {"/v1/responses": "max_output_tokens", "/v1/chat/completions": "max_tokens"}
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Any:
+    with (
+        extra_role(service, "writer", groups=["inference"]) as headers,
+        httpx.Client(base_url=service.url, headers=headers, timeout=60) as open_client,
+    ):
+        yield open_client
+
+
+def ask(client: httpx.Client, path: str, messages: list[Any]) -> httpx.Response:
+    return client.post(path, json={"model": MODEL, FIELDS[path]: messages, CAPS[path]: 1})
+
+
+@pytest.mark.parametrize("path", FIELDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_messages_are_answered_or_refused(
+    client: httpx.Client, path: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    failed, answered = [], 0
+    for _ in range(REQUESTS):
+        messages = [message(chance) for _ in range(chance.choice((1, 1, 2, 3)))]
+        answer = ask(client, path, messages)
+        answered += answer.status_code == 200
+        if answer.status_code not in (200, 400):
+            failed.append(f"{answer.status_code}: {json.dumps(messages)}")
+    assert failed == []
+    assert answered > REQUESTS / 50
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ({**SAID, "content": []}, "input[1].content"),
+        ({**SAID, "content": [{"type": "refusal", "refusal": "x"}]}, "input[1].content[0]"),
+        ({"id": "x", "role": "assistant", "content": ["x"]}, "input[1].content[0]"),
+        ({"id": "x", "role": "user", "content": [1]}, "input[1].content[0]"),
+        (
+            {**RETURNED, "id": "x", "status": "completed", "created_by": "x"},
+            "input[1].created_by",
+        ),
+    ],
+)
+def test_what_the_engine_cannot_read_is_named(
+    client: httpx.Client, item: dict[str, Any], param: str
+) -> None:
+    answer = ask(client, "/v1/responses", [ASKED, item])
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "unsupported_message"
+    assert answer.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        SAID,
+        {**SAID, "content": [TEXT, {"type": "refusal", "refusal": "x"}]},
+        {"role": "assistant", "content": "Because."},
+        {"role": "assistant", "content": []},
+        {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "x"}]},
+        {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "1", "output": "x"},
+        RETURNED,
+        {**RETURNED, "id": "x", "status": "completed"},
+    ],
+)  # fmt: skip
+def test_what_the_engine_reads_is_let_through(client: httpx.Client, item: dict[str, Any]) -> None:
+    answer = ask(client, "/v1/responses", [ASKED, item, ASKED])
+    assert answer.status_code == 200, answer.text

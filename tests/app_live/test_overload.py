@@ -1,0 +1,129 @@
+"""More than the engine takes: 200 or 429, at once, in bounded memory, and nothing else."""
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app_live.service import ENGINE, Service, completion
+
+pytestmark = [pytest.mark.live]
+
+CLIENTS = 48
+HELD = int(ENGINE["GUARD_MAX_RUNNING"])
+REFUSED_SECONDS = 0.05
+REFUSALS = 20
+# The best is judged, as a machine with more to do than it has cores delays any of them: a refusal
+# that waits for a place or for a step of the engine would be late in all.
+TRIALS = 5
+FLOODS = 4
+# vLLM's and Python's allocators keep some of what they had; a flood that stayed would be far more,
+# as each holds 48 MiB of bodies.
+GROWTH_BYTES = 40 * 1024**2
+BODY_BYTES = 1_000_000
+
+
+async def flood(
+    base: str, headers: list[dict[str, str]], **changes: object
+) -> list[tuple[httpx.Response, float]]:
+    """One long request of each, all at once; the answers and the seconds that each took."""
+    limits = httpx.Limits(max_connections=len(headers))
+    async with httpx.AsyncClient(timeout=90, limits=limits) as client:
+
+        async def one(mine: dict[str, str]) -> tuple[httpx.Response, float]:
+            begun = time.monotonic()
+            answer = await client.post(
+                f"{base}/v1/completions", json=completion(**changes), headers=mine
+            )
+            return answer, time.monotonic() - begun
+
+        return await asyncio.gather(*(one(mine) for mine in headers))
+
+
+def test_only_200_and_429(service: Service, base: str) -> None:
+    time.sleep(1)  # an abandoned request of the test before leaves its place within that
+    everyone = [service.headers() for _ in range(CLIENTS)]
+    answers = asyncio.run(flood(base, everyone, max_tokens=1500))
+    counts = Counter(answer.status_code for answer, _ in answers)
+    assert set(counts) == {200, 429}
+    assert counts[200] >= HELD
+    served = min(seconds for answer, seconds in answers if answer.status_code == 200)
+    for answer, seconds in answers:
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["error"]["message"]
+            assert seconds < served  # no refusal waited for a generation
+    after = httpx.get(f"{base}/health", timeout=2)
+    assert after.status_code == 200
+
+
+@contextmanager
+def full(service: Service, base: str) -> Iterator[None]:
+    """Every place of the replica is taken by a stream that nobody reads to its end."""
+    with ExitStack() as streams:
+        client = streams.enter_context(httpx.Client(base_url=base, timeout=60))
+        for _ in range(HELD):
+            body = completion(stream=True)
+            answer = streams.enter_context(
+                client.stream("POST", "/v1/completions", json=body, headers=service.headers())
+            )
+            assert answer.status_code == 200
+        yield
+
+
+def test_a_refusal_takes_less_than_50_ms(service: Service, base: str) -> None:
+    medians = []
+    with httpx.Client(base_url=base, headers=service.headers("admin"), timeout=60) as client:
+        for _ in range(TRIALS):
+            time.sleep(1)
+            with full(service, base):
+                seconds = []
+                for _ in range(REFUSALS):
+                    begun = time.perf_counter()
+                    answer = client.post("/v1/completions", json=completion())
+                    if answer.status_code == 429:
+                        seconds.append(time.perf_counter() - begun)
+                        assert answer.headers["x-ratelimit-limit-name"] == "replica_concurrency"
+                    else:
+                        assert answer.status_code == 200  # the streams ended meanwhile
+                        break
+            if len(seconds) >= REFUSALS / 2:
+                medians.append(statistics.median(seconds))
+                if medians[-1] < REFUSED_SECONDS:
+                    break
+    print(f"refused at {base} in {[f'{median * 1000:.1f} ms' for median in medians]} (medians)")
+    assert min(medians) < REFUSED_SECONDS
+
+
+def test_memory_is_bounded(service: Service) -> None:
+    """Large bodies, far more at once than there are places, again and again."""
+    everyone = [service.headers("admin") for _ in range(CLIENTS)]
+
+    def once() -> None:
+        # White space costs no token, and so large a body is held in full before it is judged.
+        body = {"max_tokens": 5, "user": " " * BODY_BYTES}
+        answers = asyncio.run(flood(service.url, everyone, **body))
+        assert {answer.status_code for answer, _ in answers} <= {200, 429}
+
+    for _ in range(2):
+        once()
+    before = memory(service)
+    for _ in range(FLOODS):
+        once()
+    growth = memory(service) - before
+    print(f"{FLOODS} floods of {CLIENTS} MB: {growth / 1024**2:+.1f} MiB")
+    assert growth < GROWTH_BYTES
+
+
+def memory(service: Service) -> int:
+    """Bytes of the replica's process that are its own."""
+    (replica,) = service.running_replicas()
+    status = (Path("/proc") / str(replica["pid"]) / "status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("RssAnon:")]
+    return int(line.split()[1]) * 1024

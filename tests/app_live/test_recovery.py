@@ -1,0 +1,137 @@
+"""The engine dies, the service is stopped: what clients and operators see of it."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import openai
+import pytest
+
+from tests.app_live.service import APPLICATION, Service, completion, status
+
+pytestmark = [pytest.mark.live]
+
+
+def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Response:
+    body = completion(**changes)
+    return httpx.post(f"{base}/v1/completions", json=body, headers=headers, timeout=120)
+
+
+def wait_red(service: Service, deadline: float) -> float:
+    """When Serve was asked that said so; how long its answer takes is no matter."""
+    while True:
+        asked = time.monotonic()
+        if service.cluster.applications()[APPLICATION]["status"] != "RUNNING":
+            return asked
+        assert asked < deadline, "Serve still says RUNNING"
+        time.sleep(0.1)
+
+
+def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> None:
+    headers = service.headers()
+    own = service.replica_url()
+    marks = service.log_marks()
+    # Made before, as the replica answers for 6 s only.
+    client = openai.OpenAI(
+        base_url=f"{own}/v1",
+        api_key=headers["Authorization"].removeprefix("Bearer "),
+        max_retries=0,
+    )
+    with client, ThreadPoolExecutor(3) as pool:
+        client.models.list()
+        pid = service.engine_processes()["VLLM::EngineCore"]
+        whole = pool.submit(post, service.url, headers)
+        stream = pool.submit(post, service.url, headers, stream=True)
+        time.sleep(1)
+        killed = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        red = pool.submit(wait_red, service, killed + 5)
+        cut = whole.result()
+        assert cut.status_code == 503
+        assert int(cut.headers["retry-after"]) > 0
+        with pytest.raises(openai.InternalServerError) as raised:
+            client.models.list()
+        refused = raised.value.response
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["error"]["message"]
+        assert status(f"{own}/health") == 503
+        assert status(f"{own}/ready") == 503
+        assert '"error"' in stream.result().text
+        print(f"red {red.result() - killed:.1f} s after the kill")
+    service.wait_running()
+    # The new engine's count begins at 0 and nobody has asked it anything: ready means one token.
+    with service.operator() as operator:
+        assert service.metrics(operator)["generation_tokens_total"] >= 1
+    assert post(service.url, headers, max_tokens=2).status_code == 200
+    line = service.logged("Engine dead", marks, 5)
+    assert f"(pid {pid}) was ended by SIGKILL" in line
+
+
+def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> None:
+    """It lives and answers nothing: stopped here, stuck in a driver elsewhere."""
+    service = redeployable
+    service.deploy(ENGINE_STALL_SECONDS="5", GUARD_PRIORITY="true")
+    headers = service.headers()
+    # With the role's priority written in, which the engine takes only where it schedules by it.
+    assert post(service.url, headers, max_tokens=2).status_code == 200
+    marks = service.log_marks()
+    pid = service.engine_processes()["VLLM::EngineCore"]
+    os.kill(pid, signal.SIGSTOP)
+    cut = post(service.url, headers)
+    assert cut.status_code == 503
+    assert int(cut.headers["retry-after"]) > 0
+    wait_red(service, time.monotonic() + 5)
+    service.wait_running()
+    assert not alive(pid)
+    assert "it did not answer for 5 s" in service.logged("Engine dead", marks, 5)
+    assert post(service.url, headers, max_tokens=2).status_code == 200
+
+
+def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> None:
+    service = redeployable
+    headers = service.headers()
+    begun = threading.Event()
+
+    def stream() -> str:
+        body = completion(stream=True, max_tokens=4000)
+        with httpx.stream(
+            "POST", f"{service.url}/v1/completions", json=body, headers=headers, timeout=90
+        ) as answer:
+            parts = []
+            for part in answer.iter_text():
+                parts.append(part)
+                begun.set()
+            return "".join(parts)
+
+    engine = service.engine_processes()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(stream)
+        assert begun.wait(30)
+        service.cluster.put([])
+        text = running.result()
+    assert '"finish_reason":"length"' in text
+    assert text.rstrip().endswith("data: [DONE]")
+    deadline = time.monotonic() + 90
+    while APPLICATION in service.cluster.applications():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for name, pid in engine.items():
+        assert not alive(pid), f"{name} was left behind"
+
+
+def alive(pid: int) -> bool:
+    """True while there is such a process, a zombie aside; patient for the last of its exit."""
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as report:
+                state = report.read().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,111 @@
+"""Counts that replicas share through the ledger, a real Ray actor, and what happens without it.
+
+The other replica is `neighbour.py`: it has no engine, and joins the service's own Ray.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from app.auth.lockout import FAILURES, pair_key
+from tests.app_live.extra_role import extra_role
+from tests.app_live.program import Program, program
+from tests.app_live.service import Service
+
+pytestmark = [pytest.mark.live]
+
+# Both sides speak once a second; a busy machine takes its time to make an actor's process.
+SHARED_SECONDS = 10.0
+MADE_ANEW_SECONDS = 60.0
+PER_MINUTE = 10_000
+DEBT = 100 * PER_MINUTE  # so that minutes pass until it is worked off
+
+
+@pytest.fixture(scope="module")
+def neighbour(service: Service) -> Iterator[Program]:
+    environ = service.cluster.process_environment()
+    with program("tests.app_live.neighbour", environ, service.cluster.address) as joined:
+        tell(joined)  # heard of from now on
+        yield joined
+
+
+def tell(neighbour: Program, **news: dict[str, Any]) -> dict[str, Any]:
+    """Who spent what elsewhere, as the neighbour hears it when it tells its own news."""
+    heard = neighbour.ask({"tell": news})
+    return dict(heard["spent"]) if heard else {}
+
+
+def until(wanted: Callable[[], bool], seconds: float, what: str) -> float:
+    begun = time.monotonic()
+    while not wanted():
+        assert time.monotonic() - begun < seconds, f"{what}: not after {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+def get(service: Service, headers: dict[str, str]) -> httpx.Response:
+    return httpx.get(f"{service.url}/v1/models", headers=headers, timeout=30)
+
+
+def test_what_one_replica_spent_counts_at_the_other(service: Service, neighbour: Program) -> None:
+    with extra_role(
+        service, "sharer", groups=["models", "describe"], requests_per_minute=PER_MINUTE
+    ) as headers:
+        name = name_of(headers)
+
+        def heard_of_request() -> bool:
+            # Anew each time: what happened while the neighbour was silent for long is not kept.
+            assert get(service, headers).status_code == 200
+            return name in tell(neighbour)
+
+        until(heard_of_request, SHARED_SECONDS, "the neighbour hears of a request")
+        tell(neighbour, spent={name: [DEBT, 0]})
+        until(
+            lambda: get(service, headers).status_code == 429, SHARED_SECONDS, "the limit is reached"
+        )
+        answer = get(service, headers)
+        assert answer.headers["x-ratelimit-limit-name"] == "requests_per_minute"
+
+
+def test_failed_logins_elsewhere_lock_here(service: Service, neighbour: Program) -> None:
+    nobody = f"nobody-{secrets.token_hex(4)}"
+    tell(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
+    for _ in range(FAILURES - 1):  # one more of our own would lock it too
+        time.sleep(2)
+        form = {"username": nobody, "password": "x"}
+        answer = httpx.post(f"{service.url}/token", data=form, timeout=30)
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429
+    assert answer.headers["x-ratelimit-limit-name"] == "login_failures"
+
+
+def test_without_the_ledger_the_service_goes_on_and_makes_it_anew(
+    service: Service, neighbour: Program
+) -> None:
+    headers = service.headers()
+    name = name_of(headers)
+    marks = service.log_marks()
+    neighbour.ask({"kill": True})
+    for _ in range(20):
+        assert get(service, headers).status_code == 200
+        time.sleep(0.1)
+    assert "counted by this replica alone" in service.logged("by this replica alone", marks, 30)
+
+    def shared_again() -> bool:
+        assert get(service, headers).status_code == 200
+        return name in tell(neighbour)
+
+    took = until(shared_again, MADE_ANEW_SECONDS, "counts are shared again")
+    print(f"shared again {took:.1f} s after the first question")
+
+
+def name_of(headers: dict[str, str]) -> str:
+    """The account of a service token: how the guard and the ledger call who sent it."""
+    token = headers["Authorization"].removeprefix("Bearer ")
+    return "service:" + str(jwt.decode(token, options={"verify_signature": False})["sub"])

@@ -1,0 +1,64 @@
+"""Fixtures of the tests that run on the sandbox."""
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import operations
+from sandbox.cluster.kubectl import Kubectl
+from sandbox.node import health, lifecycle
+from tests.cluster.running import sandbox_command
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, and keep what stops the sandbox for the end."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+    items.sort(key=lambda i: ("cluster" in i.keywords) + ("lifecycle" in i.keywords))
+
+
+@pytest.fixture(scope="session")
+def sandbox_up() -> Iterator[None]:
+    """A running sandbox; one that ran before the tests is left running, ours is stopped."""
+    ran_before = health.is_running()
+    started = sandbox_command("up", timeout=4500)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield
+    if not ran_before:
+        stopped = sandbox_command("down")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+
+@pytest.fixture(scope="session")
+def kubectl(sandbox_up: None) -> Kubectl:
+    return Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
+
+
+@pytest.fixture(scope="session")
+def images(sandbox_up: None) -> dict[str, str]:
+    """References of the sandbox's own images: pause, coredns, operator, base."""
+    return dict(json.loads((lifecycle.STATE / "images.json").read_text()))
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    kubectl.run("create", "namespace", name)
+    yield name
+    kubectl.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def sandbox_environment(sandbox_up: None) -> dict[str, str]:
+    """The environment that `make sandbox-env` gives a shell, with this Python first on PATH."""
+    given = os.environ | operations.environment()
+    return given | {"PATH": f"{Path(sys.executable).parent}:{given['PATH']}"}

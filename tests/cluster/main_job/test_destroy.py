@@ -1,0 +1,72 @@
+"""The end of a deployment, and the second way to deliver one."""
+
+import json
+import time
+
+from sandbox.cluster.kubectl import Kubectl
+from tests.cluster.main_job.client import Client
+from tests.cluster.main_job.conftest import USER, Secrets
+from tests.cluster.main_job.deployed import NAMESPACE, OPERATOR_NAMESPACE, Config, Deployed
+
+DESTROY = ("destroy", "--yes", "--skip-preview")
+
+
+def protected(config: Config) -> None:
+    config["rayline:storage"]["protect"] = True
+
+
+def by_ray_service(config: Config) -> None:
+    protected(config)
+    config["rayline:serve"] = {"delivery": "rayService"}
+
+
+CLAIM = "persistentvolumeclaim/model-cache-pvc"
+GRACE_SECONDS = 120
+"""For pods to end after their owner: they let streams finish."""
+
+
+def left(kubectl: Kubectl) -> list[str]:
+    """Objects in the namespace that Kubernetes did not make itself, once pods have ended."""
+    kinds = "all,secrets,configmaps,serviceaccounts,ingresses,persistentvolumeclaims"
+    ignored = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+    until = time.monotonic() + GRACE_SECONDS
+    while True:
+        names = kubectl.run("-n", NAMESPACE, "get", kinds, "-o", "name").splitlines()
+        found = sorted(set(names) - ignored)
+        if found == [CLAIM] or time.monotonic() > until:
+            return found
+        time.sleep(2)
+
+
+def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
+    serving: Deployed, kubectl: Kubectl
+) -> None:
+    serving.configure(protected)
+    serving.up()
+    claim = serving.get("persistentvolumeclaim", "model-cache-pvc")["metadata"]["uid"]
+    serving.run(*DESTROY)
+    assert left(kubectl) == [CLAIM]
+    assert serving.get("persistentvolumeclaim", "model-cache-pvc")["metadata"]["uid"] == claim
+    gone = ("get", "namespace", OPERATOR_NAMESPACE, "--ignore-not-found")
+    assert kubectl.run(*gone) == ""
+    roles = kubectl.run("get", "clusterroles,clusterrolebindings", "-o", "name")
+    assert "kuberay" not in roles
+    # A CRD would take every RayCluster of everyone with it: rayline:operator.keepCrds.
+    assert "rayclusters.ray.io" in kubectl.run("get", "crds", "-o", "name")
+
+
+def test_a_ray_service_delivers_the_same_onto_the_claim_that_was_kept(
+    prepared: Deployed, kubectl: Kubectl, canaries: Secrets
+) -> None:
+    prepared.configure(by_ray_service)
+    run = prepared.up()
+    assert "RayService ray-service" in run.changes
+    user = Client.of(prepared.stack.outputs(), "tiny", USER, canaries.password)
+    assert user.chat()
+    status = prepared.get("rayservice", "rayline")["status"]
+    (application,) = status["activeServiceStatus"]["applicationStatuses"].values()
+    assert application["status"] == "RUNNING"
+    assert prepared.up("--expect-no-changes").changes == {}
+    prepared.run(*DESTROY)
+    assert left(kubectl) == [CLAIM]
+    assert json.loads(kubectl.run("get", "rayclusters", "-A", "-o", "json"))["items"] == []

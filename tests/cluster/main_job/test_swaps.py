@@ -1,0 +1,67 @@
+"""Editing the configuration of what serves: what changes, what restarts, what clients notice."""
+
+import pytest
+
+from tests.cluster.main_job.client import Client
+from tests.cluster.main_job.conftest import USER, Secrets
+from tests.cluster.main_job.deployed import Deployed, Run
+from tests.cluster.main_job.steps import COMMIT, Step, add_model, enable_group, second_with, step
+
+SERVE = "ServeApplications applications"
+
+
+@pytest.fixture(scope="module")
+def asked(prepared: Deployed, first: Run, canaries: Secrets) -> Client:
+    prepared.configure()
+    prepared.up()
+    return Client.of(prepared.stack.outputs(), "tiny", USER, canaries.password)
+
+
+@pytest.fixture(scope="module")
+def enabled(prepared: Deployed, asked: Client) -> Step:
+    return step(prepared, asked, enable_group)
+
+
+@pytest.fixture(scope="module")
+def added(prepared: Deployed, asked: Client, enabled: Step) -> Step:
+    return step(prepared, asked, add_model)
+
+
+@pytest.fixture(scope="module")
+def swapped(prepared: Deployed, asked: Client, added: Step) -> Step:
+    return step(prepared, asked, second_with(source="rayline/tiny", revision=COMMIT))
+
+
+def test_enabling_a_group_adds_its_pods_and_touches_no_other(enabled: Step) -> None:
+    enabled.assert_tiny_was_undisturbed()
+    new = set(enabled.after) - set(enabled.before)
+    assert len(new) == 1
+    assert "rtx-3060" in new.pop()
+    assert enabled.before.items() <= enabled.after.items()
+    assert set(enabled.run.changes) == {
+        "RayCluster ray-cluster",
+        "PodRollout pods",
+        "WorkerGroups worker-groups",
+    }
+
+
+def test_a_model_more_is_a_download_and_an_application_more(
+    added: Step, prepared: Deployed, canaries: Secrets
+) -> None:
+    added.assert_tiny_was_undisturbed()
+    assert added.after == added.before
+    assert added.run.changes == {"DownloadJob download-second": "create", SERVE: "update"}
+    second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
+    assert second.chat()
+
+
+def test_a_swap_is_one_download_and_the_serve_resource(
+    swapped: Step, prepared: Deployed, canaries: Secrets
+) -> None:
+    swapped.assert_tiny_was_undisturbed()
+    assert swapped.after == swapped.before
+    changes = swapped.run.changes
+    assert set(changes) == {"DownloadJob download-second", SERVE}
+    assert changes[SERVE] == "update"
+    second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
+    assert second.chat()

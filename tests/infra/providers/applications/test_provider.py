@@ -1,0 +1,164 @@
+"""What counts as a change, what is refused before anything is asked, and how things end."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
+
+from infra.providers.applications import removal, seen
+from infra.providers.applications.client import ServeClient
+from infra.providers.applications.errors import ServeUnreachableError
+from infra.providers.applications.provider import ServeApplicationsProvider
+from infra.providers.common.api_server import KubeClient
+from tests.infra.providers.applications.ray import (
+    CLUSTER,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+    FakeRay,
+    application,
+    config,
+)
+from tests.infra.providers.common.fake_api_server import CONTEXT
+
+PROVIDER = ServeApplicationsProvider()
+INPUTS: dict[str, Any] = {
+    "context": CONTEXT,
+    "namespace": NAMESPACE,
+    "cluster": CLUSTER,
+    "head_service": SERVICE,
+    "token_secret": SECRET,
+    "config": config(application("a")),
+    "templates": {"head": "h1"},
+    "pods": {"head": ["p1/0"]},
+    "deadline_seconds": 60,
+    "replace_foreign": False,
+}
+OUTPUTS = {**INPUTS, "applications": {"a": {"status": "RUNNING", "route_prefix": "/a"}}}
+
+
+def test_check_keeps_what_is_unknown_and_drops_outputs() -> None:
+    result = PROVIDER.check({}, {**INPUTS, "pods": UNKNOWN, "applications": None, "__provider": ""})
+    assert result.failures == []
+    assert result.inputs == {**INPUTS, "pods": UNKNOWN}
+    assert PROVIDER.check({}, {**INPUTS, "config": UNKNOWN}).failures == []
+
+
+@pytest.mark.parametrize(
+    ("change", "prop"),
+    [
+        ({"context": None}, "context"),
+        ({"deadline_seconds": 0}, "deadline_seconds"),
+        ({"config": {}}, "config"),
+        ({"config": {"applications": [{"route_prefix": "/"}]}}, "config"),
+        ({"config": config(application("a"), application("a"))}, "config"),
+    ],
+)
+def test_check_refuses(change: dict[str, Any], prop: str) -> None:
+    failures = PROVIDER.check({}, {**INPUTS, **change}).failures
+    assert [failure.property for failure in failures] == [prop]
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "replaces"),
+    [
+        ({}, False, []),
+        ({"deadline_seconds": 99}, False, []),
+        ({"replace_foreign": True}, False, []),
+        ({"templates": {"head": "h2"}}, True, []),
+        ({"templates": {"head": UNKNOWN}}, True, []),
+        ({"templates": UNKNOWN}, True, []),
+        ({"templates": {}}, False, []),
+        ({"pods": {"head": ["p1/1"]}}, True, []),
+        ({"pods": {"head": ["p2/0"]}}, True, []),
+        ({"pods": UNKNOWN}, False, []),
+        ({"config": config(application("a", "other"))}, True, []),
+        ({"head_service": "other"}, True, []),
+        ({"namespace": "other"}, True, ["namespace"]),
+    ],
+)
+def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
+    result = PROVIDER.diff("serve", OUTPUTS, {**INPUTS, **change})
+    assert (result.changes, result.replaces) == (changes, replaces)
+
+
+def test_diff_sees_what_was_not_running_and_no_float() -> None:
+    unwell = {**OUTPUTS, "applications": {"a": {"status": "UNHEALTHY"}}}
+    assert PROVIDER.diff("serve", unwell, INPUTS).changes
+    floats = config({**application("a"), "deployments": [{"name": "D", "num_replicas": 1.0}]})
+    ints = config({**application("a"), "deployments": [{"name": "D", "num_replicas": 1}]})
+    assert not PROVIDER.diff(
+        "serve", {**OUTPUTS, "config": floats}, {**INPUTS, "config": ints}
+    ).changes
+
+
+@pytest.fixture
+def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with FakeRay() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+def remove(ray: FakeRay, *names: str) -> list[str]:
+    warnings: list[str] = []
+    with KubeClient(CONTEXT) as kube:
+        client = ServeClient(kube, NAMESPACE, CLUSTER, SERVICE, SECRET)
+        removal.remove(client, names, lambda _line: None, warnings.append, ray.clock)
+    return warnings
+
+
+def test_delete_removes_ours_and_keeps_theirs(ray: FakeRay) -> None:
+    ray.serve(application("a"), application("theirs"))
+    assert remove(ray, "a") == []
+    assert set(ray.apps) == {"theirs"}
+    assert remove(ray, "theirs") == []
+    assert ray.apps == {}
+
+
+def test_delete_of_a_missing_head_is_done_and_of_a_silent_one_ends_with_a_warning(
+    ray: FakeRay,
+) -> None:
+    ray.absent = True
+    assert remove(ray, "a") == []
+    ray.absent = False
+    ray.fault = lambda _request: (500, "broken")
+    (warning,) = remove(ray, "a")
+    assert "kubectl --context fake -n llm delete pod" in warning
+    assert ray.clock.now() < 120
+
+
+def test_delete_where_the_whole_cluster_is_gone_ends_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeRay() as ray:
+        monkeypatch.setenv("KUBECONFIG", str(ray.kubeconfig(tmp_path)))
+    (warning,) = remove(ray, "a")
+    assert "no answer from" in warning
+    assert ray.clock.now() < 120
+
+
+def test_read_tells_absent_from_silent_and_shows_what_was_changed_by_hand(ray: FakeRay) -> None:
+    ray.serve(application("a"))
+    result = PROVIDER.read("serve", dict(OUTPUTS))
+    assert (result.outs, result.inputs) == (OUTPUTS, INPUTS)
+    ray.serve(application("a", "by hand"))
+    drifted = PROVIDER.read("serve", dict(OUTPUTS)).outs
+    assert drifted is not None
+    assert PROVIDER.diff("serve", drifted, INPUTS).changes
+    ray.fault = lambda _request: (500, "broken")
+    with KubeClient(CONTEXT) as kube:
+        client = ServeClient(kube, NAMESPACE, CLUSTER, SERVICE, SECRET)
+        with pytest.raises(ServeUnreachableError):
+            removal.look(client, ray.clock)
+    ray.absent = True
+    gone = PROVIDER.read("serve", dict(OUTPUTS))
+    assert (gone.id, gone.outs) == ("", {})
+
+
+def test_a_long_message_is_cut_and_its_cause_is_kept() -> None:
+    trace = "\n".join(["Traceback:", *(f"  line {n} {'x' * 900}" for n in range(500))])
+    app = {"status": "DEPLOY_FAILED", "message": f"{trace}\nImportError: no module named bad"}
+    text = seen.failure("a", {"applications": {"a": app}})
+    assert text.startswith("a is DEPLOY_FAILED: ImportError: no module named bad")
+    assert len(text) < 15_000

@@ -1,0 +1,150 @@
+"""KubeRay's CRDs: all or none are applied, and what is gone is noticed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.providers.common.api_server import KubeError
+from infra.providers.crds.provider import KINDS, CrdsError, CrdsProvider
+from tests.infra.providers.common.fake_api_server import (
+    CONTEXT,
+    FakeApi,
+    FakeClock,
+    Request,
+    refused,
+)
+
+PROVIDER = CrdsProvider()
+PREFIX = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+
+
+@dataclass
+class FakeCrds(FakeApi):
+    """A CRD is served after `starting` looks; `forbidden` is refused."""
+
+    crds: dict[str, Any] = field(default_factory=dict)
+    starting: int = 3
+    forbidden: str = ""
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        kind = request.path.removeprefix(PREFIX).removesuffix(".ray.io")
+        if kind == self.forbidden:
+            return refused(403, "Forbidden", f"{kind} is forbidden")
+        if request.method == "PATCH":
+            self.crds[kind] = {**request.body, "looks": 0}
+        if kind not in self.crds:
+            return refused(404, "NotFound", f"{kind} not found")
+        if request.method == "DELETE":
+            return 200, self.crds.pop(kind)
+        crd = self.crds[kind]
+        crd["looks"] += 1
+        if crd["looks"] == 1 and self.starting:  # as the API server does it for a moment
+            return 200, {"status": {"conditions": None}}
+        served = "True" if crd["looks"] > self.starting else "False"
+        return 200, {"status": {"conditions": [{"type": "Established", "status": served}]}}
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCrds]:
+    clock = FakeClock()
+    monkeypatch.setattr("infra.providers.crds.provider.time.monotonic", clock.now)
+    monkeypatch.setattr("infra.providers.crds.provider.time.sleep", clock.sleep)
+    with FakeCrds() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    found = tmp_path / "crds"
+    found.mkdir()
+    for kind in KINDS:
+        crd = {"kind": "CustomResourceDefinition", "metadata": {"name": f"{kind}.ray.io"}}
+        (found / f"ray.io_{kind}.yaml").write_text(yaml.safe_dump(crd))
+    return found
+
+
+def props(source: object, **changes: Any) -> dict[str, Any]:
+    given = {"context": CONTEXT, "version": "1.6.2", "source": str(source), "keep": True}
+    return {**given, **changes}
+
+
+def test_all_are_applied_and_waited_for(api: FakeCrds, folder: Path) -> None:
+    outs = PROVIDER.create(props(folder)).outs
+    assert outs is not None
+    assert set(api.crds) == set(outs["digests"]) == set(KINDS)
+    assert all(crd["looks"] == api.starting + 1 for crd in api.crds.values())
+    for request in api.asked("PATCH"):
+        assert request.query == {"fieldManager": "rayline", "force": "true"}
+        assert request.headers["content-type"] == "application/apply-patch+yaml"
+    # Neither the files nor a kubeconfig are in the state.
+    assert set(outs) == {*props(folder), "digests", "missing"}
+
+
+@pytest.mark.parametrize("damage", [None, "", "<html>log in</html>", "a: [", "metadata: {name: x}"])
+def test_a_wrong_source_changes_nothing(api: FakeCrds, folder: Path, damage: str | None) -> None:
+    last = folder / f"ray.io_{KINDS[-1]}.yaml"
+    last.unlink() if damage is None else last.write_text(damage)
+    with pytest.raises(CrdsError, match=r"pulumi config set --path 'rayline:operator\.crds'"):
+        PROVIDER.create(props(folder))
+    assert api.requests == []
+
+
+def test_a_url_that_does_not_answer_is_named(api: FakeCrds) -> None:
+    with pytest.raises(CrdsError, match=r"127\.0\.0\.1.*cannot be fetched"):
+        PROVIDER.create(props("http://127.0.0.1:1/crds"))
+    assert api.requests == []
+
+
+def test_a_crd_that_is_not_served_in_time_is_named(api: FakeCrds, folder: Path) -> None:
+    api.starting = 10**6
+    with pytest.raises(CrdsError, match=r"rayclusters\.ray\.io is not served after 60 s"):
+        PROVIDER.create(props(folder))
+
+
+def test_a_refusal_says_what_is_missing(api: FakeCrds, folder: Path) -> None:
+    api.forbidden = KINDS[0]
+    with pytest.raises(KubeError, match=r"applying the CRD rayclusters\.ray\.io answered 403"):
+        PROVIDER.create(props(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "replaces"),
+    [
+        ({}, False, []),
+        ({"source": "/elsewhere"}, False, []),
+        ({"version": "1.7.0"}, True, []),
+        ({"keep": False}, True, []),
+        ({"context": "other"}, True, ["context"]),
+    ],
+)
+def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
+    found = PROVIDER.diff("id", props("/a"), {**props("/a"), **change})
+    assert (found.changes, found.replaces) == (changes, replaces)
+
+
+def test_what_is_gone_is_made_again(api: FakeCrds, folder: Path) -> None:
+    outs = PROVIDER.create(props(folder)).outs
+    assert outs is not None
+    del api.crds[KINDS[1]]
+    seen = PROVIDER.read("id", dict(outs)).outs
+    assert seen is not None
+    assert seen["missing"] == [KINDS[1]]
+    assert PROVIDER.diff("id", seen, props(folder)).changes
+    PROVIDER.update("id", seen, props(folder))
+    assert set(api.crds) == set(KINDS)
+    api.crds.clear()
+    assert PROVIDER.read("id", dict(outs)).id == ""
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_crds_stay_unless_they_are_to_go(api: FakeCrds, folder: Path, keep: bool) -> None:
+    outs = PROVIDER.create(props(folder, keep=keep)).outs
+    assert outs is not None
+    del api.crds[KINDS[0]]
+    PROVIDER.delete("id", outs)
+    assert set(api.crds) == (set(KINDS[1:]) if keep else set())

@@ -1,0 +1,231 @@
+"""A download Job from its making to its end, against a fake of the API server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.providers.common.api_server import KubeClient
+from infra.providers.common.progress import Progress
+from infra.providers.download.errors import DownloadError
+from infra.providers.download.job import Job
+from infra.providers.download.provider import DownloadJobProvider
+from infra.providers.download.reconcile import Download, Pace
+from tests.infra.providers.common.fake_api_server import (
+    CONTEXT,
+    FakeApi,
+    FakeClock,
+    Request,
+    refused,
+)
+
+NAME, NAMESPACE = "ray-download-tiny-0badcafe", "here"
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+MANIFEST = {"kind": "Job", "metadata": {"name": NAME, "namespace": NAMESPACE}}
+COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
+FAILED = {"conditions": [{"type": "Failed", "status": "True", "message": "a pod failed"}]}
+
+
+def pod(phase: str, words: str = "", code: int = 0, **status: Any) -> dict[str, Any]:
+    ended = {"terminated": {"exitCode": code, "reason": "Error", "message": words}} if code else {}
+    return {
+        "metadata": {"name": f"pod-{phase.lower()}-{code}", "creationTimestamp": str(code)},
+        "status": {
+            "phase": phase,
+            "containerStatuses": [{"name": "download", "state": ended}],
+            "conditions": [{"type": "PodScheduled", "status": "True"}],
+            **status,
+        },
+    }
+
+
+class Cluster(FakeApi):
+    """Answers with one status after another; the last one stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: list[dict[str, Any] | None] = [None]
+        self.pods: list[dict[str, Any]] = []
+        self.log = ""
+        self.broken = 0
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        if self.broken:
+            self.broken -= 1
+            return 503, "a proxy's page"
+        if request.path == f"{JOBS}/{NAME}" and request.method == "GET":
+            status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+            return (200, {"status": status}) if status is not None else refused(404, "NotFound", "")
+        if request.path == PODS:
+            assert request.query["labelSelector"] == f"batch.kubernetes.io/job-name={NAME}"
+            return 200, {"items": self.pods}
+        if request.path.endswith("/log"):
+            return 200, self.log
+        return 200, {}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with Cluster() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+class Bench:
+    """One run, and the lines that it showed."""
+
+    def __init__(self, deadline: float = 600) -> None:
+        self.lines: list[str] = []
+        self.clock = FakeClock()
+        self.deadline = deadline
+
+    def run(self) -> Download:
+        with KubeClient(CONTEXT) as kube:
+            progress = Progress(self.lines.append, self.clock, self.deadline)
+            work = Download(Job(kube, MANIFEST), "tiny", progress, self.clock, Pace(trouble=30))
+            work.run()
+            return work
+
+
+def test_it_is_made_and_waited_for(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}, {}, COMPLETE]
+    cluster.pods = [pod("Running")]
+    cluster.log = "34 %: 4.5 GiB of 13.3 GiB, 80.0 MiB/s, about 2 min left\n"
+    bench = Bench()
+    assert bench.run().created
+    (made,) = cluster.asked("POST")
+    assert (made.path, made.body) == (JOBS, MANIFEST)
+    assert bench.lines[1] == (
+        "tiny: 34 %: 4.5 GiB of 13.3 GiB, 80.0 MiB/s, about 2 min left, 2 s of 600 s"
+    )
+
+
+def test_one_that_is_complete_is_left_alone(cluster: Cluster) -> None:
+    cluster.statuses = [COMPLETE]
+    Bench().run()
+    assert not cluster.asked("POST")
+    assert not cluster.asked("DELETE")
+
+
+def test_one_that_runs_already_is_adopted(cluster: Cluster) -> None:
+    cluster.statuses = [{}, COMPLETE]
+    Bench().run()
+    assert not cluster.asked("POST")
+
+
+def test_a_failure_is_told_in_the_jobs_own_words_at_once(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}, FAILED]
+    cluster.pods = [pod("Failed", "10 %\nerror: owner/x holds no weights.\n", 2)]
+    bench = Bench()
+    with pytest.raises(
+        DownloadError, match="tiny cannot be downloaded: owner/x holds no weights"
+    ) as e:
+        bench.run()
+    assert bench.clock.now() < 10
+    assert f"kubectl --context {CONTEXT} -n {NAMESPACE} logs -l job-name={NAME}" in str(e.value)
+
+
+def test_without_words_it_is_told_in_kubernetes_words(cluster: Cluster) -> None:
+    cluster.statuses = [None, FAILED]
+    with pytest.raises(DownloadError, match="a pod failed"):
+        Bench().run()
+
+
+def test_one_that_failed_earlier_is_made_anew(cluster: Cluster) -> None:
+    cluster.statuses = [FAILED, FAILED, None, {}, COMPLETE]
+    Bench().run()
+    (deleted,) = cluster.asked("DELETE")
+    assert deleted.body == {"propagationPolicy": "Background"}
+    assert len(cluster.asked("POST")) == 1
+
+
+def test_between_two_attempts_the_last_ones_words_are_shown(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}, COMPLETE]
+    cluster.pods = [pod("Failed", "error: the connection was cut", 1)]
+    bench = Bench()
+    bench.run()
+    assert "waits before the next attempt; the last one: the connection was cut" in bench.lines[1]
+
+
+def test_a_second_attempt_is_counted(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}, COMPLETE]
+    cluster.pods = [pod("Running"), pod("Failed", "error: cut", 1)]
+    cluster.pods[0]["metadata"]["creationTimestamp"] = "2"
+    cluster.log = "60 %"
+    bench = Bench()
+    bench.run()
+    assert "tiny: attempt 2, 60 %" in bench.lines[1]
+
+
+def test_a_pod_that_cannot_start_is_no_wait_for_hours(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}]
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    cluster.pods = [pod("Pending", containerStatuses=[{"name": "download", "state": waiting}])]
+    bench = Bench(deadline=10_000)
+    with pytest.raises(DownloadError, match="ImagePullBackOff: container download: no such image"):
+        bench.run()
+    assert bench.clock.now() < 60
+
+
+def test_the_deadline_is_kept_and_named(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}]
+    cluster.pods = [pod("Running")]
+    bench = Bench(deadline=60)
+    with pytest.raises(DownloadError, match=r"after 6\d s: downloading.*downloadSeconds"):
+        bench.run()
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_waited_for(cluster: Cluster) -> None:
+    cluster.statuses = [None, {}, COMPLETE]
+    cluster.broken = 3
+    Bench().run()
+    assert len(cluster.asked("POST")) == 1
+
+
+def props(**changes: Any) -> dict[str, Any]:
+    given = {"context": CONTEXT, "namespace": NAMESPACE, "name": NAME, "model": "tiny"}
+    return {**given, "job": MANIFEST, "deadline_seconds": 60, **changes}
+
+
+def test_only_another_name_is_another_download() -> None:
+    diff = DownloadJobProvider().diff
+    done = props(complete=True)
+    assert not diff(NAME, done, props(job={"other": "image"}, deadline_seconds=5)).changes
+    other = diff(NAME, done, props(name="other"))
+    assert other.changes
+    assert other.replaces == ["name"]
+
+
+def test_one_that_did_not_end_well_is_tried_by_the_next_up() -> None:
+    diff = DownloadJobProvider().diff(NAME, props(complete=False), props())
+    assert diff.changes
+    assert not diff.replaces
+
+
+def test_numbers_reach_kubernetes_as_they_were_given(cluster: Cluster) -> None:
+    """Through Pulumi an exit code of 2 becomes 2.0, which Kubernetes refuses."""
+    cluster.statuses = [None, COMPLETE]
+    spec = {"rules": [{"values": [2.0]}], "share": 0.5}
+    DownloadJobProvider().create(props(job={**MANIFEST, "spec": spec}))
+    (made,) = cluster.asked("POST")
+    assert repr(made.body["spec"]) == "{'rules': [{'values': [2]}], 'share': 0.5}"
+
+
+def test_create_update_read_and_delete(cluster: Cluster) -> None:
+    provider = DownloadJobProvider()
+    cluster.statuses = [None, COMPLETE]
+    made = provider.create(props())
+    assert (made.id, made.outs) == (NAME, props(complete=True))
+    cluster.statuses = [COMPLETE]
+    assert provider.update(NAME, props(complete=False), props()).outs == props(complete=True)
+    assert provider.read(NAME, props(complete=True)).outs == props(complete=True)
+    cluster.statuses = [FAILED]
+    read = provider.read(NAME, props(complete=True))
+    assert read.outs == props(complete=False)
+    provider.delete(NAME, props())
+    assert cluster.asked("DELETE")[-1].path == f"{JOBS}/{NAME}"
+    cluster.statuses = [None]  # cleared away: the weights are where they were
+    read = provider.read(NAME, props(complete=True))
+    assert (read.id, read.outs) == (NAME, props(complete=True))

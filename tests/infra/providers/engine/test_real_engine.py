@@ -1,0 +1,223 @@
+"""ServeApplications and PodRollout under the real Pulumi engine, against fakes of the cluster."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra.providers.applications.ray import (
+    CLUSTER,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+    TOKEN,
+    FakeRay,
+    application,
+    config,
+)
+from tests.infra.providers.common.fake_api_server import CONTEXT
+from tests.infra.providers.engine.programs import Program
+from tests.infra.providers.rollout.kuberay import FakeKubeRay, groups
+from tests.infra.rules.stack import values
+
+# Seconds for each command of the engine, and the binaries of `make tools`.
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeRay]:
+    with FakeRay(starting=1) as fake:
+        yield fake
+
+
+@pytest.fixture
+def serving(ray: FakeRay, tmp_path: Path) -> Program:
+    program = Program(tmp_path, ray.kubeconfig(tmp_path))
+    program.write(
+        "from infra.providers.applications.resource import "
+        "ServeApplications, ServeApplicationsArgs",
+        "ServeApplications('serve', ServeApplicationsArgs(**args))\n"
+        "pulumi.export('applications', made.applications)",
+    )
+    return program
+
+
+def declare(program: Program, *models: str, pods: str = "h1", deadline: int = 120) -> None:
+    program.args(
+        context=CONTEXT,
+        namespace=NAMESPACE,
+        cluster=CLUSTER,
+        head_service=SERVICE,
+        token_secret=SECRET,
+        config=config(*(application("a", model) for model in models)),
+        templates={},
+        pods={"head": [pods]},
+        deadline_seconds=deadline,
+    )
+
+
+def test_life_of_the_applications(serving: Program, ray: FakeRay) -> None:
+    declare(serving, "m")
+    first = serving.up()
+    assert "a: DEPLOYING, replica starting" in first, "progress is on the screen"
+    assert len(ray.puts) == 1
+
+    declare(serving, "m", deadline=99)
+    assert "2 unchanged" in serving.up()
+    assert "2 unchanged" in serving.run("refresh", "--yes", "--skip-preview", "--non-interactive")
+    asked = len(ray.requests)
+    serving.run("preview", "--non-interactive", "--expect-no-changes")
+    assert len(ray.requests) == asked, "a preview asks nobody"
+
+    declare(serving, "m", pods="h2")
+    assert "1 updated" in serving.up()
+    assert len(ray.puts) == 1, "restarted pods that kept the applications need no PUT"
+
+    ray.apps.clear()
+    assert "1 updated" in serving.run("refresh", "--yes", "--skip-preview", "--non-interactive")
+    assert "1 updated" in serving.up()
+    assert ray.apps["a"].steps == ["RUNNING"]
+    ray.apps["a"].steps = ["UNHEALTHY"]
+    serving.run("refresh", "--yes", "--skip-preview", "--non-interactive")
+    ray.apps["a"].steps = ["RUNNING"]
+    assert "1 updated" in serving.up()
+
+    state = serving.state()
+    assert TOKEN not in state
+    assert '"type": "pulumi-python:dynamic/serve:ServeApplications"' in state
+    serving.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+    assert ray.apps == {}
+
+
+def test_a_failed_change_is_remembered_so_that_going_back_is_a_change(
+    serving: Program, ray: FakeRay
+) -> None:
+    declare(serving, "good")
+    ray.serve(application("theirs"))
+    refused = serving.up(fails=True)
+    assert "this cluster also serves theirs" in refused
+    assert "Exception calling application" not in refused
+    ray.apps.clear()
+    serving.up()
+    ray.broken = {"bad"}
+    declare(serving, "bad")
+    failed = serving.up(fails=True)
+    assert "a is DEPLOY_FAILED: FileNotFoundError: no weights" in failed
+    assert "Exception calling application" not in failed
+    assert "_engine" not in failed, "no stack trace of ours"
+    declare(serving, "good")
+    assert "1 updated" in serving.up()
+    assert ray.apps["a"].config["runtime_env"]["env_vars"]["MODEL_ID"] == "good"
+    assert ray.apps["a"].steps == ["RUNNING"]
+
+
+def test_a_missing_head_is_gone_at_refresh_and_done_at_destroy(
+    serving: Program, ray: FakeRay
+) -> None:
+    declare(serving, "m")
+    serving.up()
+    ray.absent = True
+    serving.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+    ray.absent = False
+    serving.up()
+    ray.absent = True
+    refreshed = serving.run("refresh", "--yes", "--skip-preview", "--non-interactive")
+    assert "1 deleted" in refreshed
+
+
+def test_life_of_the_pods(tmp_path: Path) -> None:
+    with FakeKubeRay(starting=1) as fake:
+        program = Program(tmp_path, fake.kubeconfig(tmp_path))
+        program.write(
+            "from infra.providers.rollout.resource import PodRollout, PodRolloutArgs",
+            "PodRollout('pods', PodRolloutArgs(**args))\npulumi.export('lives', made.lives)",
+        )
+
+        def declare(upgrade: str = "recreate", **wanted: tuple[str, int]) -> None:
+            fake.wants(groups(**wanted))
+            program.args(
+                context=CONTEXT,
+                namespace="llm",
+                cluster="ray",
+                groups=groups(**wanted),
+                upgrade=upgrade,
+                deadline_seconds=60,
+            )
+
+        declare(head=("h1", 1), a=("a1", 1))
+        assert "a: 0 of 1 ready" in program.up()
+        assert "2 unchanged" in program.up()
+        assert "2 unchanged" in program.run(
+            "refresh", "--yes", "--skip-preview", "--non-interactive"
+        )
+        declare(head=("h1", 1), a=("a2", 1))
+        assert "1 updated" in program.up()
+        assert [name[0] for name in fake.deleted] == ["a"]
+        declare("manual", head=("h1", 1), a=("a3", 1))
+        warned = program.up()
+        assert "warning: 1 Ray pods run an older template" in warned
+        assert "kubectl --context fake -n llm delete pod a-" in warned
+        assert len(fake.deleted) == 1
+        assert "warning: 1 Ray pods run an older template" in program.up(), "until it is done"
+        before = program.outputs()["lives"]
+        outdated = next(name for name in fake.pods if name.startswith("a-"))
+        del fake.pods[outdated]  # by hand, as the warning says
+        assert "1 updated" in program.up()
+        after = program.outputs()["lives"]
+        assert after["head"] == before["head"]
+        assert after["a"] != before["a"]
+        assert "2 unchanged" in program.up()
+        program.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+
+
+def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path) -> None:
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "import pulumi\n"
+        "from infra.providers.random_secret.resource import GeneratedSecret\n"
+        "from infra.settings.parse import parse\n"
+        "from infra.providers.group_order.resource import WorkerGroups",
+        "WorkerGroups('worker-groups', parse(args))\n"
+        "for group in args['gpuGroups']:\n"
+        "    GeneratedSecret(group['name'], kind='key', opts=pulumi.ResourceOptions("
+        "depends_on=[made]))",
+    )
+
+    def declare(*names: str) -> None:
+        card = {"gpu": {"model": "A", "memoryGib": 24}}
+        program.args(**values(gpuGroups=[{"name": name, **card} for name in names], models=[]))
+
+    declare("a", "b")
+    assert "4 created" in program.up()
+    before = program.state()
+    declare("a", "c", "b")
+    for refused in (program.up(fails=True), program.run("preview", fails=True)):
+        assert "rayline:gpuGroups is a, c, b; it was a, b." in refused
+        assert "Traceback" not in refused
+    after = program.state()
+    assert [r["urn"] for r in json.loads(after)["deployment"]["resources"]] == [
+        r["urn"] for r in json.loads(before)["deployment"]["resources"]
+    ]
+    declare("a", "b", "c")
+    assert "1 created" in program.up()
+    assert "5 unchanged" in program.up()
+
+
+def test_what_is_made_is_encrypted_in_the_state_and_hidden_on_the_screen(tmp_path: Path) -> None:
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "from infra.providers.random_secret.resource import GeneratedSecret",
+        "GeneratedSecret('password', kind='password')\npulumi.export('password', made.value)",
+    )
+    program.args()
+    shown = program.up()
+    password = program.run("stack", "output", "password", "--show-secrets").strip()
+    assert len(password) >= 20
+    shown += program.run("stack", "output") + program.run("preview", "--diff") + program.state()
+    assert password not in shown
+    assert "[secret]" in shown
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert any("history" in str(path) for path in files)
+    assert not [path for path in files if password.encode() in path.read_bytes()]
+    assert "2 unchanged" in program.up()

@@ -1,0 +1,132 @@
+"""A fake of the API server with a RayCluster and the operator that makes its pods."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from tests.infra.providers.common.fake_api_server import FakeApi, FakeClock, Request, refused
+
+NAMESPACE, CLUSTER = "llm", "ray"
+CORE = f"/api/v1/namespaces/{NAMESPACE}"
+RESOURCE = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayclusters/{CLUSTER}"
+ANNOTATION = "rayline.dev/template-hash"
+
+
+def groups(**wanted: tuple[str, int]) -> dict[str, dict[str, Any]]:
+    return {name.replace("_", "-"): {"hash": h, "replicas": n} for name, (h, n) in wanted.items()}
+
+
+@dataclass
+class FakePod:
+    group: str
+    hash: str
+    age: int = 0
+    leaving: int = -1
+    """Looks until it is gone; negative: it stays."""
+    restarts: int = 0
+
+
+@dataclass
+class FakeKubeRay(FakeApi):
+    """Pods are Ready after `starting` looks."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    templates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, FakePod] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    starting: int = 2
+    stale: dict[str, list[str]] = field(default_factory=dict)
+    """Hashes that the operator still uses for the next pods of a group."""
+    trouble: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Status of a group's new pods instead of becoming Ready."""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    absent: bool = False
+    errors: int = 0
+    _names: Any = field(default_factory=count)
+
+    def wants(self, wanted: dict[str, dict[str, Any]], *, running: bool = False) -> None:
+        self.templates = wanted
+        if running:
+            self._reconcile()
+            for pod in self.pods.values():
+                pod.age = 99
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        if self.errors:
+            self.errors -= 1
+            return refused(503, "ServiceUnavailable", "etcd is changing its leader")
+        if request.method == "DELETE":
+            name = request.path.rsplit("/", 1)[1]
+            self.deleted.append(name)
+            self.pods[name].leaving = 1
+            return 200, {}
+        if request.path == RESOURCE and not self.absent:
+            return 200, self._resource()
+        if request.path == f"{CORE}/events":
+            selector = request.query["fieldSelector"]
+            return 200, {
+                "items": [event for event in self.events if f"kind={event['kind']}," in selector]
+            }
+        if request.path == f"{CORE}/pods":
+            assert request.query == {"labelSelector": f"ray.io/cluster={CLUSTER}"}
+            self._reconcile()
+            return 200, {"items": [self._pod(name, pod) for name, pod in self.pods.items()]}
+        return refused(404, "NotFound", f'rayclusters.ray.io "{CLUSTER}" not found')
+
+    def _reconcile(self) -> None:
+        for name, pod in list(self.pods.items()):
+            pod.age += 1
+            pod.leaving -= pod.leaving > 0
+            if pod.leaving == 0:
+                del self.pods[name]
+        for group, template in self.templates.items():
+            present = [name for name, pod in self.pods.items() if pod.group == group]
+            for _ in range(template["replicas"] - len(present)):
+                left = self.stale.get(group)
+                made = FakePod(group, left.pop(0) if left else template["hash"])
+                self.pods[f"{group}-{next(self._names)}"] = made
+            for name in present[template["replicas"] :]:
+                self.pods[name].leaving = 1
+
+    def _pod(self, name: str, pod: FakePod) -> dict[str, Any]:
+        ready = pod.age > self.starting and not (pod.group in self.trouble and pod.age < 99)
+        status: dict[str, Any] = {
+            "conditions": [
+                {"type": "PodScheduled", "status": "True"},
+                {"type": "Ready", "status": "True" if ready else "False"},
+            ],
+            "containerStatuses": [
+                {
+                    "name": "ray",
+                    "restartCount": pod.restarts,
+                    "state": {"waiting": {"reason": "Creating"}},
+                }
+            ],
+        }
+        if not ready:
+            status |= self.trouble.get(pod.group, {})
+        head = pod.group == "head"
+        meta: dict[str, Any] = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "annotations": {ANNOTATION: pod.hash},
+            "labels": {
+                "ray.io/cluster": CLUSTER,
+                "ray.io/node-type": "head" if head else "worker",
+                "ray.io/group": "headgroup" if head else pod.group,
+            },
+        }
+        if pod.leaving >= 0:
+            meta["deletionTimestamp"] = "2026-11-24T00:00:00Z"
+        return {"metadata": meta, "status": status}
+
+    def _resource(self) -> dict[str, Any]:
+        def group(name: str) -> dict[str, Any]:
+            annotations = {ANNOTATION: self.templates[name]["hash"]}
+            return {"groupName": name, "template": {"metadata": {"annotations": annotations}}}
+
+        workers = [group(name) for name in self.templates if name != "head"]
+        return {
+            "metadata": {"managedFields": [{"time": "2026-11-24T00:00:10Z"}]},
+            "spec": {"headGroupSpec": group("head"), "workerGroupSpecs": workers},
+        }

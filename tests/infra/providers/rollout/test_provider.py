@@ -1,0 +1,54 @@
+"""What counts as a change of the pods."""
+
+from typing import Any
+
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
+
+from infra.providers.rollout.provider import PodRolloutProvider
+from tests.infra.providers.rollout.kuberay import groups
+
+PROVIDER = PodRolloutProvider()
+INPUTS: dict[str, Any] = {
+    "context": "c",
+    "namespace": "n",
+    "cluster": "ray",
+    "groups": groups(head=("h1", 1), a=("a1", 2), off=("o1", 0)),
+    "upgrade": "recreate",
+    "deadline_seconds": 60,
+}
+OUTPUTS = {**INPUTS, "hashes": {"head": "h1", "a": "a1"}, "outdated": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "changes"),
+    [
+        ({}, False),
+        ({"deadline_seconds": 1}, False),
+        ({"groups": groups(head=("h1", 1), a=("a2", 2), off=("o1", 0))}, True),
+        ({"groups": groups(head=("h1", 1), a=("a1", 3), off=("o1", 0))}, True),
+        ({"groups": UNKNOWN}, True),
+        ({"upgrade": "manual"}, True),
+        ({"cluster": "other"}, True),
+    ],
+)
+def test_diff(change: dict[str, Any], changes: bool) -> None:
+    assert PROVIDER.diff("pods", OUTPUTS, {**INPUTS, **change}).changes is changes
+
+
+@pytest.mark.parametrize("upgrade", ["recreate", "manual"])
+def test_outdated_pods_are_a_change(upgrade: str) -> None:
+    """With `manual` too: someone may have replaced them since."""
+    seen = {**OUTPUTS, "hashes": {"head": "h1", "a": "a0"}, "upgrade": upgrade}
+    assert PROVIDER.diff("pods", seen, {**INPUTS, "upgrade": upgrade}).changes
+
+
+def test_check() -> None:
+    floats = {"head": {"hash": "h1", "replicas": 1.0}}
+    checked = PROVIDER.check({}, {**INPUTS, "groups": floats, "hashes": None})
+    assert checked.inputs["groups"] == {"head": {"hash": "h1", "replicas": 1}}
+    assert checked.failures == []
+    unknown = {"head": {"hash": UNKNOWN, "replicas": 1}}
+    assert PROVIDER.check({}, {**INPUTS, "groups": unknown}).failures == []
+    bad = PROVIDER.check({}, {**INPUTS, "groups": {"a": {"hash": "x"}}, "upgrade": "later"})
+    assert {failure.property for failure in bad.failures} == {"groups", "upgrade"}

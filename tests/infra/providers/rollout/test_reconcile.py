@@ -1,0 +1,248 @@
+"""Which pods are replaced, in which order, and what is said when they do not come up."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.providers.common.api_server import KubeClient, KubeError
+from infra.providers.common.progress import Progress
+from infra.providers.rollout.cluster import RayClusterPods
+from infra.providers.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
+from infra.providers.rollout.pods import Observed
+from infra.providers.rollout.reconcile import Rollout
+from tests.infra.providers.common.fake_api_server import CONTEXT
+from tests.infra.providers.rollout.kuberay import CLUSTER, NAMESPACE, FakeKubeRay, groups
+
+
+class Bench:
+    """One fake, and rollouts on it."""
+
+    def __init__(self, fake: FakeKubeRay, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fake = fake
+        self.lines: list[str] = []
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(folder)))
+        self.kube = KubeClient(CONTEXT)
+
+    def run(
+        self, wanted: dict[str, Any], upgrade: str = "recreate", deadline: float = 1800
+    ) -> Observed:
+        progress = Progress(self.lines.append, self.fake.clock, deadline)
+        cluster = RayClusterPods(self.kube, NAMESPACE, CLUSTER)
+        work = Rollout(cluster, wanted, upgrade, progress, self.fake.clock)
+        work.run()
+        return work.observed
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with FakeKubeRay() as fake:
+        made = Bench(fake, tmp_path, monkeypatch)
+        with made.kube:
+            yield made
+
+
+BEFORE = groups(head=("h1", 1), rtx_3090=("a1", 2), rtx_3060=("b1", 0))
+
+
+def test_a_new_cluster_is_waited_for_and_nothing_is_deleted(bench: Bench) -> None:
+    bench.fake.wants(BEFORE)
+    work = bench.run(BEFORE)
+    assert work.hashes == {"head": "h1", "rtx-3090": "a1"}
+    assert work.outdated == []
+    assert bench.fake.deleted == []
+    assert any("rtx-3090: 0 of 2 ready, starting, 0 s of 1800 s" in line for line in bench.lines)
+
+
+def test_a_head_has_another_life_after_a_restart_and_a_worker_has_not(bench: Bench) -> None:
+    bench.fake.wants(BEFORE, running=True)
+    first = bench.run(BEFORE).lives
+    assert bench.run(BEFORE).lives == first
+    assert {name: len(seen) for name, seen in first.items()} == {"head": 1, "rtx-3090": 2}
+    for pod in bench.fake.pods.values():
+        pod.restarts = 1
+    again = bench.run(BEFORE).lives
+    assert again["rtx-3090"] == first["rtx-3090"]
+    assert again["head"] != first["head"]
+
+
+def test_what_is_as_wanted_is_left_alone(bench: Bench) -> None:
+    bench.fake.wants(BEFORE, running=True)
+    bench.run(BEFORE)
+    assert bench.fake.deleted == []
+    assert bench.fake.clock.now() == 0
+
+
+def test_one_groups_change_restarts_only_its_pods(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 2), b=("b1", 1)), running=True)
+    after = groups(head=("h1", 1), a=("a2", 2), b=("b1", 1))
+    bench.fake.wants(after)
+    bench.run(after)
+    assert {name.rsplit("-", 1)[0] for name in bench.fake.deleted} == {"a"}
+    assert len(bench.fake.deleted) == 2
+
+
+def test_groups_go_one_after_another(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1), b=("b1", 1)), running=True)
+    after = groups(head=("h1", 1), a=("a2", 1), b=("b2", 1))
+    bench.fake.wants(after)
+    bench.run(after)
+    assert [name[0] for name in bench.fake.deleted] == ["a", "b"]
+    asked = [r for r in bench.fake.requests if r.path.endswith("/pods") or r.method == "DELETE"]
+    deletes = [i for i, request in enumerate(asked) if request.method == "DELETE"]
+    assert deletes[1] - deletes[0] > 2
+
+
+def test_enabling_a_group_touches_no_pod_of_others(bench: Bench) -> None:
+    bench.fake.wants(BEFORE, running=True)
+    after = groups(head=("h1", 1), rtx_3090=("a1", 2), rtx_3060=("b1", 1))
+    bench.fake.wants(after)
+    assert bench.run(after).hashes["rtx-3060"] == "b1"
+    assert bench.fake.deleted == []
+
+
+def test_a_changed_head_restarts_everything_at_once(bench: Bench) -> None:
+    bench.fake.wants(BEFORE, running=True)
+    after = groups(head=("h2", 1), rtx_3090=("a1", 2), rtx_3060=("b1", 0))
+    bench.fake.wants(after)
+    bench.run(after)
+    assert len(bench.fake.deleted) == 3
+
+
+def test_pods_of_a_stale_template_are_deleted_again_and_not_forever(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)), running=True)
+    after = groups(head=("h1", 1), a=("a2", 1))
+    bench.fake.wants(after)
+    bench.fake.stale = {"a": ["a1", "a1"]}
+    assert bench.run(after).hashes["a"] == "a2"
+    assert len(bench.fake.deleted) == 3
+    again = groups(head=("h1", 1), a=("a3", 1))
+    bench.fake.wants(again)
+    bench.fake.stale = {"a": ["a2"] * 99}
+    with pytest.raises(RolloutError, match=r"old template 5 times.*rollout restart"):
+        bench.run(again)
+
+
+def test_nothing_is_deleted_while_the_raycluster_lacks_the_hash(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)), running=True)
+    with pytest.raises(RolloutError, match="templates of a in the RayCluster ray are not"):
+        bench.run(groups(head=("h1", 1), a=("a2", 1)))
+    assert bench.fake.deleted == []
+
+
+def test_manual_leaves_outdated_pods_and_names_them(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)), running=True)
+    after = groups(head=("h1", 1), a=("a2", 2))
+    bench.fake.wants(after)
+    work = bench.run(after, "manual")
+    assert bench.fake.deleted == []
+    assert len(work.outdated) == 1
+    assert work.hashes["a"] == "a1,a2"
+
+
+WAITING = {
+    "name": "ray",
+    "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}},
+}
+CRASHING = {
+    "name": "ray",
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+}
+NO_NODE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: insufficient nvidia.com/gpu",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"containerStatuses": [WAITING]}, "ImagePullBackOff: container ray: no image"),
+        ({"containerStatuses": [CRASHING]}, "OOMKilled, exit code 137"),
+        ({"conditions": [NO_NODE]}, "insufficient nvidia.com/gpu"),
+    ],
+)
+def test_pods_that_cannot_start_fail_early_with_the_cause(
+    bench: Bench, status: dict[str, Any], said: str
+) -> None:
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)))
+    bench.fake.trouble = {"a": status}
+    with pytest.raises(RolloutFailedError, match=said) as error:
+        bench.run(bench.fake.templates)
+    assert "kubectl --context fake -n llm describe pods" in str(error.value)
+    assert 50 < bench.fake.clock.now() < 150
+
+
+@pytest.mark.parametrize(("at", "fails"), [("2026-11-24T00:00:11Z", True), ("2026-11-23", False)])
+def test_kuberays_refusal_counts_if_it_is_of_this_spec(bench: Bench, at: str, fails: bool) -> None:
+    event = {"kind": "RayCluster", "reason": "InvalidRayClusterSpec", "message": "bad group"}
+    bench.fake.events = [{**event, "lastTimestamp": at}]
+    bench.fake.wants(groups(head=("h1", 1)))
+    if fails:
+        with pytest.raises(RolloutFailedError, match="bad group"):
+            bench.run(bench.fake.templates)
+    else:
+        bench.run(bench.fake.templates)
+
+
+def test_events_say_what_a_slow_pod_does(bench: Bench) -> None:
+    bench.fake.events = [{"kind": "Pod", "reason": "Pulling", "lastTimestamp": "1"}]
+    bench.fake.wants(groups(head=("h1", 1)))
+    bench.run(bench.fake.templates)
+    assert any("head: 0 of 1 ready, pulling image" in line for line in bench.lines)
+
+
+def test_deadline_absence_and_passing_errors(bench: Bench) -> None:
+    bench.fake.wants(groups(head=("h1", 1)))
+    bench.fake.errors = 3
+    bench.run(bench.fake.templates)
+    bench.fake.starting = 10**6
+    bench.fake.pods = {}
+    with pytest.raises(RolloutTimeoutError, match=r"head: 0 of 1 ready.*podsReadySeconds"):
+        bench.run(bench.fake.templates, deadline=30)
+    bench.fake.absent = True
+    with pytest.raises(RolloutError, match="there is no RayCluster ray"):
+        bench.run(bench.fake.templates)
+
+
+def test_seeded_rollouts_end_right_or_with_a_named_error(bench: Bench) -> None:
+    """100 runs: success means that every pod carries its group's hash."""
+    succeeded = 0
+    for seed in range(100):
+        pick = random.Random(seed)
+        fake = bench.fake
+        fake.pods, fake.deleted, fake.requests, fake.trouble, fake.stale = {}, [], [], {}, {}
+        names = ("head", "a", "b")
+        before: dict[str, dict[str, Any]] = {
+            n: {"hash": pick.choice("xy"), "replicas": 1} for n in names
+        }
+        fake.wants(before, running=True)
+        after: dict[str, dict[str, Any]] = {
+            n: {"hash": pick.choice("xy"), "replicas": 1 if n == "head" else pick.randrange(4)}
+            for n in names
+        }
+        fake.wants(after)
+        fake.errors = pick.randrange(4)
+        fake.stale = {"a": ["x"] * pick.randrange(8)}
+        if seed % 4 == 0:
+            fake.trouble = {"b": {"containerStatuses": [WAITING]}}
+        began = fake.clock.now()
+        try:
+            work = bench.run(after, deadline=600)
+        except (RolloutError, KubeError) as error:
+            text = str(error)
+            assert text
+        else:
+            succeeded += 1
+            present = [pod for pod in fake.pods.values() if pod.leaving < 0]
+            for name, group in after.items():
+                runs = [pod.hash for pod in present if pod.group == name]
+                assert runs == [group["hash"]] * group["replicas"], f"seed {seed}"
+            assert work.outdated == []
+        assert fake.clock.now() - began <= 610
+    assert 40 < succeeded < 100

@@ -1,0 +1,9 @@
+"""Gets every binary that the sandbox and Pulumi need, building from pinned sources if it must."""
+
+from toolchain.catalogue import TOOLS
+from toolchain.ensure import ensure
+from toolchain.links import link_farm
+from toolchain.model import Tool
+from toolchain.report import ConsoleReporter, Reporter
+
+__all__ = ["TOOLS", "ConsoleReporter", "Reporter", "Tool", "ensure", "link_farm"]

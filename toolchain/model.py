@@ -1,0 +1,167 @@
+"""What a tool is: the binaries it gives, how each way of getting them works, and its cache key."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from toolchain.errors import UserError
+from toolchain.paths import CHECKOUT
+
+SOURCES = CHECKOUT / "toolchain" / "sources"
+"""The Go modules that pin what is built; a tool's `folder` is relative to it."""
+
+BUILD_FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false", "-pgo=off")
+"""Without paths, without git and without profiles: the same sources give the same binary."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def host_arch(system: str = "", machine: str = "") -> str:
+    """This machine's architecture in Go's words, or a UserError where the sandbox cannot run."""
+    system, machine = system or platform.system(), machine or platform.machine()
+    arch = _ARCHITECTURES.get(machine.lower())
+    if system != "Linux" or arch is None:
+        raise UserError(
+            f"the sandbox needs Linux on x86-64 or ARM64, and this is {system} on {machine}",
+            hint="a Linux virtual machine will do",
+        )
+    return arch
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Running `binary` with `args` must print a line that begins with one of `expect`.
+
+    `identifies` is False for binaries that cannot tell their version (Pulumi's plug-ins): running
+    them shows that a download works on this machine, but says nothing about a find on PATH.
+    """
+
+    binary: str
+    args: tuple[str, ...]
+    expect: tuple[str, ...]
+    identifies: bool = True
+
+
+@dataclass(frozen=True)
+class Binary:
+    """`name` is compiled from `package`, an import path or `./folder` of the tool's module."""
+
+    name: str
+    package: str
+
+
+@dataclass(frozen=True)
+class ModuleFiles:
+    """Files of a Go module, copied from the verified module cache.
+
+    `pinned_in` is the folder below SOURCES whose go.mod and go.sum fix the module's version and
+    content. `pattern` is a glob from the module's root; a file lands at `into`, plus its path
+    without `strip`.
+    """
+
+    pinned_in: str
+    module: str
+    pattern: str
+    into: str
+    strip: str = ""
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A file of the tool's own folder that replaces `target` in the assembled sources."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """A vendor's binary or archive and where the vendor publishes its SHA-256.
+
+    Both addresses may hold `{arch}` (amd64, arm64) and `{x64}` (x64, arm64). An archive gives
+    `binaries`; with one name that ends the address, the file itself is the binary.
+    """
+
+    url: str
+    checksum_url: str
+    binaries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One unit that is found, downloaded or built as a whole."""
+
+    name: str
+    version: str
+    folder: str
+    compiled: tuple[Binary, ...]
+    stamps: tuple[tuple[str, str], ...] = ()
+    """Go variables that the linker sets; most print the version from one."""
+    sources: tuple[ModuleFiles | Overlay, ...] = ()
+    """What is put into the scratch copy of `folder` before it is built, in this order."""
+    extras: tuple[ModuleFiles, ...] = ()
+    """What joins the binaries in the tool's folder: scripts in `bin`, data in `share`."""
+    downloads: tuple[Download, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        """Everything in the tool's `bin`: what is compiled, and scripts from modules."""
+        scripts = tuple(Path(e.pattern).name for e in self.extras if e.into == "bin")
+        return tuple(binary.name for binary in self.compiled) + scripts
+
+    @property
+    def can_be_on_path(self) -> bool:
+        """Only where a version can be asked for, and where no data files belong to the tool."""
+        return (
+            bool(self.probes)
+            and all(probe.identifies for probe in self.probes)
+            and all(extra.into == "bin" for extra in self.extras)
+        )
+
+    @property
+    def ldflags(self) -> str:
+        """Without symbol tables (half the size), and stamped."""
+        return " ".join(("-s -w", *(f"-X {name}={value}" for name, value in self.stamps)))
+
+    def key(self, sources: Path = SOURCES, arch: str = "") -> str:
+        """Short hash over what determines the binaries; the name of the cache's folder.
+
+        Go's own release is left out on purpose: the pinned sources are the same, and an upgrade
+        of Go must not cost everybody a build of twenty minutes.
+        """
+        digest = hashlib.sha256()
+        recipe = {
+            "arch": arch or host_arch(),
+            "flags": BUILD_FLAGS,
+            "ldflags": self.ldflags,
+            "compiled": [asdict(binary) for binary in self.compiled],
+            "sources": [asdict(step) for step in self.sources],
+            "extras": [asdict(extra) for extra in self.extras],
+        }
+        digest.update(json.dumps(recipe, sort_keys=True).encode())
+        steps = (*self.sources, *self.extras)
+        pins = {step.pinned_in for step in steps if isinstance(step, ModuleFiles)}
+        for folder in sorted({self.folder, *pins}):
+            for path in source_files(sources / folder):
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest.update(
+                    f"{folder}/{path.relative_to(sources / folder)}\0{content}\n".encode()
+                )
+        return digest.hexdigest()[:16]
+
+
+def source_files(folder: Path) -> Iterator[Path]:
+    """The files of a tool's folder in a fixed order, without an editor's hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            yield path

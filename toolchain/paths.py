@@ -1,0 +1,17 @@
+"""The root of the checkout, and the one cache of the machine."""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+"""The root of this checkout."""
+
+
+def cache_root() -> Path:
+    """The folder of what outlives a cluster: binaries and the stores of images.
+
+    `$RAYLINE_CACHE`, or `~/.cache/rayline`. It lies outside the checkout so that a fresh clone
+    finds the binaries that another clone built.
+    """
+    given = os.environ.get("RAYLINE_CACHE")
+    return Path(given).expanduser().resolve() if given else Path.home() / ".cache" / "rayline"

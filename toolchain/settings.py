@@ -1,0 +1,41 @@
+"""What a run of the toolchain depends on besides the catalogue; tests give their own."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolchain.catalogue import TOOLS
+from toolchain.model import SOURCES, Tool, host_arch
+from toolchain.paths import cache_root
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are, which ways are open, and how long to wait (all times in seconds)."""
+
+    cache: Path
+    arch: str
+    tools: tuple[Tool, ...] = tuple(TOOLS.values())
+    sources: Path = SOURCES
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    use_path: bool = True
+    use_prebuilt: bool = True
+    connect_timeout: float = 5.0
+    stall_timeout: float = 30.0
+    """How long a connected server may be silent."""
+    probe_timeout: float = 20.0
+
+    @property
+    def path(self) -> str:
+        return self.environ.get("PATH", os.defpath)
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """`RAYLINE_PREBUILT=0` and `RAYLINE_TOOLS_FROM_PATH=0` close those ways."""
+        return cls(
+            cache=cache_root(),
+            arch=host_arch(),
+            use_path=os.environ.get("RAYLINE_TOOLS_FROM_PATH") != "0",
+            use_prebuilt=os.environ.get("RAYLINE_PREBUILT") != "0",
+        )
