@@ -1,26 +1,56 @@
-"""What a user may choose about the sandbox, read from the environment once."""
+"""What a user may choose about the sandbox, and the addresses that follow from it."""
 
-import ipaddress
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from toolchain.errors import UserError
 
+PREFIX = "RAYLINE_"
 
-@dataclass(frozen=True)
-class Settings:
-    """Choices with their defaults; `from_environment` documents the variables.
 
-    Every address lies in `network`, a /16 of its own: host and node share the first /30, pods get
-    the 65th /24 and services the upper half's first /20, so one variable moves all of them.
+def _is_private_16(network: IPv4Network) -> IPv4Network:
+    if network.prefixlen != 16 or not network.is_private:
+        raise ValueError("not a private /16")
+    return network
+
+
+def _is_0_or_1(given: object) -> object:
+    """Stricter than Pydantic's own `bool`, which accepts words as well."""
+    if isinstance(given, str) and given not in {"0", "1"}:
+        raise ValueError("neither 0 nor 1")
+    return given
+
+
+class Settings(BaseModel):
+    """The choices with their defaults; `from_environment` reads them from variables.
+
+    Every address lies in `network`, which belongs to the sandbox alone: host and node share its
+    first /30, pods have the 65th /24, and services the first /20 of the upper half. So one variable
+    moves all of them.
     """
 
-    network: IPv4Network = field(default_factory=lambda: IPv4Network("10.213.0.0/16"))
-    registry_port: int = 5000
-    gpus: int = 4
-    gpu_taint: bool = False
+    model_config = ConfigDict(frozen=True)
+
+    network: Annotated[IPv4Network, AfterValidator(_is_private_16)] = Field(
+        IPv4Network("10.213.0.0/16"),
+        description="Private network of the node, its pods and its Services.",
+        json_schema_extra={"allowed": "a private IPv4 network of size /16"},
+    )
+    registry_port: int = Field(
+        5000, ge=1, le=65535, description="TCP port of the registry on 127.0.0.1."
+    )
+    gpus: int = Field(
+        4, ge=0, le=64, description="Number of GPUs that the node advertises, without a device."
+    )
+    gpu_taint: Annotated[bool, BeforeValidator(_is_0_or_1)] = Field(
+        False,
+        description="1 taints the node `dedicated.apiac.ru=w-gpu:NoExecute`.",
+        json_schema_extra={"allowed": "0 or 1"},
+    )
 
     @property
     def host_address(self) -> IPv4Address:
@@ -29,7 +59,7 @@ class Settings:
 
     @property
     def node_address(self) -> IPv4Address:
-        """The node's end of the link: API server, kubelet, NodePorts."""
+        """The node's end of the link, for API server, kubelet and NodePorts."""
         return self.network[2]
 
     @property
@@ -42,7 +72,7 @@ class Settings:
 
     @property
     def api_service_address(self) -> IPv4Address:
-        """The first address of the service network: Kubernetes gives it to `kubernetes.default`."""
+        """The first Service address, which Kubernetes gives to `kubernetes.default`."""
         return self.service_network[1]
 
     @property
@@ -55,50 +85,57 @@ class Settings:
 
     @property
     def registry(self) -> str:
-        """The registry's name: the same on the host and on the node, so references are too."""
+        """The registry's name, the same on host and node, so that image references are too."""
         return f"localhost:{self.registry_port}"
 
 
-def _whole_number(name: str, given: str, low: int, high: int) -> int:
-    try:
-        number = int(given)
-    except ValueError:
-        number = low - 1
-    if not low <= number <= high:
-        raise UserError(f"{name}={given!r} is not a whole number from {low} to {high}.")
-    return number
+class _FromEnvironment(BaseSettings, Settings):
+    """Ignores other `RAYLINE_*` variables, which belong to other parts of the project."""
 
-
-def _network(given: str) -> IPv4Network:
-    try:
-        network = ipaddress.IPv4Network(given)
-    except ValueError:
-        network = None
-    if network is None or network.prefixlen != 16 or not network.is_private:
-        raise UserError(
-            f"RAYLINE_NETWORK={given!r} is not a private IPv4 network of size /16.",
-            "Write one like 10.213.0.0/16.",
-        )
-    return network
-
-
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read `RAYLINE_NETWORK`, `RAYLINE_REGISTRY_PORT`, `RAYLINE_GPUS`, `RAYLINE_GPU_TAINT`.
-
-    Raises `UserError` with what was given and what is allowed.
-    """
-    default = Settings()
-    taint = environment.get("RAYLINE_GPU_TAINT") or "0"
-    if taint not in {"0", "1"}:
-        raise UserError(f"RAYLINE_GPU_TAINT={taint!r} is neither 0 nor 1.")
-    port = environment.get("RAYLINE_REGISTRY_PORT")
-    gpus = environment.get("RAYLINE_GPUS")
-    network = environment.get("RAYLINE_NETWORK")
-    return Settings(
-        network=_network(network) if network else default.network,
-        registry_port=_whole_number("RAYLINE_REGISTRY_PORT", port, 1, 65535)
-        if port
-        else default.registry_port,
-        gpus=_whole_number("RAYLINE_GPUS", gpus, 0, 64) if gpus else default.gpus,
-        gpu_taint=taint == "1",
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="ignore"
     )
+
+
+def from_environment() -> Settings:
+    """Read one variable per field, `RAYLINE_` and its name in capitals; empty means the default.
+
+    Raises `UserError`: for each wrong variable what was given, what is allowed, what to type.
+    """
+    try:
+        chosen = _FromEnvironment()
+    except ValidationError as error:
+        raise _refusal(error) from None
+    return Settings(**dict(chosen))
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def shown(value: Any) -> str:
+    """A value as it is written in its variable."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _refusal(error: ValidationError) -> UserError:
+    sentences, examples = [], []
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        field = Settings.model_fields[name]
+        sentences.append(
+            f"{variable(name)}={problem['input']!r} is not allowed; it must be {_allowed(field)}."
+        )
+        examples.append(f"{variable(name)}={shown(field.default)}")
+    return UserError(" ".join(sentences), f"For example: make sandbox {' '.join(examples)}")
+
+
+def _allowed(field: FieldInfo) -> str:
+    if isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra["allowed"])
+    low, high = (
+        next(value for item in field.metadata if (value := getattr(item, bound, None)) is not None)
+        for bound in ("ge", "le")
+    )
+    return f"a whole number from {low} to {high}"
