@@ -1,4 +1,4 @@
-"""The sandbox's hub: what huggingface_hub understands of it, its image and its objects."""
+"""The sandbox's model hub, as seen by huggingface_hub itself."""
 
 import hashlib
 import threading
@@ -9,8 +9,6 @@ import pytest
 from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 from huggingface_hub.hf_api import RepoFile
 
-from sandbox import paths
-from sandbox.hub import deploy, image
 from sandbox.hub.repositories import COMMIT, REPOSITORIES, SECOND_COMMIT, TOKEN
 from sandbox.hub.server import Hub
 
@@ -32,7 +30,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 def test_the_library_downloads_a_snapshot(hub: Hub, tmp_path: Path) -> None:
-    """The library itself, not our transfer: what it accepts is the protocol."""
+    """With the library itself rather than our transfer: what it accepts is the protocol."""
     found = snapshot_download("rayline/tiny", cache_dir=tmp_path, endpoint=hub.url, token=False)
     assert Path(found).name == COMMIT
     for name, content in CONTENT.items():
@@ -95,42 +93,3 @@ def test_refusals_are_those_of_the_hub(
 def test_the_token_opens(hub: Hub, tmp_path: Path, name: str) -> None:
     found = hf_hub_download(name, "config.json", endpoint=hub.url, token=TOKEN, cache_dir=tmp_path)
     assert Path(found).read_bytes() == CONTENT["config.json"]
-
-
-def test_the_service_image_comes_first_and_unchanged() -> None:
-    """Or BuildKit would not find its packages in the cache."""
-    service = (paths.CHECKOUT / "app" / "Dockerfile").read_text()
-    ours = (image.HERE / "Dockerfile").read_text()
-    joined = image.dockerfile(service, ours)
-    assert joined.startswith(service)
-    stages = [line for line in joined.splitlines() if line.startswith("FROM ")]
-    last_of_service = len([line for line in service.splitlines() if line.startswith("FROM ")]) - 1
-    assert f"COPY --from={last_of_service} /srv/model" in joined
-    assert stages[-1] == "FROM ${BASE}"
-    assert image.dockerfile("FROM a\nFROM b\n", "COPY --from=@SERVICE@ x y").endswith(
-        "--from=1 x y"
-    )
-
-
-def test_the_tag_changes_with_the_base() -> None:
-    one, two = (image.reference("localhost:5000", base) for base in ("base:1", "base:2"))
-    assert one.startswith("localhost:5000/rayline/hub:")
-    assert one != two
-
-
-def test_the_server_in_the_image_needs_no_other_file() -> None:
-    imported = set()
-    for name in image.SERVER:
-        for line in (paths.CHECKOUT / "sandbox" / name).read_text().splitlines():
-            if line.startswith("from sandbox"):
-                imported.add(line.split()[1].removeprefix("sandbox.").replace(".", "/") + ".py")
-    assert imported <= set(image.SERVER)
-
-
-def test_the_objects_make_the_address_that_pods_use() -> None:
-    namespace, deployment, service = deploy.documents("hub:1")
-    assert namespace["metadata"]["name"] == "rayline-hub"
-    assert deploy.URL == "http://hub.rayline-hub.svc:8080"
-    assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
-    assert service["spec"]["ports"][0]["port"] == 8080
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "hub:1"
