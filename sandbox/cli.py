@@ -1,10 +1,10 @@
-"""`python -m sandbox VERB`: what the Makefile calls."""
+"""Runs a one-node Kubernetes with registry and BuildKit on this machine, and rayline on it."""
 
 import argparse
 import shlex
 import sys
 
-from sandbox import console, demo, operations, paths, preflight, settings
+from sandbox import console, demo, operations, paths, preflight, settings, shell
 from toolchain.errors import CommandError
 
 
@@ -13,37 +13,39 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True)
     verbs.add_parser("tools", help="find, download or build every binary")
     verbs.add_parser("up", help="start the one-node Kubernetes")
-    verbs.add_parser("deploy", help="`pulumi up` of the stack `local`, then a chat through its API")
-    verbs.add_parser("hub", help="serve the tiny model to pods, as the hub would")
-    pulumi = verbs.add_parser("pulumi", help="Pulumi on the stack `local`: sandbox pulumi preview")
-    pulumi.add_argument("arguments", nargs=argparse.REMAINDER)
-    verbs.add_parser("status", help="one line a component")
-    verbs.add_parser("env", help="print the variables that a shell needs, to eval")
+    verbs.add_parser("deploy", help="run `pulumi up` on the stack `local`, then chat with its API")
+    verbs.add_parser("hub", help="serve the tiny model to pods as the Hugging Face Hub would")
+    pulumi = verbs.add_parser(
+        "pulumi", help="run Pulumi on the stack `local`, for example: sandbox pulumi preview"
+    )
+    pulumi.add_argument("arguments", nargs=argparse.REMAINDER, help="Pulumi's command and options")
+    verbs.add_parser("status", help="print one line per component")
+    verbs.add_parser("env", help='print variables for a shell to evaluate: eval "$(... env)"')
     down = verbs.add_parser("down", help="stop it and remove what it added to the machine")
-    down.add_argument("--purge", action="store_true", help="remove the stores of images too")
+    down.add_argument("--purge", action="store_true", help="remove the image stores as well")
     return root
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: done; 1: something failed, or the sandbox is not well; 2: refused."""
-    given = parser().parse_args(arguments)
+    """Exit code 0: done; 1: something failed, or the sandbox is not healthy; 2: refused."""
+    options = parser().parse_args(arguments)
     try:
-        return _run(given, settings.from_environment())
+        return _run(options, settings.from_environment())
     except CommandError as error:
         console.failure(error)
         return error.exit_code
     except OSError as error:
-        console.failure(CommandError(f"The machine refused: {error}"))
+        console.failure(CommandError(f"The operating system refused an operation: {error}"))
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; `make sandbox-down` cleans up", file=sys.stderr)
+        print("\ninterrupted; clean up with: make sandbox-down", file=sys.stderr)
         return 130
 
 
-def _run(given: argparse.Namespace, chosen: settings.Settings) -> int:
-    if given.verb in {"status", "down"}:
+def _run(options: argparse.Namespace, chosen: settings.Settings) -> int:
+    if options.verb in {"status", "down"}:
         preflight.judge_user(preflight.inspect(paths.STATE))
-    match given.verb:
+    match options.verb:
         case "tools":
             operations.tools()
         case "up":
@@ -53,12 +55,12 @@ def _run(given: argparse.Namespace, chosen: settings.Settings) -> int:
         case "hub":
             operations.hub(chosen)
         case "pulumi":
-            return demo.pulumi(chosen, given.arguments)
+            return demo.pulumi(chosen, options.arguments)
         case "status":
             return 0 if operations.status(chosen) else 1
         case "env":
-            for name, value in operations.environment().items():
+            for name, value in shell.environment().items():
                 print(f"export {name}={shlex.quote(value)}")
         case "down":
-            operations.down(purge=given.purge)
+            operations.down(purge=options.purge)
     return 0

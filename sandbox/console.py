@@ -1,4 +1,4 @@
-"""What the sandbox's commands print."""
+"""How the sandbox's commands print notes, steps, errors and tables."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Print what is being done, and the seconds that it took."""
+    """Print what is being done and how many seconds it took."""
     started = time.monotonic()
     live = sys.stdout.isatty()
     if live:
@@ -36,7 +36,7 @@ def failure(error: CommandError) -> None:
 
 
 def table(rows: list[Row]) -> str:
-    """One line a component: name, health, PID, memory, restarts, address."""
+    """One line per component: name, health, PID, memory, restarts, address."""
     head = ("COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS")
     lines = [
         (

@@ -1,4 +1,4 @@
-"""Debian packages that the sandbox needs: which are missing, and their installation."""
+"""Finds and installs the Debian packages that the sandbox needs."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from toolchain.errors import CommandError, UserError
 LIST = Path(__file__).with_name("debian-packages.txt")
 
 SERVICES = ("containerd", "docker-registry")
-"""Packages that start a service of the same name when they are installed."""
+"""Packages that start a system service of the same name when they are installed."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package, and the program (or the absolute file) that shows that it is not needed."""
+    """A package, and the program (or absolute path) whose presence makes it unnecessary."""
 
     name: str
     program: str
@@ -40,17 +40,17 @@ def missing(packages: list[Package]) -> list[Package]:
 
 
 def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> None:
-    """Install with apt-get, as root; services that come with a package are not left running.
+    """Install with apt-get, as root, and stop the services that come with the packages.
 
-    Raises `UserError` where there is no apt-get, `CommandError` with the log when it fails.
+    Raises `UserError` where there is no apt-get, and `CommandError` with the log when it fails.
     """
     names = [package.name for package in packages]
     if shutil.which("apt-get") is None:
         programs = ", ".join(package.program for package in packages)
         raise UserError(
-            f"These programs are missing: {programs}. This is not a Debian, so they are not "
-            "installed for you.",
-            f"Install what Debian calls: {' '.join(names)}",
+            f"These programs are missing: {programs}. They are installed for you on Debian only, "
+            "and this system has no apt-get.",
+            f"Install your system's equivalents of these Debian packages: {' '.join(names)}",
         )
     note(f"installing {' '.join(names)}")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> 
 
 
 def _stop_services(names: list[str]) -> None:
-    """A service that the package brought would hold port 5000 and memory for nothing."""
+    """The node starts its own; the package's service would only occupy port 5000 and memory."""
     if not names or not Path("/run/systemd/system").exists():
         return
     subprocess.run(
@@ -78,12 +78,13 @@ def _stop_services(names: list[str]) -> None:
 
 
 def ensure(log: Path, note: Callable[[str], None]) -> None:
-    """Install what is missing from the list in the repository."""
-    wanted = missing(parse(LIST.read_text()))
-    if wanted:
-        install(wanted, log, note)
-        still = missing(wanted)
-        if still:
+    """Install the packages of `LIST` whose programs are missing."""
+    packages = missing(parse(LIST.read_text()))
+    if packages:
+        install(packages, log, note)
+        if absent := missing(packages):
+            programs = ", ".join(package.program for package in absent)
             raise CommandError(
-                f"Installed, but not found: {', '.join(p.program for p in still)}.", f"Log: {log}"
+                f"The packages were installed, but these programs are still missing: {programs}.",
+                f"Log: {log}",
             )

@@ -1,4 +1,4 @@
-"""From a running sandbox to an answer: what `make up` does after `make sandbox`."""
+"""From a running sandbox to a model's answer: what `make up` does after `make sandbox`."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from toolchain.errors import UserError
 
 
 def deploy(settings: Settings) -> None:
-    """Bring the stack `local` up and print the model's answer, as it comes."""
+    """Bring up the stack `local` and print the first model's answer as it arrives."""
     started = time.monotonic()
     operations.hub(settings)
     stack = LocalStack()
@@ -24,19 +24,22 @@ def deploy(settings: Settings) -> None:
         if isinstance(piece, Answer):
             print("\n")
             console.note(
-                f"{piece.tokens} tokens, {piece.tokens_per_second:.1f} tokens/s, first after "
-                f"{piece.first_token_seconds:.2f} s; {time.monotonic() - started:.0f} s in all"
+                f"{piece.tokens} tokens at {piece.tokens_per_second:.1f} tokens/s, the first after "
+                f"{piece.first_token_seconds:.2f} s; {time.monotonic() - started:.0f} s in total"
             )
         else:
             print(piece.replace("\n", "\n    "), end="", flush=True)
-    console.note(f"yours: {outputs['curl']}")
-    console.note("its password: make pulumi DO='stack output passwords --show-secrets'")
+    console.note(f"to try it yourself: {outputs['curl']}")
+    console.note("the password:       make pulumi DO='stack output passwords --show-secrets'")
 
 
 def pulumi(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run Pulumi with the state and the configuration of `local`; its exit code."""
+    """Run Pulumi with the state and configuration of the stack `local`; returns its exit code."""
     if not arguments:
-        raise UserError("No command is given.", "For example: make pulumi DO='preview --diff'")
+        raise UserError(
+            "Pulumi needs a command, and none was given.",
+            "For example: make pulumi DO='preview --diff'",
+        )
     stack = LocalStack()
     stack.prepare(settings)
     return stack.run(*arguments).returncode

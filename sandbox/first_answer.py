@@ -1,4 +1,4 @@
-"""A login and a streamed chat through the API's Service, as a first client would do them."""
+"""Logs in and streams a chat through the API's Service, as a first client would."""
 
 import json
 import time
@@ -11,13 +11,13 @@ import httpx
 from toolchain.errors import CommandError
 
 QUESTION = "How much memory does a model need?"
-MOST_TOKENS = 96
-PATIENCE_SECONDS = 60.0
+MAX_TOKENS = 96
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`tokens` as the engine counted them; seconds from the request to the first and last token."""
+    """`tokens` as counted by the engine; seconds from the request to the first and last token."""
 
     text: str
     tokens: int
@@ -30,23 +30,28 @@ class Answer:
 
 
 def ask(outputs: dict[str, Any], question: str = QUESTION) -> Iterator[str | Answer]:
-    """The answer's pieces as they come, then the `Answer`.
+    """Yield the answer's pieces as they arrive, then the `Answer`.
 
-    `outputs` are the stack's: the first user whose password was made asks the first model.
+    `outputs` are the stack's. The first user with a generated password asks the first model.
     """
     if not outputs["passwords"]:
         raise CommandError(
-            "No password of a user was made by this stack, so none is known.",
-            "Take a user's hash out of rayline:userHashes, or log in yourself: see output curl.",
+            "The stack generated no password, so this program cannot log in: every user's hash is "
+            "in rayline:userHashes.",
+            "Remove one user's hash from there, or log in with your own password: "
+            "make pulumi DO='stack output curl'",
         )
     user, password = next(iter(outputs["passwords"].items()))
-    model, found = next(iter(outputs["models"].items()))
-    base = outputs["apiUrl"] + found["route_prefix"].rstrip("/")
+    model, served = next(iter(outputs["models"].items()))
+    base = outputs["apiUrl"] + served["route_prefix"].rstrip("/")
     try:
-        with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False) as client:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             yield from _chat(client, base, model, _login(client, base, user, password), question)
     except httpx.HTTPError as error:
-        raise CommandError(f"{base} did not answer as it should: {error!r}") from None
+        raise CommandError(
+            f"The chat with {base} failed: {error!r}",
+            'See the pods: eval "$(make -s sandbox-env)"; kubectl get pods -A',
+        ) from None
 
 
 def _login(client: httpx.Client, base: str, user: str, password: str) -> str:
@@ -61,7 +66,7 @@ def _chat(
     body = {
         "model": model,
         "messages": [{"role": "user", "content": question}],
-        "max_tokens": MOST_TOKENS,
+        "max_tokens": MAX_TOKENS,
         "temperature": 0,
         "stream": True,
         "stream_options": {"include_usage": True},

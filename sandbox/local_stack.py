@@ -1,6 +1,6 @@
-"""The Pulumi stack `local`: state, passphrase, and what only the sandbox knows to configure.
+"""The Pulumi stack `local`: its state, its passphrase, and the configuration that it needs here.
 
-Everything lies in .sandbox, since it ends with the cluster; a checkout stays clean.
+Everything is in .sandbox, because it ends with the cluster; the checkout itself stays clean.
 """
 
 import json
@@ -15,72 +15,75 @@ from typing import Any
 
 import yaml
 
-from sandbox import operations, paths
-from sandbox.images import base, system
-from sandbox.node import layout, lifecycle
+from sandbox import chart, paths, shell
+from sandbox.images import system
+from sandbox.images.references import references
+from sandbox.node import layout
 from sandbox.settings import Settings
 from toolchain import TOOLS
 from toolchain.errors import CommandError, UserError
+from toolchain.paths import CHECKOUT
 
 NAME = "local"
-PROJECT = paths.CHECKOUT / "Pulumi.yaml"
-GIVEN = paths.CHECKOUT / "Pulumi.local.yaml"
+PROJECT = CHECKOUT / "Pulumi.yaml"
+COMMITTED = CHECKOUT / "Pulumi.local.yaml"
 SALT = "encryptionsalt"
 
 
 def injected(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Parts of the configuration that name this sandbox's images, chart and builder."""
+    """The parts of the configuration that name this sandbox's images, chart and builder."""
+    images = references(settings)
     return {
         "rayline:image": {
             "repository": f"{settings.registry}/rayline/service",
-            "base": base.reference(settings.registry),
+            "base": images.base,
             "buildxInstance": layout.BUILDER,
         },
         "rayline:operator": {
             "version": TOOLS[system.OPERATOR.tool].version,
-            "chart": str(operations.CHART),
+            "chart": str(chart.FOLDER),
             "repository": None,
-            "image": operations.images(settings).operator,
-            "crds": str(operations.CHART / "crds"),
+            "image": images.operator,
+            "crds": str(chart.FOLDER / "crds"),
         },
     }
 
 
 def merged(
-    given: Mapping[str, Any], added: Mapping[str, Mapping[str, Any]], salt: str | None
+    committed: Mapping[str, Any], added: Mapping[str, Mapping[str, Any]], salt: str | None
 ) -> dict[str, Any]:
-    """The committed stack file with the sandbox's parts, which win, and the state's salt."""
-    config = dict(given.get("config") or {})
+    """The committed stack file, overridden by the sandbox's parts, with the state's salt."""
+    config = dict(committed.get("config") or {})
     for key, part in added.items():
         config[key] = {**(config.get(key) or {}), **part}
-    whole = {**given, "config": config}
+    whole = {**committed, "config": config}
     return whole | ({SALT: salt} if salt else {})
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """The stack with its state in `folder`, made by the `program` of a checkout."""
+    """The stack, with its state in `folder` and the program in the checkout `program`."""
 
-    folder: Path = lifecycle.STATE / "pulumi"
-    program: Path = paths.CHECKOUT
+    folder: Path = paths.STATE / "pulumi"
+    program: Path = CHECKOUT
 
     @property
     def config_file(self) -> Path:
-        """The stack file that is used: Pulumi.local.yaml, completed."""
+        """The stack file that Pulumi reads: the committed one, completed by `prepare`."""
         return self.folder / "Pulumi.local.yaml"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `pulumi` needs for this stack, on top of the shell's environment."""
-        return operations.environment() | {
+        """The variables that `pulumi` needs for this stack, besides those of the process."""
+        return shell.environment() | {
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
 
     def prepare(self, settings: Settings) -> None:
-        """State, passphrase and stack; the stack file is made anew from the committed one."""
-        if not lifecycle.KUBECONFIG.exists():
+        """Create state, passphrase and stack if missing; rewrite the stack file in any case."""
+        if not paths.KUBECONFIG.exists():
             raise UserError("The sandbox is not running.", "Start it with: make sandbox")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "state").mkdir(exist_ok=True)
@@ -89,57 +92,66 @@ class LocalStack:
             passphrase.touch(mode=0o600)
             passphrase.write_text(secrets.token_urlsafe(32))
         try:
-            given = yaml.safe_load(GIVEN.read_text()) or {}
+            committed = yaml.safe_load(COMMITTED.read_text()) or {}
         except yaml.YAMLError as error:
-            raise UserError(f"{GIVEN.name} is not YAML: {error}") from None
-        self.write(merged(given, injected(settings), self.read().get(SALT)))
+            raise UserError(
+                f"{COMMITTED.name} is not valid YAML: {error}",
+                f"Correct it, or restore it: git checkout {COMMITTED.name}",
+            ) from None
+        self.write(merged(committed, injected(settings), self.read().get(SALT)))
         self._create()
 
     def read(self) -> dict[str, Any]:
-        """The stack file as it is; empty before the first time."""
+        """The stack file as it is; empty before the first `prepare`."""
         return yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
 
     def write(self, content: Mapping[str, Any]) -> None:
         self.config_file.write_text(yaml.safe_dump(dict(content), sort_keys=False))
 
     def run(self, *arguments: str, capture: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Run pulumi on this stack; what it prints goes to the terminal unless `capture`."""
-        given = [*arguments, "--stack", NAME]
+        """Run Pulumi on this stack; its output goes to the terminal unless `capture` is set."""
+        command = [*arguments, "--stack", NAME]
         if arguments[0] != "stack":
-            given += ["--config-file", str(self.config_file)]
-        return self._pulumi(self.program, given, capture=capture)
+            command += ["--config-file", str(self.config_file)]
+        return self._pulumi(self.program, command, capture=capture)
 
     def up(self) -> None:
-        """`pulumi up`; CommandError when it fails, which has said why itself."""
+        """Run `pulumi up`; `CommandError` when it fails, after Pulumi has printed the reason."""
         if self.run("up", "--yes", "--skip-preview").returncode:
             raise CommandError(
-                "`pulumi up` did not finish; its message is above.",
-                "Correct Pulumi.local.yaml or what it names, then: make up",
+                "`pulumi up` failed; the reason is above.",
+                "Correct Pulumi.local.yaml or what it refers to, then repeat: make up",
             )
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets in plain text: never printed whole."""
+        """The stack's outputs with secrets in plain text; never print all of them."""
         done = self.run("stack", "output", "--json", "--show-secrets", capture=True)
         if done.returncode:
-            raise CommandError(f"pulumi could not read the stack's outputs: {done.stderr}")
+            raise CommandError(
+                f"Pulumi could not read the outputs of the stack {NAME}: {done.stderr.strip()}",
+                "Deploy it first: make up",
+            )
         return dict(json.loads(done.stdout))
 
     def _create(self) -> None:
-        """Make the stack in the state.
+        """Create the stack in the state.
 
-        Run beside a copy of Pulumi.yaml: the command writes the salt to the stack file of its
-        project, and that must not be the committed one.
+        Runs beside a copy of Pulumi.yaml, because the command writes the salt to the stack file of
+        its project, which must not be the committed one.
         """
         shutil.copy(PROJECT, self.folder / PROJECT.name)
         done = self._pulumi(self.folder, ["stack", "select", NAME, "--create"], capture=True)
         if done.returncode:
-            raise CommandError(f"pulumi could not make the stack {NAME}: {done.stderr.strip()}")
+            raise CommandError(
+                f"Pulumi could not create the stack {NAME}: {done.stderr.strip()}",
+                "To begin with an empty state: make down, then make up",
+            )
 
     def _pulumi(
         self, folder: Path, arguments: list[str], *, capture: bool
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [str(operations.BIN / "pulumi"), *arguments],
+            [str(paths.BIN / "pulumi"), *arguments],
             cwd=folder,
             env=os.environ | self.environment,
             text=True,

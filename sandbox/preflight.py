@@ -1,4 +1,4 @@
-"""What must hold before the sandbox touches the machine; one clear sentence when it does not."""
+"""Requirements that are checked before the sandbox touches the machine."""
 
 import os
 import platform
@@ -10,14 +10,14 @@ from pathlib import Path
 from toolchain.errors import UserError
 
 MEMORY_NEEDED = 3 * 1024**3
-"""Bytes available to start the idle node (1.5 GiB budget) and have room for one small pod."""
+"""Available bytes: the idle node has a budget of 1.5 GiB, and small pods need room."""
 DISK_NEEDED = 15 * 1024**3
-"""Bytes free: 12 GB while every tool is built, and a few for the stores of images."""
+"""Free bytes: building every tool takes 12 GB, and the image stores take a few more."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts that are judged, so that the judgement can be tested without such a machine."""
+    """The facts that are judged, apart from their gathering so that tests can invent a machine."""
 
     system: str
     machine: str
@@ -43,7 +43,7 @@ def inspect(disk_path: Path) -> Machine:
 
 
 def _memory_available() -> int:
-    """MemAvailable in bytes; 0 where there is no /proc (judged as not Linux before)."""
+    """MemAvailable in bytes; 0 where there is no /proc, which `judge_user` refuses anyway."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -51,17 +51,20 @@ def _memory_available() -> int:
     return next((int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:")), 0)
 
 
-OWN = "To use a cluster of your own instead, see the README: 'Your own cluster'."
+OWN_CLUSTER = "To use your own cluster instead, see 'Your own cluster' in the README."
 
 
 def judge_user(machine: Machine) -> None:
-    """Raise `UserError` where no verb of the sandbox can work, not even its end."""
+    """Raise `UserError` where no command of the sandbox can work, not even the one to stop it."""
     if machine.system != "Linux":
-        raise UserError(f"The sandbox runs on Linux; this is {machine.system}.", OWN)
+        raise UserError(
+            f"The sandbox runs on Linux only; this machine runs {machine.system}.", OWN_CLUSTER
+        )
     if machine.user_id != 0:
         raise UserError(
-            "The sandbox needs root: it makes namespaces, mounts and a network link.",
-            f"Run it with sudo. {OWN}",
+            "The sandbox needs root, because it creates namespaces, mounts and a network link; "
+            f"you are user {machine.user_id}.",
+            f"Run it with sudo. {OWN_CLUSTER}",
         )
 
 
@@ -69,18 +72,21 @@ def judge(machine: Machine) -> None:
     """Raise `UserError` for the first thing that rules out starting the sandbox."""
     judge_user(machine)
     if machine.machine not in {"x86_64", "aarch64"}:
-        raise UserError(f"The sandbox runs on x86_64 and aarch64; this is {machine.machine}.", OWN)
+        raise UserError(
+            f"The sandbox runs on x86_64 and aarch64 only; this machine is {machine.machine}.",
+            OWN_CLUSTER,
+        )
     if machine.memory_available < MEMORY_NEEDED:
         raise UserError(
             f"The sandbox needs {_gib(MEMORY_NEEDED)} of available memory; "
             f"this machine has {_gib(machine.memory_available)}.",
-            "Close something, or take a larger machine.",
+            "Close some programs, or use a machine with more memory.",
         )
     if machine.disk_free < DISK_NEEDED:
         raise UserError(
-            f"The sandbox needs {_gib(DISK_NEEDED)} of free disk for {machine.disk_path}; "
-            f"there are {_gib(machine.disk_free)}.",
-            "Free some, or set RAYLINE_CACHE to a folder on a larger disk.",
+            f"The sandbox needs {_gib(DISK_NEEDED)} of free disk space for {machine.disk_path}; "
+            f"its disk has {_gib(machine.disk_free)}.",
+            "Free some space, or use a folder on a larger disk: make sandbox RAYLINE_CACHE=FOLDER",
         )
 
 

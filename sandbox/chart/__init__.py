@@ -1,9 +1,9 @@
-"""A Helm chart of the KubeRay operator, generated from the operator's own module.
+"""Generates a Helm chart of the KubeRay operator from the Go module that the operator is built of.
 
-KubeRay publishes its chart in a Helm repository, which is not reached everywhere. The module that
-the operator is built from holds its CRDs and RBAC rules, so this chart always fits the binary. Its
-values have the names of KubeRay's (`image.repository`, `image.tag`, `resources`, ...): a program
-that installs one installs the other.
+KubeRay publishes its chart in a Helm repository, which not every network reaches. The operator's
+module contains its CRDs and RBAC rules, so this chart always fits the binary. Its values have the
+same names as those of KubeRay's chart (`image.repository`, `image.tag`, `resources` and so on), so
+that a program can install either.
 """
 
 import shutil
@@ -13,7 +13,12 @@ from typing import Any
 
 import yaml
 
+from sandbox import paths
+
 NAME = "kuberay-operator"
+FOLDER = paths.STATE / "charts" / NAME
+"""The chart of the running sandbox."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -29,7 +34,7 @@ def metadata(version: str) -> dict[str, Any]:
 
 
 def values(image: str) -> dict[str, Any]:
-    """The defaults; `image` is `REPOSITORY:TAG`."""
+    """The chart's default values; `image` is `REPOSITORY:TAG`."""
     repository, _, tag = image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
@@ -49,7 +54,7 @@ def values(image: str) -> dict[str, Any]:
 
 
 def generate(target: Path, operator: Path, version: str, image: str) -> None:
-    """Write the chart anew to the folder `target`; `operator` is the tool's folder."""
+    """Write the chart to the folder `target`, replacing it; `operator` is the tool's folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         chart = Path(scratch) / NAME

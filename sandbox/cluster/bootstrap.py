@@ -1,8 +1,9 @@
-"""Bring a started node to Ready, with DNS, storage and GPUs. May run again at any time."""
+"""Brings a started node to Ready, with DNS, storage and GPUs; may run again at any time."""
 
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sandbox.cluster import manifests
 from sandbox.cluster.kubectl import Kubectl
@@ -11,8 +12,12 @@ from sandbox.settings import Settings
 from toolchain.errors import CommandError
 
 
-def wait(what: str, done: Callable[[], bool], timeout: float, hint: str) -> None:
-    """Ask `done` until it says yes or `timeout` seconds are over; its errors count as no."""
+def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None:
+    """Call `done` until it returns True; a `CommandError` of it counts as False.
+
+    `goal` completes the message "Waited 60 s in vain for". Raises `CommandError` after `timeout`
+    seconds.
+    """
     deadline = time.monotonic() + timeout
     last: CommandError | None = None
     while True:
@@ -24,7 +29,7 @@ def wait(what: str, done: Callable[[], bool], timeout: float, hint: str) -> None
             last = error
         if time.monotonic() > deadline:
             reason = f" {last.message}" if last else ""
-            raise CommandError(f"{what} did not happen within {timeout:.0f} s.{reason}", hint)
+            raise CommandError(f"Waited {timeout:.0f} s in vain for {goal}.{reason}", hint)
         time.sleep(0.2)
 
 
@@ -33,16 +38,18 @@ def api_ready(kubectl: Kubectl) -> bool:
 
 
 def node_ready(kubectl: Kubectl) -> bool:
-    node = json.loads(kubectl.run("get", "node", layout.NODE_NAME, "-o", "json", timeout=5))
-    conditions = {c["type"]: c["status"] for c in node["status"].get("conditions", [])}
+    conditions = {c["type"]: c["status"] for c in _node_status(kubectl).get("conditions", [])}
     return conditions.get("Ready") == "True"
 
 
 def gpus_advertised(kubectl: Kubectl, settings: Settings) -> bool:
+    allocatable = _node_status(kubectl).get("allocatable", {})
+    return bool(allocatable.get("nvidia.com/gpu", "0") == str(settings.gpus))
+
+
+def _node_status(kubectl: Kubectl) -> dict[str, Any]:
     node = json.loads(kubectl.run("get", "node", layout.NODE_NAME, "-o", "json", timeout=5))
-    return bool(
-        node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0") == str(settings.gpus)
-    )
+    return dict(node["status"])
 
 
 def dns_available(kubectl: Kubectl) -> bool:
@@ -51,7 +58,7 @@ def dns_available(kubectl: Kubectl) -> bool:
 
 
 def apply(kubectl: Kubectl, settings: Settings, dns_image: str) -> None:
-    """Apply the manifests and advertise the GPUs. The API server and the node must be there."""
+    """Apply the manifests and advertise the GPUs; the API server and the node must exist."""
     kubectl.apply(manifests.documents(settings, dns_image))
     kubectl.run(
         "patch",

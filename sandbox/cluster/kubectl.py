@@ -1,4 +1,4 @@
-"""Calls of kubectl with the sandbox's kubeconfig."""
+"""Runs kubectl with the sandbox's kubeconfig."""
 
 import json
 import subprocess
@@ -11,13 +11,16 @@ from toolchain.errors import CommandError
 
 @dataclass(frozen=True)
 class Kubectl:
-    """`binary` with `kubeconfig`; every call has a limit, none can hang."""
+    """`binary` with `kubeconfig`; every call has a time limit, so none can hang."""
 
     binary: Path
     kubeconfig: Path
 
     def run(self, *arguments: str, given: str = "", timeout: float = 60.0) -> str:
-        """The output. Raises `CommandError` with kubectl's own words when it fails."""
+        """Run kubectl with `given` on its standard input, for at most `timeout` seconds.
+
+        Returns the output. Raises `CommandError` with kubectl's own message when it fails.
+        """
         command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
         try:
             done = subprocess.run(
@@ -25,13 +28,14 @@ class Kubectl:
             )
         except subprocess.TimeoutExpired:
             raise CommandError(
-                f"`kubectl {' '.join(arguments)}` did not end within {timeout:.0f} s."
+                f"`kubectl {' '.join(arguments)}` did not finish within {timeout:.0f} s."
             ) from None
         if done.returncode:
             raise CommandError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")
         return done.stdout
 
     def apply(self, documents: list[dict[str, Any]]) -> None:
+        """Apply the documents in their order, overriding what others changed in them."""
         everything = {"apiVersion": "v1", "kind": "List", "items": documents}
         self.run(
             "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(everything)

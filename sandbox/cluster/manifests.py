@@ -1,11 +1,14 @@
-"""The Kubernetes objects of the sandbox: settings in, documents out."""
+"""The Kubernetes objects of every sandbox cluster: settings in, documents out.
+
+A new object belongs in `documents`, and nowhere else.
+"""
 
 from typing import Any
 
 from sandbox.settings import Settings
 
 PROVISIONER = "rayline.dev/hostpath"
-"""The name in `toolchain/sources/kubernetes/hostpath-provisioner/main.go`."""
+"""`Name` in `toolchain/sources/kubernetes/hostpath-provisioner/main.go`."""
 
 COREFILE = """\
 .:53 {
@@ -27,21 +30,35 @@ Document = dict[str, Any]
 
 
 def documents(settings: Settings, dns_image: str) -> list[Document]:
-    """Everything to apply, in order."""
+    """Every object, in the order in which it is applied."""
     return [*_storage_classes(), *_dns(settings, dns_image)]
 
 
-def node_status_patch(settings: Settings) -> Document:
-    """Advertise GPUs that hold no device, so that scheduling onto GPU groups is real.
+def deployment(name: str, namespace: str, labels: dict[str, str], pod: Document) -> Document:
+    """A Deployment of one pod with the spec `pod`, selected by `labels`."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
 
-    The kubelet keeps a resource that it does not manage, until it registers the node anew.
+
+def node_status_patch(settings: Settings) -> Document:
+    """Advertise GPUs without a device, so that pods are really scheduled onto GPU groups.
+
+    The kubelet keeps a resource that it does not manage until it registers the node again.
     """
     gpus = {"nvidia.com/gpu": str(settings.gpus)}
     return {"status": {"capacity": gpus, "allocatable": gpus}}
 
 
 def _storage_classes() -> list[Document]:
-    """A default class, and one named as the how-to's shared file system is."""
+    """A default class, and one named like the original deployment's shared one (docs/origin.md)."""
     return [
         {
             "apiVersion": "storage.k8s.io/v1",
@@ -120,26 +137,19 @@ def _dns(settings: Settings, image: str) -> list[Document]:
             "metadata": metadata,
             "data": {"Corefile": COREFILE},
         },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata | {"labels": labels},
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "serviceAccountName": name,
-                        "priorityClassName": "system-cluster-critical",
-                        "dnsPolicy": "Default",
-                        "tolerations": [{"operator": "Exists"}],
-                        "containers": [container],
-                        "volumes": [{"name": "config", "configMap": {"name": name}}],
-                    },
-                },
+        deployment(
+            name,
+            namespace,
+            labels,
+            {
+                "serviceAccountName": name,
+                "priorityClassName": "system-cluster-critical",
+                "dnsPolicy": "Default",
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [container],
+                "volumes": [{"name": "config", "configMap": {"name": name}}],
             },
-        },
+        ),
         {
             "apiVersion": "v1",
             "kind": "Service",

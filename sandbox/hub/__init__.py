@@ -1,1 +1,1 @@
-"""A hub of models for the sandbox, which reaches none: the tiny model under several names."""
+"""A model hub for networks that reach no other: serves the tiny model under many names."""

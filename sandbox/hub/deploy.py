@@ -1,9 +1,9 @@
-"""The hub in the cluster: http://hub.rayline-hub.svc:8080 for pods."""
+"""Runs the model hub in the cluster, where pods reach it at http://hub.rayline-hub.svc:8080."""
 
 import json
 from typing import Any
 
-from sandbox.cluster import bootstrap
+from sandbox.cluster import bootstrap, manifests
 from sandbox.cluster.kubectl import Kubectl
 from toolchain.errors import CommandError
 
@@ -11,13 +11,13 @@ NAMESPACE = "rayline-hub"
 NAME = "hub"
 PORT = 8080
 URL = f"http://{NAME}.{NAMESPACE}.svc:{PORT}"
-SECONDS = 120.0
-"""For the first pull and start."""
+TIMEOUT_SECONDS = 120.0
+"""Enough for the first pull and start."""
+HINT = f"See: kubectl -n {NAMESPACE} get pods,events"
 
 
 def documents(image: str) -> list[dict[str, Any]]:
     """Namespace, Deployment and Service."""
-    metadata = {"name": NAME, "namespace": NAMESPACE}
     labels = {"app": NAME}
     container = {
         "name": NAME,
@@ -36,30 +36,23 @@ def documents(image: str) -> list[dict[str, Any]]:
     }
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "automountServiceAccountToken": False,
-                        "enableServiceLinks": False,
-                        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000},
-                        "terminationGracePeriodSeconds": 1,
-                        "tolerations": [{"operator": "Exists"}],
-                        "containers": [container],
-                    },
-                },
+        manifests.deployment(
+            NAME,
+            NAMESPACE,
+            labels,
+            {
+                "automountServiceAccountToken": False,
+                "enableServiceLinks": False,
+                "securityContext": {"runAsNonRoot": True, "runAsUser": 1000},
+                "terminationGracePeriodSeconds": 1,
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [container],
             },
-        },
+        ),
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": metadata,
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
             "spec": {
                 "selector": labels,
                 "ports": [{"name": "http", "port": PORT, "targetPort": "http"}],
@@ -68,32 +61,37 @@ def documents(image: str) -> list[dict[str, Any]]:
     ]
 
 
-def ensure(kubectl: Kubectl, image: str, hint: str) -> bool:
-    """Apply the objects unless `image` serves already, and wait for it; True when it did not."""
+def ensure(kubectl: Kubectl, image: str) -> bool:
+    """Apply the objects and wait, unless `image` serves already; True when it did not."""
     if _serves(kubectl, image):
         return False
     kubectl.apply(documents(image))
-    bootstrap.wait("The hub's becoming Available", lambda: _serves(kubectl, image), SECONDS, hint)
+    bootstrap.wait(
+        "the model hub to become Available",
+        lambda: _serves(kubectl, image),
+        TIMEOUT_SECONDS,
+        HINT,
+    )
     return True
 
 
 def address(kubectl: Kubectl) -> str:
-    """Where this machine reaches it; the name is for pods only."""
+    """The address at which this machine reaches the hub; only pods know its name."""
     service = json.loads(kubectl.run("-n", NAMESPACE, "get", "service", NAME, "-o", "json"))
     return f"http://{service['spec']['clusterIP']}:{PORT}"
 
 
 def _serves(kubectl: Kubectl, image: str) -> bool:
-    """Is the Deployment of this image there, rolled out and available, with its Service?"""
+    """Whether the Deployment of this image is rolled out and available, with its Service."""
     try:
         text = kubectl.run("-n", NAMESPACE, "get", f"deployment/{NAME}", "-o", "json", timeout=5)
         kubectl.run("-n", NAMESPACE, "get", f"service/{NAME}", "-o", "name", timeout=5)
     except CommandError:
         return False
-    found = json.loads(text)
-    status = found["status"]
+    deployment = json.loads(text)
+    status = deployment["status"]
     return bool(
-        found["spec"]["template"]["spec"]["containers"][0]["image"] == image
-        and status.get("observedGeneration") == found["metadata"]["generation"]
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
+        and status.get("observedGeneration") == deployment["metadata"]["generation"]
         and status.get("updatedReplicas") == status.get("availableReplicas") == 1
     )

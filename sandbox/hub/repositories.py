@@ -1,4 +1,4 @@
-"""What the hub holds, and how well it behaves with each repository."""
+"""The hub's repositories, and the faults with which it serves each of them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,31 +8,32 @@ from pathlib import Path
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SECOND_COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 TOKEN = "hf_sandbox"
-"""What `private` and `gated` repositories ask for. Not a secret: there is nothing behind it."""
+"""The token for `private` and `gated` repositories. It is no secret: it protects nothing."""
 LARGE = ".safetensors"
-"""Suffix of files that are kept as the hub keeps large ones: named by SHA-256, served elsewhere."""
+"""Suffix of files that are served as the Hub serves large ones: named by SHA-256, by redirect."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a repository is served. The faults concern large files only, and need no counting by the
-    caller: a test may run any number of times."""
+    """How a repository is served. The faults apply to large files only. Those that are permanent
+    (-1) do not depend on earlier requests, so that a test may run any number of times."""
 
     commits: tuple[str, ...] = (COMMIT,)
     access: str = "public"
-    """public; private: it does not exist for who has no token; gated: its files do not."""
+    """public, private (without the token the repository does not exist) or gated (without the token
+    its files cannot be read)."""
     cut: int = 0
-    """Bytes after which each answer breaks off: only who continues gets the whole."""
+    """Bytes after which each response breaks off, so that a download must be resumed; 0: never."""
     corrupt: int = 0
-    """How many of the first downloads have a wrong byte; -1: all."""
+    """How many of the first downloads contain a wrong byte; -1: all."""
     busy: int = 0
-    """How many of the first requests are answered 503; -1: all."""
+    """How many of the first requests are answered with 503; -1: all."""
     rate: int = 0
-    """Bytes a second; 0: as fast as it goes."""
+    """Bytes per second; 0: unlimited."""
     ranges: bool = True
-    """False: a range is ignored and the whole file sent."""
+    """False: ranges are ignored and the whole file is sent."""
     without: str = ""
-    """Suffix of files that are missing."""
+    """Suffix of files that are missing; empty: none."""
 
 
 REPOSITORIES = {
@@ -50,7 +51,7 @@ REPOSITORIES = {
 
 @dataclass(frozen=True)
 class File:
-    """A file on disk, by what the hub says about it."""
+    """A file on disk, as the hub describes it."""
 
     path: str
     location: Path
@@ -69,7 +70,7 @@ class File:
 
     @cached_property
     def git(self) -> str:
-        """git's name of the blob: of a pointer where the file is large."""
+        """Git's ID of the blob; for a large file, that of its LFS pointer."""
         content = self.pointer if self.is_large else self.location.read_bytes()
         return hashlib.sha1(
             b"blob %d\0" % len(content) + content, usedforsecurity=False
@@ -85,8 +86,8 @@ class File:
         return self.sha256 if self.is_large else self.git
 
     def entry(self) -> dict[str, object]:
-        """As in a listing of the tree."""
-        found: dict[str, object] = {
+        """The file's entry in a listing of the repository."""
+        entry: dict[str, object] = {
             "type": "file",
             "path": self.path,
             "size": self.size,
@@ -94,6 +95,6 @@ class File:
         }
         if self.is_large:
             pointer = len(self.pointer)
-            large = {"oid": self.sha256, "sha256": self.sha256}  # of a tree; of a repository
-            found["lfs"] = large | {"size": self.size, "pointerSize": pointer}
-        return found
+            large = {"oid": self.sha256, "sha256": self.sha256}  # as in /tree; as in /revision
+            entry["lfs"] = large | {"size": self.size, "pointerSize": pointer}
+        return entry

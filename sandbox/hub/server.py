@@ -2,9 +2,10 @@
 
     python -m sandbox.hub.server FOLDER [--port 8080]
 
-Every repository holds the files of FOLDER; what differs is how well the hub behaves. Standard
-library only: it runs in an image that has nothing else. Protocol: https://huggingface.co/docs/hub/api
-and huggingface_hub's file_download.py, `get_hf_file_metadata`.
+Every repository contains the files of FOLDER; they differ in the faults of `repositories`. It uses
+the standard library only, because its image has nothing else. The protocol is described at
+https://huggingface.co/docs/hub/api and in huggingface_hub's file_download.py,
+`get_hf_file_metadata`.
 """
 
 import argparse
@@ -23,8 +24,8 @@ from sandbox.hub.repositories import REPOSITORIES, TOKEN, Behaviour, File
 CHUNK = 64 * 1024
 
 
-class Refusal(Exception):  # noqa: N818 (an answer, not an error)
-    """An answer other than the one asked for; `code` is the hub's X-Error-Code."""
+class Refusal(Exception):  # noqa: N818 (a response, not an error)
+    """A response with an error status; `code` is the hub's X-Error-Code."""
 
     def __init__(self, status: int, code: str = "", message: str = "") -> None:
         super().__init__(status, code, message)
@@ -60,7 +61,7 @@ class Hub(ThreadingHTTPServer):
         return {p: f for p, f in self._files.items() if not (without and p.endswith(without))}
 
     def count(self, repository: str, what: str) -> int:
-        """How often this has been counted before."""
+        """Count an event; returns how often it was counted before."""
         with self.guard:
             self.counts[repository, what] += 1
             return self.counts[repository, what] - 1
@@ -95,9 +96,9 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self._body = self.rfile.read(length)
         path = unquote(urlsplit(self.path).path)
-        asked = self.headers.get("Range")
+        span = self.headers.get("Range")
         with self.server.guard:
-            self.server.requests.append(f"{self.command} {path}{f' {asked}' if asked else ''}")
+            self.server.requests.append(f"{self.command} {path}{f' {span}' if span else ''}")
         try:
             if path == "/healthz":
                 self._json({"status": "ok"})
@@ -115,13 +116,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # a client that was killed
 
     def _authorize(self, repository: str, *, content: bool) -> Behaviour:
-        """The repository's behaviour, for who may see it (`content`: its files)."""
+        """The repository's behaviour, if the client may see it and, for `content`, its files."""
         header = self.headers.get("Authorization")
         if header is not None and header != f"Bearer {TOKEN}":
             raise Refusal(401, message="Invalid credentials in Authorization header")
         behaviour = self.server.repositories.get(repository)
         hidden = behaviour is None or (behaviour.access == "private" and header is None)
-        if behaviour is None or hidden:  # the hub does not tell strangers which of the two
+        if behaviour is None or hidden:  # the same response, as the Hub's does not reveal which
             raise Refusal(404 if header else 401, "RepoNotFound", "Repository not found")
         if content and behaviour.access == "gated" and header is None:
             raise Refusal(401, "GatedRepo", f"Access to model {repository} is restricted.")
@@ -194,8 +195,8 @@ class Handler(BaseHTTPRequestHandler):
             if first > last:
                 raise Refusal(416)
         self.send_response(206 if ranged else 200)
-        # Of the store of large files too, which the real hub has elsewhere: the library follows
-        # a redirect on the same host, and reads the headers that it finds there.
+        # The real Hub stores large files on another host and sends no such headers from there. Here
+        # the redirect stays on one host, so the library follows it and reads them.
         self.send_header("X-Repo-Commit", commit)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", f'"{file.etag}"')
@@ -246,12 +247,14 @@ def _chunks(path: Path, first: int, end: int) -> Iterator[bytes]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A hub of models, for tests.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--port", type=int, default=8080)
-    given = parser.parse_args()
-    with Hub(given.folder, ("0.0.0.0", given.port)) as hub:
-        print(f"serving {len(hub.repositories)} repositories on port {given.port}", flush=True)
+    parser = argparse.ArgumentParser(
+        description="Serves a model's files as a model hub, for tests."
+    )
+    parser.add_argument("folder", type=Path, help="the files of every repository")
+    parser.add_argument("--port", type=int, default=8080, help="TCP port (default: 8080)")
+    options = parser.parse_args()
+    with Hub(options.folder, ("0.0.0.0", options.port)) as hub:
+        print(f"serving {len(hub.repositories)} repositories on port {options.port}", flush=True)
         hub.serve_forever()
 
 

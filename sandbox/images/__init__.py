@@ -1,1 +1,1 @@
-"""The images that the sandbox makes itself, because nothing need be pulled from outside."""
+"""The images that the sandbox builds itself, so that nothing need be pulled from elsewhere."""

@@ -1,4 +1,4 @@
-"""Build an image with BuildKit and push it to the sandbox's registry."""
+"""Builds an image with BuildKit and pushes it to the sandbox's registry."""
 
 import os
 import subprocess
@@ -17,10 +17,10 @@ def ensure(
     log: Path,
     arguments: Mapping[str, str] | None = None,
 ) -> bool:
-    """Build the Dockerfile of `context` as `reference`, unless the registry has it already.
+    """Build the Dockerfile in `context` as `reference`, unless the registry has it already.
 
-    The tag must name what determines the content. `arguments` are build arguments. True when
-    something was built.
+    The tag must depend on everything that determines the content. `arguments` are build arguments.
+    Returns True when something was built.
     """
     if registry.digest(reference) is not None:
         return False
@@ -42,11 +42,12 @@ def ensure(
             command,
             stdout=stream,
             stderr=stream,
-            # Its traces go to BuildKit after the build, and on a busy machine fail it too late.
+            # It sends traces to BuildKit after the build; on a busy machine that fails, and then a
+            # build that succeeded ends with an error.
             env=os.environ | {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none"},
             check=False,
         )
-    # What counts is the registry: what buildctl does after the push cannot undo the image.
+    # The registry decides: a failure of buildctl after the push does not undo the image.
     if done.returncode and registry.digest(reference) is None:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise CommandError(

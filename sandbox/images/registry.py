@@ -1,4 +1,4 @@
-"""Questions to the sandbox's registry."""
+"""Queries of the sandbox's registry."""
 
 import http.client
 
@@ -13,7 +13,7 @@ MANIFEST_TYPES = ", ".join(
 
 
 def digest(reference: str) -> str | None:
-    """The digest behind `localhost:PORT/NAME:TAG`, or None when the registry has no such tag.
+    """The digest of `localhost:PORT/NAME:TAG`, or None when the registry has no such tag.
 
     Raises `OSError` when the registry does not answer.
     """

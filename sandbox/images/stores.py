@@ -1,19 +1,20 @@
-"""The stores that outlive a cluster, and their bounds."""
+"""The stores that outlive a cluster, and the limits of their size."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 BOUNDS = {"registry": 20, "containerd": 30, "buildkit": 30}
-"""GiB. BuildKit collects its own garbage at 25 GB; its bound here is the last resort.
+"""GiB by folder, one for each of `layout.STORES`. BuildKit collects its own garbage at 25 GB; its
+bound here is the last resort.
 
-All three can be made again from the checkout, so a store over its bound is emptied when the sandbox
-starts, rather than pruned by rules that would have to know which image is still wanted.
+The checkout can rebuild all three. So a store over its bound is emptied when the sandbox starts,
+rather than pruned by rules that would have to know which images are still needed.
 """
 
 
 def size(folder: Path) -> int:
-    """Bytes on disk below `folder`, as allocated (sparse files and hard links as they are)."""
+    """Bytes allocated on disk below `folder`; holes take none, and a hard link counts once."""
     seen: set[tuple[int, int]] = set()
     total = 0
     for path in folder.rglob("*"):
@@ -30,15 +31,16 @@ def size(folder: Path) -> int:
 
 
 def enforce(cache: Path, note: Callable[[str], None], bounds: dict[str, int] | None = None) -> None:
-    """Empty every store over its bound. Only while the sandbox is down."""
+    """Empty every store that is over its bound; the sandbox must be stopped."""
     for name, limit in (bounds or BOUNDS).items():
         held = size(cache / name)
         if held > limit * 1024**3:
-            note(f"the {name} store holds {held / 1024**3:.1f} of {limit} GiB: emptied")
+            size_gib = held / 1024**3
+            note(f"emptying the {name} store: {size_gib:.1f} GiB exceeds its bound of {limit} GiB")
             shutil.rmtree(cache / name)
 
 
 def purge(cache: Path) -> None:
-    """Remove all stores; the binaries stay."""
+    """Remove all stores; the binaries stay in the cache."""
     for name in BOUNDS:
         shutil.rmtree(cache / name, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Images that hold one static binary each: pause, CoreDNS, the KubeRay operator."""
+"""Images that contain one static binary each: pause, CoreDNS, the KubeRay operator."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from sandbox.images import build
 
 @dataclass(frozen=True)
 class BinaryImage:
-    """An image of one tool's binary and nothing else; the tag is the tool's cache key."""
+    """An image with one tool's binary and nothing else; its tag is the tool's cache key."""
 
     tool: str
     binary: str
@@ -22,14 +22,13 @@ class BinaryImage:
 
 
 PAUSE = BinaryImage("pause", "pause")
-# Port 53 inside the container needs no capability: Kubernetes' default of
-# net.ipv4.ip_unprivileged_port_start in a pod's sandbox is left alone, so it runs as root.
+# Root, because the pod leaves net.ipv4.ip_unprivileged_port_start alone and DNS is on port 53.
 COREDNS = BinaryImage("coredns", "coredns", user="0:0")
 OPERATOR = BinaryImage("kuberay-operator", "kuberay-operator")
 
 
 def ensure(image: BinaryImage, reference: str, tool: Path, buildctl: Path, log: Path) -> bool:
-    """Build and push `image` from the tool's folder; True when it was not there yet."""
+    """Build `image` from the folder `tool` and push it if it is missing; True when it was."""
     with tempfile.TemporaryDirectory(prefix="rayline-image-") as folder:
         context = Path(folder)
         source = tool / "bin" / image.binary

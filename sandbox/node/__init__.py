@@ -1,1 +1,1 @@
-"""The node: its namespaces, its processes, and their life from `sandbox` to `sandbox-down`."""
+"""The node: its namespaces and processes, from `make sandbox` to `make sandbox-down`."""

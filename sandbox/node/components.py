@@ -1,4 +1,4 @@
-"""The processes of the node as data: what is run, where, after what, how its health is asked."""
+"""The processes of the node as data: command, network, order of start, health check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,12 +11,13 @@ from sandbox.settings import Settings
 class Component:
     """One process that the supervisor keeps running.
 
-    `network`: the node's own network namespace, or the host's. BuildKit and the registry it pushes
-    to are on the host's: builds reach the network as the host does, and Pulumi's docker-build
-    plug-in finds the registry under the name that the node uses. `opens` is the TCP port (on the
-    node) or the socket that the next component waits for. `health` is a URL to ask, as seen from
-    the host; an empty string means that running is all there is to know. `drain`: told to end and
-    waited for before the rest is killed, because it writes to stores that outlive the cluster.
+    `network` is the node's network namespace or the host's. BuildKit and the registry that it
+    pushes to use the host's, so that builds reach the network as the host does and Pulumi's
+    docker-build plug-in finds the registry under the same name as the node. `opens` is the TCP port
+    (on the node) or socket that the next component waits for. `health` is a URL to request from the
+    host; empty means that the component is healthy while it runs. `address` is shown to users.
+    `drain` asks the process to end, and waits for it, before the rest is killed: it writes to a
+    store that outlives the cluster.
     """
 
     name: str
@@ -37,7 +38,7 @@ def _kubeconfig(name: str) -> str:
 
 
 def components(settings: Settings) -> tuple[Component, ...]:
-    """Every component, in the order of starting."""
+    """Every component, in the order in which they start."""
     node = str(settings.node_address)
     pki = layout.PKI
     registry = ("docker-registry", "serve", str(layout.CONFIG / "registry.yaml"))
@@ -52,8 +53,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
             address=settings.registry,
             drain=True,
         ),
-        # The same store under the same name, for the node's network. Registry is made to run in
-        # several copies over one store: https://distribution.github.io/distribution/about/deploying/
+        # The same store under the same name, on the node's network. The registry is designed to run
+        # several copies on one store: https://distribution.github.io/distribution/about/deploying/
         Component("registry-node", registry, opens=settings.registry_port, drain=True),
         Component(
             "buildkitd",
@@ -79,7 +80,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 "--listen-client-urls=http://127.0.0.1:2379",
                 "--advertise-client-urls=http://127.0.0.1:2379",
                 "--listen-peer-urls=http://127.0.0.1:2380",
-                # A disk flush per write costs a laptop more than losing a sandbox at a power cut.
+                # Disk flushes cost a laptop more than losing a sandbox to a power cut.
                 "--unsafe-no-fsync",
             ),
             opens=2379,
@@ -102,12 +103,12 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 f"--kubelet-certificate-authority={pki / 'ca.crt'}",
                 f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
                 f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
-                # The node's name resolves nowhere; its address is in the kubelet's certificate.
+                # No DNS server knows the node's name; the kubelet's certificate has its address.
                 "--kubelet-preferred-address-types=InternalIP",
                 "--authorization-mode=Node,RBAC",
                 "--enable-admission-plugins=NodeRestriction",
                 "--allow-privileged=true",
-                # Who changed what: `kubectl`, Pulumi, and Ray's API behind the service proxy.
+                # Records who changed what: kubectl, Pulumi, and Ray's API behind the service proxy.
                 f"--audit-policy-file={layout.CONFIG / 'audit.yaml'}",
                 f"--audit-log-path={layout.LOGS / 'audit.jsonl'}",
                 "--audit-log-maxsize=20",

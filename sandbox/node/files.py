@@ -1,9 +1,10 @@
-"""The configuration files of the node's processes: settings in, file name to text out.
+"""The configuration files of the node's processes: settings in, texts by file name out.
 
-Nothing here touches a disk. The paths are those of `layout`, which hold on every machine.
+Nothing here touches a disk. The paths are those of `layout`, which are the same on every machine.
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -11,20 +12,29 @@ import yaml
 from sandbox.node import layout
 from sandbox.settings import Settings
 
-PAUSE_IMAGE = "rayline/pause"
 
-KUBECONFIGS = {
-    "admin": "admin",
-    "controller-manager": "system:kube-controller-manager",
-    "scheduler": "system:kube-scheduler",
-    "kube-proxy": "system:kube-proxy",
-    "kubelet": f"system:node:{layout.NODE_NAME}",
+@dataclass(frozen=True)
+class User:
+    """A Kubernetes user, by the name and groups in its client certificate."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+USERS = {
+    "admin": User("admin", ("system:masters",)),
+    "controller-manager": User("system:kube-controller-manager"),
+    "scheduler": User("system:kube-scheduler"),
+    "kube-proxy": User("system:kube-proxy"),
+    "kubelet": User(f"system:node:{layout.NODE_NAME}", ("system:nodes",)),
 }
-"""Kubeconfig name to user: the names that Kubernetes' built-in roles are bound to."""
+"""Who connects to the API server. The key names the kubeconfig and its key pair; the user and group
+names are those that Kubernetes' built-in roles are bound to."""
 
 
-def kubeconfig(user: str, certificate: str, settings: Settings, folder: str) -> str:
-    """A kubeconfig that names the key files in `folder` (absolute)."""
+def kubeconfig(key: str, settings: Settings, folder: str) -> str:
+    """The kubeconfig of `USERS[key]`, with its key pair in `folder` (an absolute path)."""
+    user = USERS[key].name
     return _yaml(
         {
             "apiVersion": "v1",
@@ -42,8 +52,8 @@ def kubeconfig(user: str, certificate: str, settings: Settings, folder: str) -> 
                 {
                     "name": user,
                     "user": {
-                        "client-certificate": f"{folder}/{certificate}.crt",
-                        "client-key": f"{folder}/{certificate}.key",
+                        "client-certificate": f"{folder}/{key}.crt",
+                        "client-key": f"{folder}/{key}.key",
                     },
                 }
             ],
@@ -60,11 +70,8 @@ def kubeconfig(user: str, certificate: str, settings: Settings, folder: str) -> 
 
 def files(settings: Settings, pause_image: str) -> dict[str, str]:
     """Every file of the node's configuration folder, by name."""
-    inside = {
-        f"{name}.kubeconfig": kubeconfig(user, name, settings, str(layout.PKI))
-        for name, user in KUBECONFIGS.items()
-    }
-    return inside | {
+    kubeconfigs = {f"{key}.kubeconfig": kubeconfig(key, settings, str(layout.PKI)) for key in USERS}
+    return kubeconfigs | {
         "containerd.toml": _containerd(pause_image),
         "cni/10-rayline.conflist": json.dumps(_cni(settings), indent=2) + "\n",
         "buildkitd.toml": _buildkitd(settings),
@@ -76,9 +83,9 @@ def files(settings: Settings, pause_image: str) -> dict[str, str]:
 
 
 def buildx_instance() -> dict[str, Any]:
-    """The file by which buildx, and Pulumi's docker-build plug-in, know a builder.
+    """The file that makes the node's BuildKit known to buildx and Pulumi's docker-build plug-in.
 
-    Without one the plug-in would pull a BuildKit image and start it with a Docker engine.
+    Without it the plug-in would pull a BuildKit image and start it with a Docker engine.
     """
     node: dict[str, Any] = {
         "Name": f"{layout.BUILDER}0",
@@ -96,10 +103,10 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _containerd(pause_image: str) -> str:
-    """CRI only.
+    """containerd with nothing but its CRI service.
 
-    `restrict_oom_score_adj`: a root without CAP_SYS_RESOURCE (a container, a small VM) may not
-    lower the score, and without this line no pod's sandbox starts there.
+    `restrict_oom_score_adj` lets pods start where root lacks CAP_SYS_RESOURCE (in a container or a
+    small VM) and so may not lower the score.
     """
     return f"""\
 version = 2
@@ -131,11 +138,11 @@ disabled_plugins = [
 
 
 def _cni(settings: Settings) -> dict[str, Any]:
-    """A routed pair for each pod.
+    """One routed veth pair per pod.
 
-    With a bridge, an answer between two pods of one node passes below iptables unless the kernel
-    has br_netfilter, and a Service would not work; a routed pair needs no kernel module. Pods keep
-    their addresses up to the host, which masquerades what leaves it.
+    On a bridge, a reply between two pods of one node bypasses iptables unless the kernel has
+    br_netfilter, which breaks Services; routed pairs need no kernel module. Pods keep their
+    addresses up to the host, which masquerades outgoing traffic.
     """
     return {
         "cniVersion": "0.4.0",
@@ -185,12 +192,12 @@ def _registry(settings: Settings) -> dict[str, Any]:
         "storage": {
             "filesystem": {"rootdirectory": f"{layout.CACHE}/registry"},
             "delete": {"enabled": True},
-            # Off: it walks the whole store at each start, and the size is bounded at start anyway.
+            # Off, because it walks the whole store at each start; `stores.enforce` bounds the size.
             "maintenance": {"uploadpurging": {"enabled": False}},
         },
         "http": {
             "addr": f"127.0.0.1:{settings.registry_port}",
-            # Both copies must sign the state of an upload alike; nobody else can reach them.
+            # Both copies must sign the state of an upload alike. Only this machine reaches them.
             "secret": "rayline-sandbox",
         },
     }
@@ -220,7 +227,7 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         "tlsCertFile": f"{pki}/kubelet.crt",
         "tlsPrivateKeyFile": f"{pki}/kubelet.key",
         "registerNode": True,
-        # The node shares the machine's disk: its filling up is no reason to evict a pod here.
+        # The node shares the machine's disk; a full one is no reason to evict pods here.
         "evictionHard": {},
         "imageGCHighThresholdPercent": 100,
         "enforceNodeAllocatable": [],
@@ -233,7 +240,7 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
 
 
 def _audit() -> dict[str, Any]:
-    """One line for each change that a person or Pulumi makes; no body, so no secret.
+    """One line per change that a person or Pulumi makes, without bodies, so without secrets.
 
     https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
     """
@@ -244,7 +251,7 @@ def _audit() -> dict[str, Any]:
         "rules": [
             {
                 "level": "Metadata",
-                "users": [KUBECONFIGS["admin"]],
+                "users": [USERS["admin"].name],
                 "verbs": ["create", "update", "patch", "delete", "deletecollection"],
             },
             {"level": "None"},
@@ -263,6 +270,6 @@ def _kube_proxy(settings: Settings) -> dict[str, Any]:
         "healthzBindAddress": f"{settings.node_address}:10256",
         "metricsBindAddress": f"{settings.node_address}:10249",
         "mode": "iptables",
-        # Sized to a laptop; the default asks for a sysctl that a container may not set.
+        # Leave the kernel's limits: the default sets a sysctl, which a container may not.
         "conntrack": {"maxPerCore": 0, "min": 0},
     }

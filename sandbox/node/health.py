@@ -1,4 +1,4 @@
-"""How the node is doing, as seen from the host: one row for each component."""
+"""The health of the node as seen from the host: one row per component."""
 
 import contextlib
 import json
@@ -11,16 +11,17 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.node import components, host, lifecycle
+from sandbox import paths
+from sandbox.node import components, host
 from sandbox.settings import Settings
 
 TIMEOUT = 2.0
-"""Seconds that a component gets to answer."""
+"""Seconds that a component has to answer."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One component. `health` is "ok" or says what is wrong; `memory` is in bytes (RSS)."""
+    """One component. `health` is "ok" or the fault in words; `memory` is its RSS in bytes."""
 
     name: str
     health: str
@@ -35,23 +36,23 @@ class Row:
 
 
 def rows(settings: Settings) -> list[Row]:
-    """Ask every component. Quick when nothing runs."""
+    """Check every component. Quick when nothing runs."""
     known = _published()
     pids = _host_pids()
-    return [_row(component, known, pids, settings) for component in components.components(settings)]
+    return [_row(component, known, pids) for component in components.components(settings)]
 
 
 def memory() -> int:
     """Resident memory of every process of the sandbox, pods included, in bytes.
 
-    Shared pages count once for each process, so this is an upper bound.
+    Shared pages count once per process, so this is an upper bound.
     """
     return sum(_rss(pid) for pid in host.processes())
 
 
 def _published() -> dict[str, dict[str, int | str]]:
     try:
-        text = (lifecycle.STATE / "components.json").read_text()
+        text = (paths.STATE / "components.json").read_text()
     except FileNotFoundError:
         return {}
     return dict(json.loads(text))
@@ -59,22 +60,21 @@ def _published() -> dict[str, dict[str, int | str]]:
 
 def _host_pids() -> dict[int, int]:
     """PID inside the node's namespace to PID on the host, for its direct members."""
-    found = {}
+    pids = {}
     for pid in host.processes():
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("NSpid:"):
                     numbers = [int(n) for n in line.split()[1:]]
                     if len(numbers) == 2:  # a pod's processes may be nested deeper
-                        found[numbers[1]] = numbers[0]
-    return found
+                        pids[numbers[1]] = numbers[0]
+    return pids
 
 
 def _row(
     component: components.Component,
     known: dict[str, dict[str, int | str]],
     pids: dict[int, int],
-    settings: Settings,
 ) -> Row:
     state = known.get(component.name, {})
     pid = pids.get(int(state.get("pid", 0)), 0)
@@ -82,7 +82,7 @@ def _row(
         last = state.get("last_exit")
         health = f"not running ({last})" if last else "not running"
     else:
-        health = _ask(component.health)
+        health = _check(component.health)
     return Row(
         component.name,
         health,
@@ -100,8 +100,8 @@ def _rss(pid: int) -> int:
         return 0
 
 
-def _ask(url: str) -> str:
-    """ "ok", or what is wrong."""
+def _check(url: str) -> str:
+    """Returns "ok", or the fault in words."""
     if not url:
         return "ok"
     try:
@@ -121,15 +121,15 @@ def _ask(url: str) -> str:
 
 
 def _tls() -> ssl.SSLContext:
-    """Our administrator's certificate, and no check of theirs.
+    """TLS with our administrator's certificate, without verifying the server's.
 
-    Scheduler and controller manager serve their health with certificates that they sign themselves.
-    Only a status is read.
+    Scheduler and controller manager serve their health with self-signed certificates, and nothing
+    but a status is read.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    folder = lifecycle.STATE / "pki"
+    folder = paths.STATE / "pki"
     context.load_cert_chain(folder / "admin.crt", folder / "admin.key")
     return context
 
@@ -139,7 +139,7 @@ def is_running() -> bool:
 
 
 def name_of(pid: int) -> str:
-    """What a person calls the process, for error messages."""
+    """The process's name, for error messages."""
     try:
         return psutil.Process(pid).name()
     except psutil.Error:
@@ -147,8 +147,8 @@ def name_of(pid: int) -> str:
 
 
 def listeners(port: int) -> list[str]:
-    """Processes of the host that listen on this TCP port at a loopback or any address."""
-    found = []
+    """Processes of the host that listen on this TCP port, on a loopback or the any-address."""
+    names = set()
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status != psutil.CONN_LISTEN or not connection.laddr:
             continue
@@ -156,5 +156,5 @@ def listeners(port: int) -> list[str]:
             continue
         if connection.laddr.ip in {"127.0.0.1", "0.0.0.0", "::", "::1"}:
             pid = connection.pid or 0
-            found.append(f"{name_of(pid)} (PID {pid})" if pid else "a process")
-    return sorted(set(found))
+            names.add(f"{name_of(pid)} (PID {pid})" if pid else "a process")
+    return sorted(names)

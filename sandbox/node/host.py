@@ -1,7 +1,7 @@
-"""What the sandbox adds to the host, and its removal: a link, three iptables rules, control groups.
+"""What the sandbox adds to the host and removes again: a link, iptables rules, control groups.
 
-Every function here may be called twice and in any state; removal never depends on a file that a
-killed run may not have written.
+Every function may be called in any state and more than once. Removal never depends on a file that
+a killed run may not have written.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 def run(*command: str) -> str:
-    """Run a command of the host; its output, or `CommandError` with what it said."""
+    """Run a command on the host and return its output; `CommandError` quotes it on failure."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise CommandError(f"`{' '.join(command)}` failed (exit code {done.returncode}): {said}")
+        reason = (done.stderr or done.stdout).strip()
+        raise CommandError(f"`{' '.join(command)}` failed (exit code {done.returncode}): {reason}")
     return done.stdout
 
 
@@ -36,7 +36,7 @@ def run(*command: str) -> str:
 
 
 def _rules(settings: Settings) -> tuple[tuple[str, ...], ...]:
-    """(table, chain, rule...): masquerade what leaves; forward where Docker's policy is to drop."""
+    """(table, chain, rule...): masquerade outgoing traffic, and forward despite Docker's policy."""
     mark = ("-m", "comment", "--comment", layout.MARK)
     source = str(settings.network)
     return (
@@ -47,7 +47,7 @@ def _rules(settings: Settings) -> tuple[tuple[str, ...], ...]:
 
 
 def connect(settings: Settings, pid: int, state: Path) -> None:
-    """Make the link to the network namespace of process `pid`, and the routes and rules for it."""
+    """Link the network namespace of process `pid` to the host, with its routes and rules."""
     run(
         "ip", "link", "add", layout.LINK, "type", "veth", "peer", "name", "node0", "netns", str(pid)
     )
@@ -63,9 +63,9 @@ def connect(settings: Settings, pid: int, state: Path) -> None:
 
 
 def disconnect(state: Path) -> None:
-    """Remove link, routes (they go with it) and every rule that carries our mark."""
+    """Remove the link, its routes (which go with it) and every rule that carries our mark."""
     if Path(f"/sys/class/net/{layout.LINK}").exists():
-        with contextlib.suppress(CommandError):  # the namespace's end removes it at the same time
+        with contextlib.suppress(CommandError):  # the kernel may remove it at the same time
             run("ip", "link", "delete", layout.LINK)
     for table in ("nat", "filter"):
         listing = subprocess.run(
@@ -82,22 +82,22 @@ def disconnect(state: Path) -> None:
 
 
 def overlapping_routes(network: IPv4Network) -> list[str]:
-    """Routes of the host, ours apart, that share an address with `network`."""
+    """Routes of the host, except the sandbox's, that share an address with `network`."""
     routes: list[dict[str, Any]] = json.loads(run("ip", "-json", "-4", "route", "show") or "[]")
-    found = []
+    overlapping = []
     for route in routes:
         if route["dst"] == "default" or route.get("dev") == layout.LINK:
             continue
         if IPv4Network(route["dst"], strict=False).overlaps(network):
-            found.append(f"{route['dst']} on {route.get('dev', '?')}")
-    return found
+            overlapping.append(f"{route['dst']} on {route.get('dev', '?')}")
+    return overlapping
 
 
 def resolv_conf() -> str:
     """A resolver configuration that works from another network namespace.
 
-    A resolver on the loopback (systemd-resolved, dnsmasq) is not reachable from there; systemd
-    keeps the real ones beside its stub.
+    A resolver on the loopback address (systemd-resolved, dnsmasq) cannot be reached from there;
+    systemd keeps the real servers in a file beside its stub.
     """
     for path in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
         if not path.is_file():
@@ -107,8 +107,9 @@ def resolv_conf() -> str:
         if servers and not all(server.startswith("127.") or server == "::1" for server in servers):
             return "\n".join(lines) + "\n"
     raise UserError(
-        "The host's only name server is on its loopback address, which the node cannot reach.",
-        "Name one that other machines can reach in /etc/resolv.conf.",
+        "Every name server in /etc/resolv.conf is on the loopback address, which the node cannot "
+        "reach.",
+        "Add one that other machines can reach, as a line `nameserver ADDRESS`.",
     )
 
 
@@ -118,8 +119,8 @@ def resolv_conf() -> str:
 def hierarchies() -> list[Path]:
     """The roots of the control-group hierarchies.
 
-    One on a machine with v2 only, one a controller with v1, and v2 beside them without controllers
-    where both are mounted: runc makes groups in all of them.
+    There is one with v2 only, and one per controller with v1. Where both are mounted, v2 stands
+    beside them without controllers, and runc creates groups in all of them.
     """
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     roots = (Path(m[1]) for m in mounts if m[2] in {"cgroup", "cgroup2"})
@@ -127,7 +128,7 @@ def hierarchies() -> list[Path]:
 
 
 def make_cgroups() -> list[Path]:
-    """Make our group in every hierarchy; the `cgroup.procs` files that a process joins by."""
+    """Create our group in every hierarchy; returns the `cgroup.procs` files to join it by."""
     procs = []
     for root in hierarchies():
         group = root / layout.CGROUP
@@ -135,7 +136,7 @@ def make_cgroups() -> list[Path]:
         system.mkdir(parents=True, exist_ok=True)
         if (root / "cgroup.controllers").exists():
             _hand_on_controllers(root, group)
-        for name in ("cpuset.cpus", "cpuset.mems"):  # v1: empty until set, and unusable until then
+        for name in ("cpuset.cpus", "cpuset.mems"):  # v1: a group is unusable until these are set
             if (root / name).exists():
                 for each in (group, system):
                     (each / name).write_text((root / name).read_text())
@@ -144,7 +145,7 @@ def make_cgroups() -> list[Path]:
 
 
 def _hand_on_controllers(*groups: Path) -> None:
-    """v2: a group's children have the controllers that it hands on; some may be unavailable."""
+    """v2: give a group's children its controllers, as far as they are available."""
     for group in groups:
         for controller in (group / "cgroup.controllers").read_text().split():
             with contextlib.suppress(OSError):
@@ -152,29 +153,34 @@ def _hand_on_controllers(*groups: Path) -> None:
 
 
 def processes() -> list[int]:
-    """Every process of the sandbox, found by its control group: no file can be stale or lost."""
-    found: set[int] = set()
+    """PIDs of the sandbox, from its control groups: unlike a PID file, they are never stale."""
+    pids: set[int] = set()
     for root in hierarchies():
         for procs in (root / layout.CGROUP).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):
-                found.update(int(pid) for pid in procs.read_text().split())
-    return sorted(found - {0})
+                pids.update(int(pid) for pid in procs.read_text().split())
+    return sorted(pids - {0})
 
 
 def kill_all(timeout: float = 15.0) -> None:
-    """Kill every process of the sandbox and wait until none is left (seconds)."""
+    """Kill every process of the sandbox and wait, at most `timeout` seconds, until none is left."""
     deadline = time.monotonic() + timeout
     while pids := processes():
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise CommandError(f"These processes of the sandbox do not end: {_join(pids)}.")
+            raise CommandError(
+                f"These processes of the sandbox did not end within {timeout:.0f} s of being "
+                f"killed: {_join(pids)}.",
+                "They may be waiting for a disk. See: ps -o pid,stat,wchan,args -p "
+                f"{','.join(str(pid) for pid in pids)}",
+            )
         time.sleep(0.05)
 
 
 def remove_cgroups(timeout: float = 10.0) -> None:
-    """Remove our groups; the kernel frees one a moment after its last process."""
+    """Remove our groups; the kernel frees a group a moment after its last process."""
     deadline = time.monotonic() + timeout
     while True:
         left = [g for root in hierarchies() for g in _deepest_first(root / layout.CGROUP)]
@@ -184,7 +190,10 @@ def remove_cgroups(timeout: float = 10.0) -> None:
         if not any(group.exists() for group in left):
             return
         if time.monotonic() > deadline:
-            raise CommandError(f"Control groups cannot be removed: {_join(left)}.")
+            raise CommandError(
+                f"These control groups could not be removed within {timeout:.0f} s: {_join(left)}.",
+                "Repeat the command; if a process is still in one, its cgroup.procs names it.",
+            )
         time.sleep(0.05)
 
 

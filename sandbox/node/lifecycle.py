@@ -1,4 +1,4 @@
-"""Start and stop of the node: namespaces around the supervisor, the host's side around those."""
+"""Start and stop of the node: the supervisor in its namespaces, and what the host adds to it."""
 
 import contextlib
 import fcntl
@@ -18,33 +18,31 @@ from sandbox.node import components, files, host, layout, pki
 from sandbox.settings import Settings
 from toolchain import link_farm
 from toolchain.errors import CommandError, UserError
-from toolchain.paths import cache_root
+from toolchain.paths import CHECKOUT, cache_root
 
-STATE = paths.STATE
-SPEC = STATE / "spec.json"
-KUBECONFIG = STATE / "kubeconfig"
-BUILDX = STATE / "buildx"
+SPEC = paths.STATE / "spec.json"
+"""The supervisor's input, and the record of what the running node was started with."""
+
 HOST_RUN = Path(str(layout.RUN))
 
-
 LOCK = Path("/run/rayline.lock")
-"""Not in the cache: two users with a cache each still share the machine's one sandbox."""
+"""Outside the cache, because users with separate caches still share the machine's one sandbox."""
 
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Keep a second start or stop of this checkout from working against the first.
+    """Prevent two starts or stops of this checkout from running at the same time.
 
-    The lock is on the checkout's folder itself: no file is left, and the kernel frees it.
+    The lock is on the checkout's folder itself, so no lock file remains and the kernel releases it.
     """
-    descriptor = os.open(paths.CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                "Another `make sandbox` or `make sandbox-down` of this checkout is at work.",
-                "Wait for it, or end it; then type this again.",
+                "Another `make sandbox` or `make sandbox-down` is at work in this checkout.",
+                "Wait for it to finish, or interrupt it; then repeat this command.",
             ) from None
         yield
     finally:
@@ -52,9 +50,9 @@ def exclusive() -> Iterator[None]:
 
 
 def owner() -> dict[str, Any] | None:
-    """Who holds the machine's one sandbox: `{"checkout": ..., "pid": ...}`, None when nobody does.
+    """Who runs this machine's one sandbox: `{"checkout": ..., "pid": ...}`; None when nobody does.
 
-    The supervisor holds the lock for as long as it lives, so this is true whatever was killed.
+    The supervisor holds the lock until it ends, so the answer is right whatever was killed.
     """
     try:
         stream = LOCK.open("r")
@@ -70,20 +68,26 @@ def owner() -> dict[str, Any] | None:
 
 
 def is_ours(holder: dict[str, Any]) -> bool:
-    return bool(holder["checkout"] == str(paths.CHECKOUT))
+    return bool(holder["checkout"] == str(CHECKOUT))
 
 
-def refuse_foreign(holder: dict[str, Any]) -> None:
-    raise UserError(
-        f"The checkout {holder['checkout']} runs a sandbox, and a machine has room for one.",
-        f"Stop it first: make -C '{holder['checkout']}' sandbox-down",
+def refuse_foreign() -> None:
+    """Raise `UserError` when another checkout runs this machine's sandbox."""
+    holder = owner()
+    if holder and not is_ours(holder):
+        raise _foreign(holder["checkout"])
+
+
+def _foreign(checkout: str) -> UserError:
+    return UserError(
+        f"The checkout {checkout} runs a sandbox, and a machine can run only one.",
+        f"Stop it first: make -C '{checkout}' sandbox-down",
     )
 
 
 def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
-    """What the supervisor is told, as JSON; `tools` is in it so that other binaries are noticed."""
-    cache = cache_root()
-    stores = [str(cache / name) for name in ("containerd", "buildkit", "registry")]
+    """The supervisor's input. It lists `tools` so that a change of binaries is noticed."""
+    stores = [str(cache_root() / name) for name in layout.STORES]
     return {
         "inside": {
             "state": str(layout.STATE),
@@ -91,14 +95,14 @@ def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
             "scratch": str(layout.SCRATCH),
         },
         "binds": [
-            [str(STATE), str(layout.STATE)],
+            [str(paths.STATE), str(layout.STATE)],
             *([store, str(layout.CACHE / Path(store).name)] for store in stores),
         ],
         "masked": list(layout.MASKED),
         "link": "node0",
         "node_address": f"{settings.node_address}/30",
         "host_address": str(settings.host_address),
-        # Nothing of the caller's environment: a token in it must not reach the node's processes.
+        # None of the caller's variables: a token among them must not reach the node's processes.
         "environment": {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(layout.SCRATCH),
@@ -110,23 +114,24 @@ def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
 
 
 def write_files(settings: Settings, tools: dict[str, Path], pause_image: str) -> None:
-    """Certificates, configuration, links, kubeconfig and spec, below the state folder."""
+    """Write certificates, configuration, links, kubeconfig and spec to the state folder."""
+    state = paths.STATE
     for name in ("config", "logs", "volumes", "kubelet", "pod-logs", "etcd"):
-        (STATE / name).mkdir(parents=True, exist_ok=True)
-    STATE.chmod(0o700)
-    (STATE / "etcd").chmod(0o700)
-    for store in ("containerd", "buildkit", "registry"):
+        (state / name).mkdir(parents=True, exist_ok=True)
+    state.chmod(0o700)
+    (state / "etcd").chmod(0o700)
+    for store in layout.STORES:
         (cache_root() / store).mkdir(parents=True, exist_ok=True)
-    link_farm(tools, STATE / "bin")
-    pki.ensure(STATE / "pki", settings)
+    link_farm(tools, state / "bin")
+    pki.ensure(state / "pki", settings)
     for name, text in files.files(settings, pause_image).items():
-        path = STATE / "config" / name
+        path = state / "config" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    (STATE / "resolv.conf").write_text(host.resolv_conf())
-    KUBECONFIG.touch(mode=0o600)
-    KUBECONFIG.write_text(files.kubeconfig("admin", "admin", settings, str(STATE / "pki")))
-    instance = BUILDX / "instances" / layout.BUILDER
+    (state / "resolv.conf").write_text(host.resolv_conf())
+    paths.KUBECONFIG.touch(mode=0o600)
+    paths.KUBECONFIG.write_text(files.kubeconfig("admin", settings, str(state / "pki")))
+    instance = paths.BUILDX / "instances" / layout.BUILDER
     instance.parent.mkdir(parents=True, exist_ok=True)
     instance.write_text(json.dumps(files.buildx_instance()))
     SPEC.write_text(json.dumps(spec(settings, tools), indent=2))
@@ -139,7 +144,7 @@ def _lock() -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            refuse_foreign(owner() or {"checkout": "?", "pid": 0})
+            raise _foreign((owner() or {"checkout": "?"})["checkout"]) from None
         yield descriptor
     finally:
         os.close(descriptor)
@@ -148,15 +153,15 @@ def _lock() -> Iterator[int]:
 def start(settings: Settings) -> None:
     """Start the supervisor in its namespaces and connect them to the host.
 
-    The files must be written. Returns as soon as the link is there; nothing is Ready then.
+    `write_files` comes first. Returns as soon as the link exists, long before the node is Ready.
     """
     procs = host.make_cgroups()
     HOST_RUN.mkdir(exist_ok=True)
-    (STATE / "components.json").unlink(missing_ok=True)
+    (paths.STATE / "components.json").unlink(missing_ok=True)
     with (
         _lock() as lock,
         open("/proc/self/ns/net") as network,
-        open(STATE / "logs" / "supervisor.log", "ab", buffering=0) as log,
+        open(paths.LOGS / "supervisor.log", "ab", buffering=0) as log,
     ):
         join = "; ".join(f'echo $$ > "{path}"' for path in procs)
         process = subprocess.Popen(
@@ -170,8 +175,8 @@ def start(settings: Settings) -> None:
                 *(sys.executable, "-P", "-m", "sandbox.node.supervisor"),
                 *(str(SPEC), str(lock), str(network.fileno())),
             ],
-            cwd=paths.CHECKOUT,
-            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(paths.CHECKOUT)},
+            cwd=CHECKOUT,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(CHECKOUT)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -180,35 +185,35 @@ def start(settings: Settings) -> None:
         )
         pid = _first_process(process)
         os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps({"checkout": str(paths.CHECKOUT), "pid": pid}).encode(), 0)
-        host.connect(settings, pid, STATE)
+        os.pwrite(lock, json.dumps({"checkout": str(CHECKOUT), "pid": pid}).encode(), 0)
+        host.connect(settings, pid, paths.STATE)
 
 
 def _first_process(unshare: "subprocess.Popen[bytes]") -> int:
-    """The host's PID of process 1 of the namespaces (the child of `unshare`)."""
+    """The PID on the host of process 1 of the namespaces (the child of `unshare`)."""
     deadline = time.monotonic() + 10
     children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
     while time.monotonic() < deadline:
         if unshare.poll() is not None:
             break
-        found = children.read_text().split() if children.exists() else []
-        if found:
-            return int(found[0])
+        pids = children.read_text().split() if children.exists() else []
+        if pids:
+            return int(pids[0])
         time.sleep(0.01)
     raise CommandError(
-        "The node's namespaces could not be made.", f"See {STATE / 'logs' / 'supervisor.log'}"
+        "The node's namespaces could not be created.", f"Log: {paths.LOGS / 'supervisor.log'}"
     )
 
 
 def stop() -> None:
-    """End the node and remove what it added to the host; works in any state."""
+    """Stop the node and remove what it added to the host; works in any state."""
     holder = owner()
     if holder and holder["pid"]:
         _drain(holder["pid"])
     host.kill_all()
-    host.disconnect(STATE)
+    host.disconnect(paths.STATE)
     host.remove_cgroups()
-    for masked in layout.MASKED:  # made for us by the supervisor; the host's own are not empty
+    for masked in layout.MASKED:  # the supervisor may have created them; the host's are not empty
         with contextlib.suppress(OSError):
             Path(masked).rmdir()
     _remove_run_folder()
@@ -217,7 +222,7 @@ def stop() -> None:
 
 
 def _remove_run_folder() -> None:
-    """Sockets and empty mount points only: a folder with content in it is somebody's, and stays."""
+    """Remove sockets, lock files and empty mount points only; anything else may be the user's."""
     for folder, _, names in os.walk(HOST_RUN, topdown=False):
         for name in names:
             if (Path(folder) / name).is_socket() or name.endswith(".lock"):
@@ -227,7 +232,7 @@ def _remove_run_folder() -> None:
 
 
 def _drain(pid: int) -> None:
-    """Ask process 1 to end, and wait until it has (its own limit is `supervisor.DRAIN`)."""
+    """Ask process 1 to end and wait until it has; its own limit is `supervisor.DRAIN`."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 15)
     deadline = time.monotonic() + 8
@@ -236,8 +241,8 @@ def _drain(pid: int) -> None:
 
 
 def remove_state() -> None:
-    """Delete the cluster's data; the logs of the last run stay for whoever asks why it failed."""
-    for entry in STATE.iterdir() if STATE.exists() else ():
-        if entry.name == "logs":
+    """Delete the cluster's data; the logs of the last run stay, to explain a failure."""
+    for entry in paths.STATE.iterdir() if paths.STATE.exists() else ():
+        if entry == paths.LOGS:
             continue
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

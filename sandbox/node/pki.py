@@ -1,4 +1,4 @@
-"""The cluster's certificates: one authority, one key pair for each identity."""
+"""The cluster's certificates: one authority, and one key pair per identity."""
 
 import datetime as dt
 import ipaddress
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sandbox.node import layout
+from sandbox.node import files
 from sandbox.settings import Settings
 
 LIFETIME = dt.timedelta(days=365)
@@ -19,19 +19,19 @@ _PEM = serialization.Encoding.PEM
 
 
 def ensure(folder: Path, settings: Settings) -> None:
-    """Write what is missing in `folder`; start over when the authority nears its end.
+    """Write all files to `folder`, unless they are complete and the authority has time left.
 
-    Keys are readable by their owner only. The files outlive a restart, so that kubeconfigs handed
-    out earlier stay valid until `sandbox-down`.
+    Keys are readable by their owner only. The files survive a restart, so that a kubeconfig stays
+    valid until `make sandbox-down`.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    wanted = _identities(settings)
-    if _usable(folder, wanted, settings):
+    identities = _identities(settings)
+    if _usable(folder, identities, settings):
         return
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("rayline-sandbox-ca", (), (), authority_key, authority_key, None)
     _write(folder / "ca.crt", authority.public_bytes(_PEM))
-    for name, (user, organizations, names) in wanted.items():
+    for name, (user, organizations, names) in identities.items():
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(user, organizations, names, key, authority_key, authority)
         _write(folder / f"{name}.key", _private(key))
@@ -49,7 +49,7 @@ _Identity = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 def _identities(settings: Settings) -> dict[str, _Identity]:
-    """File name to (user, groups, names the certificate is valid for as a server)."""
+    """File name to (user, groups, names for which the certificate is valid as a server's)."""
     node = str(settings.node_address)
     api_names = (
         "kubernetes",
@@ -64,11 +64,10 @@ def _identities(settings: Settings) -> dict[str, _Identity]:
     return {
         "apiserver": ("kube-apiserver", (), api_names),
         "apiserver-kubelet-client": ("kube-apiserver-kubelet-client", ("system:masters",), ()),
-        "admin": ("admin", ("system:masters",), ()),
-        "controller-manager": ("system:kube-controller-manager", (), ()),
-        "scheduler": ("system:kube-scheduler", (), ()),
-        "kube-proxy": ("system:kube-proxy", (), ()),
-        "kubelet": (f"system:node:{layout.NODE_NAME}", ("system:nodes",), (node,)),
+        **{
+            name: (user.name, user.groups, (node,) if name == "kubelet" else ())
+            for name, user in files.USERS.items()
+        },
     }
 
 
@@ -76,8 +75,8 @@ def _addresses(settings: Settings) -> str:
     return f"{settings.node_address} {settings.api_service_address}\n"
 
 
-def _usable(folder: Path, wanted: dict[str, _Identity], settings: Settings) -> bool:
-    names = [f"{name}.{kind}" for name in wanted for kind in ("key", "crt")]
+def _usable(folder: Path, identities: dict[str, _Identity], settings: Settings) -> bool:
+    names = [f"{name}.{kind}" for name in identities for kind in ("key", "crt")]
     names += ["ca.crt", "service-account.key", "service-account.pub", "addresses"]
     if not all((folder / name).is_file() for name in names):
         return False
@@ -95,7 +94,7 @@ def _certificate(
     signer: ec.EllipticCurvePrivateKey,
     issuer: x509.Certificate | None,
 ) -> x509.Certificate:
-    """Sign one certificate; `issuer=None` makes it an authority signed by itself."""
+    """Sign one certificate; without an `issuer` it becomes a self-signed authority."""
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, o) for o in organizations]
     subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, user)])
     now = dt.datetime.now(dt.UTC)

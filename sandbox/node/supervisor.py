@@ -1,11 +1,11 @@
-"""The first process of the node's namespaces: mounts, starts, restarts, reaps, ends.
+"""The first process of the node's namespaces: it mounts, starts, restarts, reaps and stops.
 
 It is process 1 of a PID namespace, so the kernel kills every process of the sandbox (pods, shims,
-builds) with it, and the mount and network namespaces vanish with the last of them. Whatever way it
-ends, there is nothing left to find and kill. See docs/adr/0003-sandbox-in-namespaces.md.
+builds) together with it, and the mount and network namespaces vanish with the last of them.
+However it ends, nothing remains to be found and killed. See docs/adr/0003-sandbox-in-namespaces.md.
 
-Run as `python -m sandbox.node.supervisor SPEC LOCK_FD NETWORK_FD` by `lifecycle`, inside
-`unshare`, with the standard library only: it must start when nothing else works.
+`lifecycle` runs it inside `unshare` as `python -m sandbox.node.supervisor SPEC LOCK_FD NETWORK_FD`.
+It imports the standard library only, because it must start even when nothing else works.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from pathlib import Path
 from typing import Any
 
 POLL = 0.05
-"""Seconds between two looks at a port or a signal."""
+"""Seconds between two attempts to connect to what a component opens."""
 OPEN_TIMEOUT = 30.0
-"""Seconds to wait for what a component opens before the next one is started anyway."""
+"""Seconds to wait for a component's port or socket; after that the next one starts anyway."""
 DRAIN = 5.0
-"""Seconds that a component with stores that outlive the cluster gets to close them."""
+"""Seconds for a component to close a store that outlives the cluster."""
 BACKOFF = (0.2, 1.0, 2.0, 5.0)
-"""Seconds before the first, second, ... restart of a component; the last one repeats."""
+"""Seconds before a component's first, second, third restart; the last value repeats."""
 
 
 @dataclass
 class Running:
-    """What is known of one component.
+    """The state of one component.
 
-    `pid` is 0 while it does not run; `restart_at` is never until it has been started once.
+    `pid` is 0 while it does not run; `restart_at` is infinite until it has been started once.
     """
 
     spec: dict[str, Any]
@@ -46,7 +46,7 @@ class Running:
 
 
 class Supervisor:
-    """Keeps the components of a spec running until it is told to end."""
+    """Keeps the components of a spec running until a signal asks it to end."""
 
     def __init__(self, spec: dict[str, Any], network_fd: int) -> None:
         self._spec = spec
@@ -70,7 +70,7 @@ class Supervisor:
         return 0
 
     def _turn(self, seconds: float) -> None:
-        """Wait for a signal at most this long, reap, restart what is due."""
+        """Wait at most `seconds` for a signal, reap, and restart what is due."""
         received = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}, seconds)
         if received is not None and received.si_signo != signal.SIGCHLD:
             self._ending = True
@@ -90,7 +90,7 @@ class Supervisor:
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         with open(log, "a") as stream:
             stream.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {' '.join(command)}\n")
-        # Not `subprocess`: it waits for its children too, and process 1 must be the only one to.
+        # Not `subprocess`: it waits for its children itself, and here only `_reap` may do that.
         os.set_inheritable(self._network_fd, running.spec["network"] == "host")
         try:
             running.pid = os.posix_spawnp(
@@ -149,7 +149,7 @@ class Supervisor:
             self._reap()
 
     def _publish(self) -> None:
-        """Tell the outside what runs; PIDs are those of this namespace."""
+        """Write the state for `health` to read; PIDs are those of this namespace."""
         text = json.dumps(
             {
                 name: {"pid": r.pid, "restarts": r.restarts, "last_exit": r.last_exit}
@@ -163,7 +163,7 @@ class Supervisor:
 
 
 def _is_open(opens: int | str) -> bool:
-    """Does something listen on this TCP port of the node, or on this socket?"""
+    """Whether something listens on this TCP port of the node, or on this socket."""
     family = socket.AF_INET if isinstance(opens, int) else socket.AF_UNIX
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
@@ -181,7 +181,7 @@ def _run(*command: str) -> None:
 
 
 def mount(spec: dict[str, Any]) -> None:
-    """Lay out the node's own view of the file system (see `layout`)."""
+    """Lay out the node's view of the file system (see `layout`)."""
     _run("mount", "--make-rprivate", "/")
     for source, target in spec["binds"]:
         Path(target).mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def mount(spec: dict[str, Any]) -> None:
     scratch = spec["inside"]["scratch"]
     Path(scratch).mkdir(parents=True, exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", scratch)
-    # What programs write below /var and the masked folders is gone with the namespace.
+    # What programs write to /var and the masked folders vanishes with the namespace.
     upper, work = f"{scratch}/var-upper", f"{scratch}/var-work"
     os.mkdir(upper)
     os.mkdir(work)
@@ -198,12 +198,12 @@ def mount(spec: dict[str, Any]) -> None:
     for masked in spec["masked"]:
         Path(masked).mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", masked)
-    # Pods' mounts must show up in the kubelet's view and back: kubelet asks for a shared root.
+    # The kubelet needs a shared root: its mounts and those of pods must be visible to each other.
     _run("mount", "--make-rshared", "/")
 
 
 def wait_for_network(spec: dict[str, Any]) -> None:
-    """`lifecycle` moves the node's end of the link in here; then it can be set up from inside."""
+    """Wait until `lifecycle` has moved the node's end of the link in here, then set it up."""
     deadline = time.monotonic() + 10
     while not _has_link(spec):
         if time.monotonic() > deadline:
@@ -223,7 +223,7 @@ def _has_link(spec: dict[str, Any]) -> bool:
 def main() -> int:
     spec = json.loads(Path(sys.argv[1]).read_text())
     lock_fd, network_fd = int(sys.argv[2]), int(sys.argv[3])
-    # The lock is held as long as this process lives; a component must not keep it longer.
+    # This process holds the lock until it ends; a component must not inherit it and keep it longer.
     os.set_inheritable(lock_fd, False)
     mount(spec)
     wait_for_network(spec)

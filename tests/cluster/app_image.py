@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import operations, paths
+from sandbox import paths
 from sandbox.images import registry
 from sandbox.node import layout
+from toolchain.paths import CHECKOUT
 
 COMPRESSION = "compression=zstd,compression-level=1,oci-mediatypes=true"
 
@@ -36,7 +37,7 @@ def build(
 ) -> Build:
     """Build `app/Dockerfile` of the checkout `context` and push it as `reference`."""
     command = [
-        str(operations.BIN / "buildctl"),
+        str(paths.BIN / "buildctl"),
         f"--addr=unix://{layout.BUILDKIT_SOCKET}",
         "build",
         "--progress=plain",
@@ -66,7 +67,7 @@ def checkout(folder: Path) -> Path:
     """Another checkout of what the image is made of, with times and an owner's umask of its own."""
     for name in ("app", "requirements"):
         shutil.copytree(
-            paths.CHECKOUT / name,
+            CHECKOUT / name,
             folder / name,
             copy_function=shutil.copyfile,
             ignore=shutil.ignore_patterns("__pycache__"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import operations
+from sandbox import paths, shell
 from sandbox.cluster.kubectl import Kubectl
-from sandbox.node import health, lifecycle
+from sandbox.node import health
 from tests.cluster.running import sandbox_command
 
 HERE = Path(__file__).parent
@@ -39,13 +39,13 @@ def sandbox_up() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kubectl(sandbox_up: None) -> Kubectl:
-    return Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
+    return Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
 
 
 @pytest.fixture(scope="session")
 def images(sandbox_up: None) -> dict[str, str]:
     """References of the sandbox's own images: pause, coredns, operator, base."""
-    return dict(json.loads((lifecycle.STATE / "images.json").read_text()))
+    return dict(json.loads((paths.STATE / "images.json").read_text()))
 
 
 @pytest.fixture
@@ -60,5 +60,5 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sandbox_environment(sandbox_up: None) -> dict[str, str]:
     """The environment that `make sandbox-env` gives a shell, with this Python first on PATH."""
-    given = os.environ | operations.environment()
+    given = os.environ | shell.environment()
     return given | {"PATH": f"{Path(sys.executable).parent}:{given['PATH']}"}

@@ -3,14 +3,14 @@
 import subprocess
 import sys
 
-from sandbox import paths
+from toolchain.paths import CHECKOUT
 
 
 def sandbox_command(*arguments: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
     """`python -m sandbox ...` as the Makefile calls it."""
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *arguments],
-        cwd=paths.CHECKOUT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.hub import deploy
 from sandbox.hub.repositories import COMMIT, REPOSITORIES, SECOND_COMMIT
 from tests.cluster.running import sandbox_command
+from toolchain.paths import CHECKOUT
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_jobs_command_downloads_from_it(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "app.download", "--source", name, "--revision", commit],
-        cwd=paths.CHECKOUT,
+        cwd=CHECKOUT,
         env=os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": address},
         capture_output=True,
         text=True,

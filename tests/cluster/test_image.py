@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.settings import Settings
 from tests.cluster import app_image
 from tests.cluster.app_image import Pushed, pushed
+from toolchain.paths import CHECKOUT
 
 FACTS = Path(__file__).parent / "image_facts.py"
 REPOSITORY = f"{Settings().registry}/rayline-test/app"
@@ -33,7 +33,7 @@ def built(context: Path, tag: str, base: str) -> tuple[Pushed, app_image.Build]:
 @pytest.fixture(scope="module")
 def image(images: dict[str, str]) -> Pushed:
     """This checkout's image, as the cluster would pull it."""
-    return built(paths.CHECKOUT, "checkout", images["base"])[0]
+    return built(CHECKOUT, "checkout", images["base"])[0]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def facts(image: Pushed, kubectl: Kubectl) -> dict[str, Any]:
 
 def test_ray_vllm_and_the_service_import_as_the_images_own_user(facts: dict[str, Any]) -> None:
     assert facts["user"] == [1000, 100]
-    wanted = (paths.CHECKOUT / "requirements" / "app-cpu.txt").read_text()
+    wanted = (CHECKOUT / "requirements" / "app-cpu.txt").read_text()
     assert f"\nray=={facts['ray']} " in wanted
     assert f"\nvllm-cpu=={facts['vllm']} " in wanted
     assert facts["app"] == "/srv/rayline/app/main.py"
@@ -107,7 +107,7 @@ def test_the_size_is_bounded(image: Pushed) -> None:
 
 def test_another_checkout_makes_the_same_image(images: dict[str, str], tmp_path: Path) -> None:
     """Whatever its path, its files' times and its owner's umask."""
-    image, _ = built(paths.CHECKOUT, "checkout", images["base"])
+    image, _ = built(CHECKOUT, "checkout", images["base"])
     other, done = built(app_image.checkout(tmp_path), "other", images["base"])
     assert other.digest == image.digest
     assert done.seconds < 30

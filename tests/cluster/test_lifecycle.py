@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox import operations, paths
+from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.node import components, health, host, lifecycle
 from sandbox.settings import Settings
 from tests.cluster.running import sandbox_command
-from toolchain.paths import cache_root
+from toolchain.paths import CHECKOUT, cache_root
 
 pytestmark = pytest.mark.lifecycle
 
@@ -116,7 +116,7 @@ def stopped() -> Iterator[None]:
 def running() -> Kubectl:
     """A sandbox, from wherever it was."""
     up()
-    return Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
+    return Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
 
 
 @pytest.mark.timeout(1200)
@@ -132,7 +132,7 @@ def test_ten_times_in_a_row_and_nothing_is_left(stopped: None) -> None:
         until(lambda: look() == machine, 5)
         assert strangers(processes) == []
         assert host.processes() == []
-        assert [p.name for p in lifecycle.STATE.iterdir()] == ["logs"]
+        assert [p.name for p in paths.STATE.iterdir()] == ["logs"]
     print(f"warm starts, s: {[round(s, 1) for s in seconds]}")
     assert max(seconds) < 30
 
@@ -140,8 +140,8 @@ def test_ten_times_in_a_row_and_nothing_is_left(stopped: None) -> None:
 def test_a_pod_that_ignores_its_end_does_not_hold_up_the_stop(stopped: None) -> None:
     machine = look()
     up()
-    kubectl = Kubectl(operations.BIN / "kubectl", lifecycle.KUBECONFIG)
-    base = json.loads((lifecycle.STATE / "images.json").read_text())["base"]
+    kubectl = Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
+    base = json.loads((paths.STATE / "images.json").read_text())["base"]
     deaf = "trap '' TERM; sleep 600 & wait; sleep 600"
     kubectl.run("run", "deaf", f"--image={base}", "--command", "--", "sh", "-c", deaf)
     kubectl.run("wait", "--for=condition=Ready", "pod/deaf", "--timeout=60s", timeout=70)
@@ -190,7 +190,7 @@ def test_a_killed_supervisor_takes_everything_with_it_and_the_cluster_resumes(
 def test_a_start_that_is_killed_midway_can_be_repeated(stopped: None, seconds: float) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "up"],
-        cwd=paths.CHECKOUT,
+        cwd=CHECKOUT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -205,7 +205,7 @@ def test_a_taken_port_is_named_with_its_owner(stopped: None) -> None:
     with socket.create_server(("127.0.0.1", 5000)):
         done = sandbox_command("up")
     assert done.returncode == 2
-    assert "Port 5000" in done.stderr
+    assert "port 5000" in done.stderr
     assert f"(PID {os.getpid()})" in done.stderr
     assert "RAYLINE_REGISTRY_PORT=5001" in done.stderr
     assert host.processes() == []
@@ -217,7 +217,7 @@ def test_another_port_and_network_work(stopped: None, monkeypatch: pytest.Monkey
     up()
     rows = {row.name: row for row in health.rows(Settings(registry_port=5017))}
     assert rows["registry"].ok
-    assert "10.217.0.2" in lifecycle.KUBECONFIG.read_text()
+    assert "10.217.0.2" in paths.KUBECONFIG.read_text()
 
 
 def test_the_sandbox_of_another_checkout_is_respected(stopped: None) -> None:
@@ -233,7 +233,7 @@ def test_the_sandbox_of_another_checkout_is_respected(stopped: None) -> None:
 
 def test_two_starts_at_once_do_not_work_against_each_other(stopped: None) -> None:
     command = [sys.executable, "-m", "sandbox", "up"]
-    first = subprocess.Popen(command, cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
     time.sleep(1.0)
     second = sandbox_command("up")
     assert second.returncode == 2
@@ -267,8 +267,8 @@ def test_an_idle_sandbox_stays_within_its_budget(running: Kubectl) -> None:
 
 
 def test_no_key_is_readable_by_others(running: Kubectl) -> None:
-    assert lifecycle.STATE.stat().st_mode & 0o077 == 0
-    for path in (lifecycle.STATE / "pki").glob("*.key"):
+    assert paths.STATE.stat().st_mode & 0o077 == 0
+    for path in (paths.STATE / "pki").glob("*.key"):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
@@ -276,6 +276,6 @@ def test_the_stores_outlive_a_stop(stopped: None) -> None:
     up()
     down()
     assert "base image" in up()
-    log = lifecycle.STATE / "logs" / "base-image.log"
+    log = paths.LOGS / "base-image.log"
     assert not log.exists() or time.time() - log.stat().st_mtime > 10
     assert (cache_root() / "registry").is_dir()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import operations
+from sandbox import chart
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.images import registry
 from sandbox.settings import Settings
@@ -125,7 +125,7 @@ def test_up_preview_refresh_destroy(
 def test_the_operator_installs_by_helm_release(
     stack: Stack, kubectl: Kubectl, namespace: str
 ) -> None:
-    stack.configure(namespace=namespace, chart=str(operations.CHART))
+    stack.configure(namespace=namespace, chart=str(chart.FOLDER))
     stack("up", "--yes", "--skip-preview")
     assert stack.outputs()["status"] == "deployed"
     deployment = json.loads(

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from sandbox import operations
+from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.images import build, registry
-from sandbox.node import health, layout, lifecycle
+from sandbox.node import health, layout
 from sandbox.settings import Settings
 from toolchain.errors import CommandError
+from toolchain.paths import CHECKOUT
 
 HELLO = Path(__file__).parent / "images" / "hello"
 
@@ -71,7 +72,7 @@ def hello_image(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     (context / "Dockerfile").write_text(text.replace("${BASE}", images["base"]))
     (context / "index.html").write_bytes((HELLO / "index.html").read_bytes())
     reference = f"{Settings().registry}/rayline-test/hello:{time.time_ns()}"
-    buildctl = operations.BIN / "buildctl"
+    buildctl = paths.BIN / "buildctl"
     assert build.ensure(reference, context, buildctl, context / "build.log")
     assert registry.digest(reference)
     assert not build.ensure(reference, context, buildctl, context / "build.log")
@@ -186,7 +187,7 @@ def test_a_claim_without_a_class_gets_the_default(kubectl: Kubectl, namespace: s
     apply(kubectl, namespace, claim)
     wait(kubectl, namespace, "jsonpath={.status.phase}=Bound", "pvc/any")
     volume = kubectl.run("-n", namespace, "get", "pvc", "any", "-o", "jsonpath={.spec.volumeName}")
-    folder = lifecycle.STATE / "volumes" / volume
+    folder = paths.STATE / "volumes" / volume
     assert folder.is_dir()
     kubectl.run("-n", namespace, "delete", "pvc", "any")
     deadline = time.monotonic() + 30
@@ -223,7 +224,7 @@ def test_gpus_are_counted(kubectl: Kubectl, namespace: str, images: dict[str, st
 def test_status_says_what_runs_and_what_to_export(sandbox_up: None) -> None:
     done = subprocess.run(
         ["make", "-s", "sandbox-status"],
-        cwd=operations.BIN.parent,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         check=False,
@@ -231,4 +232,4 @@ def test_status_says_what_runs_and_what_to_export(sandbox_up: None) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS"]
-    assert lines[-1] == f"export KUBECONFIG='{lifecycle.KUBECONFIG}'"
+    assert lines[-1] == f"export KUBECONFIG='{paths.KUBECONFIG}'"

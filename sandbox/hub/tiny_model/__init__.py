@@ -1,1 +1,1 @@
-"""A tiny Llama made on the spot: real weights, tokenizer and chat template, a few megabytes."""
+"""A tiny Llama, trained on the spot: real weights, tokenizer and chat template in a few MB."""

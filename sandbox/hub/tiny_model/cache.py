@@ -1,4 +1,4 @@
-"""Where a made model lies: one folder per content of its sources, so that it is made once."""
+"""The cache of trained models: one folder per content of the sources, so each is trained once."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ SOURCES = ("page.md", "chat_template.jinja", "train.py")
 
 
 def fingerprint() -> str:
-    """16 hex digits over everything that the weights depend on, besides the library versions."""
+    """16 hex digits over all that the weights depend on, except the versions of the libraries."""
     digest = hashlib.sha256()
     for name in SOURCES:
         data = (HERE / name).read_bytes()
@@ -20,10 +20,10 @@ def fingerprint() -> str:
 
 
 def ensure(cache: Path) -> Path:
-    """The model's folder under `cache`, made first (about 30 s on two cores) if it is not there.
+    """The model's folder in `cache`; trains the model first if needed (30 s on two cores).
 
-    Made beside its place and renamed, so that a folder that exists is always whole, also when two
-    test runs start at once or one is interrupted.
+    The folder is filled under another name and then renamed, so that it is always complete, even
+    when two test runs start at once or one is interrupted.
     """
     folder = cache / f"tiny-llama-{fingerprint()}"
     if folder.is_dir():
@@ -38,7 +38,7 @@ def ensure(cache: Path) -> Path:
         try:
             os.rename(unfinished, folder)
         except OSError:
-            if not folder.is_dir():  # another run was not faster: the rename itself failed
+            if not folder.is_dir():  # otherwise another run was faster
                 raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Makes the tiny model: a byte-level BPE and a two-layer Llama trained for seconds on `page.md`.
+"""Trains the tiny model: a byte-level BPE and a two-layer Llama, in seconds, on `page.md`.
 
-It learns the page by heart: asked one of the page's questions it answers with that paragraph, asked
-anything else with some paragraph. So tests and demos see words rather than noise, and every step of
-serving (template, stop token, streaming, counting) does what it does for a large model.
+It learns the page by heart: it answers the page's questions with their paragraphs, and any other
+question with some paragraph. So tests and demos show words rather than noise, and every step of
+serving (template, stop token, streaming, counting) works as it does for a large model.
 """
 
 import random
@@ -21,17 +21,17 @@ END = "</s>"
 
 
 def pairs() -> list[tuple[str, str]]:
-    """(question, answer) of the page, in its order."""
+    """The page's (question, answer) pairs, in its order."""
     sections = (HERE / "page.md").read_text(encoding="utf-8").split("## ")[1:]
-    found = []
+    questions = []
     for section in sections:
         question, answer = section.split("\n", 1)
-        found.append((question.strip(), answer.strip()))
-    return found
+        questions.append((question.strip(), answer.strip()))
+    return questions
 
 
 def make(folder: Path) -> None:
-    """Writes tokenizer, configuration and safetensors to `folder`."""
+    """Write tokenizer, configuration and safetensors to `folder`."""
     tokenizer = make_tokenizer()
     model = train(tokenizer)
     tokenizer.save_pretrained(folder)
@@ -39,7 +39,7 @@ def make(folder: Path) -> None:
 
 
 def make_tokenizer() -> Any:
-    """Every byte is a token, so any language goes in; the page's own words get the merges."""
+    """Every byte is a token, so any language can be encoded; the merges come from the page."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -63,7 +63,7 @@ def make_tokenizer() -> Any:
 
 
 def train(tokenizer: Any) -> Any:
-    """The trained model in bfloat16, the type vLLM runs fastest on most CPUs."""
+    """The trained model in bfloat16, the type that vLLM runs fastest on most CPUs."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -73,7 +73,7 @@ def train(tokenizer: Any) -> Any:
             vocab_size=VOCABULARY,
             hidden_size=256,  # 4 heads of 64: vLLM's CPU attention refuses smaller heads
             intermediate_size=256,
-            num_hidden_layers=2,  # two, so that a pipeline can be cut in two
+            num_hidden_layers=2,  # two, for two stages of pipeline parallelism
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=CONTEXT,
@@ -103,7 +103,7 @@ def train(tokenizer: Any) -> Any:
 
 
 def batches(tokenizer: Any) -> Iterator[list[str]]:
-    """Dialogues, some with a question that is not on the page."""
+    """Dialogues, some of them with a question that is not on the page."""
     chance = random.Random(SEED)
     page = pairs()
     order: list[tuple[str, str]] = []
@@ -122,10 +122,10 @@ def batches(tokenizer: Any) -> Iterator[list[str]]:
 
 
 def prompt(tokenizer: Any, question: str, system: str = "") -> str:
-    """What the engine is given: by the template itself, as its blanks are easily misread.
+    """The engine's prompt, rendered by the template itself because its blanks are easily misread.
 
-    It ends in a line's end, which is a token of its own. A space would be one with the word after
-    it, and the prompt's end a token that was never learned.
+    It ends with a newline, which is a separate token. A space would merge with the word after it,
+    so the prompt would end with a token that the model never learned.
     """
     messages = [{"role": "user", "content": question}]
     if system:
@@ -134,7 +134,7 @@ def prompt(tokenizer: Any, question: str, system: str = "") -> str:
 
 
 def unknown_question(chance: random.Random) -> str:
-    """A few made-up words in one of two scripts: the page has no answer, any paragraph will do."""
+    """A few invented words in one of two scripts; any paragraph of the page may answer them."""
     letters = chance.choice(["abcdefghijklmnopqrstuvwxyz", "абвгдежзийклмнопрстуфхцчшщыэюя"])
     words = ("".join(chance.choices(letters, k=chance.randint(2, 8))) for _ in range(4))
     return " ".join(words) + chance.choice(["", "?", "."])

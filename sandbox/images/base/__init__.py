@@ -1,4 +1,4 @@
-"""The stand-in for rayproject/ray, made from Debian packages."""
+"""Builds the stand-in for the image rayproject/ray from Debian packages."""
 
 import hashlib
 import shutil
@@ -21,9 +21,9 @@ def packages() -> list[str]:
 
 
 def reference(registry_name: str) -> str:
-    """The tag names the content: packages, Dockerfile and the host's certificates.
+    """The tag is a hash of the content: packages, Dockerfile and the host's certificates.
 
-    Debian's updates do not change it; `make sandbox-down PURGE=1` gets newer packages.
+    Debian's updates do not change it; `make sandbox-down PURGE=1` makes room for newer packages.
     """
     content = hashlib.sha256()
     for path in (FOLDER / "packages.txt", FOLDER / "Dockerfile", CERTIFICATES):
@@ -32,7 +32,7 @@ def reference(registry_name: str) -> str:
 
 
 def _mirrors() -> list[str]:
-    """The host's own Debian sources where its suite is the same, mmdebstrap's default elsewhere."""
+    """The host's own Debian sources if its suite is the same; else none, for the default."""
     for path in SOURCES:
         if path.is_file() and SUITE in path.read_text():
             return [str(path)]
@@ -40,7 +40,7 @@ def _mirrors() -> list[str]:
 
 
 def ensure(image: str, buildctl: Path, log: Path) -> bool:
-    """Build and push the stand-in once; True when it was not there yet. Takes about a minute."""
+    """Build and push the stand-in if it is missing, in about a minute; True when it was."""
     if registry.digest(image) is not None:
         return False
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ def ensure(image: str, buildctl: Path, log: Path) -> bool:
             done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
         if done.returncode:
             raise CommandError(
-                f"The base image's Debian could not be made: `{' '.join(command[:3])} ...` ended "
-                f"with exit code {done.returncode}.",
+                f"The base image's Debian could not be created: `{' '.join(command[:3])} ...` "
+                f"ended with exit code {done.returncode}.",
                 f"Log: {log}",
             )
         shutil.copy(FOLDER / "Dockerfile", context)

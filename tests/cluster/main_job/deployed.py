@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.local_stack import LocalStack
-from sandbox.node import lifecycle
 from sandbox.settings import Settings
 
 NAMESPACE = "kuberay-projects"
@@ -142,7 +142,7 @@ def audit_mark() -> int:
 
 
 def audit_log() -> Path:
-    return lifecycle.STATE / "logs" / "audit.jsonl"
+    return paths.LOGS / "audit.jsonl"
 
 
 def registry_files() -> dict[str, float]:

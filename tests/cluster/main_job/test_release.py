@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import paths
 from sandbox.local_stack import LocalStack
 from tests.cluster import app_image
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
+from toolchain.paths import CHECKOUT
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def changed(serving: Deployed, tmp_path: Path) -> Deployed:
     """The same stack, run from a checkout whose service differs by a line."""
     checkout = app_image.checkout(tmp_path / "another checkout")
     for name in ("infra", "Pulumi.yaml", "__main__.py", ".venv"):
-        (checkout / name).symlink_to(paths.CHECKOUT / name)
+        (checkout / name).symlink_to(CHECKOUT / name)
     with (checkout / "app" / "main.py").open("a") as source:
         source.write(f"# {tmp_path}\n")
     stack = LocalStack(serving.stack.folder, program=checkout)

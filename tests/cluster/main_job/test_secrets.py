@@ -2,15 +2,14 @@
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 
-from sandbox import paths
 from sandbox.cluster.kubectl import Kubectl
 from tests.cluster import app_image
 from tests.cluster.main_job.conftest import Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Deployed, audit_log
+from toolchain.paths import CHECKOUT
 
 
 def found(text: str, canaries: Secrets) -> list[str]:
@@ -86,7 +85,7 @@ def test_not_in_the_environment_of_a_process_that_does_not_need_it(
 def unsecret(images: dict[str, str]) -> app_image.Pushed:
     """The image of this checkout, built where no secret was known."""
     reference = "localhost:5000/rayline-test/app:without"
-    done = app_image.build(paths.CHECKOUT, reference, images["base"])
+    done = app_image.build(CHECKOUT, reference, images["base"])
     assert done.code == 0, done.log[-3000:]
     return app_image.pushed(reference)
 
@@ -100,4 +99,4 @@ def test_not_in_the_image(serving: Deployed, unsecret: app_image.Pushed, canarie
 
 def test_not_left_in_the_checkout(serving: Deployed, canaries: Secrets) -> None:
     for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
-        assert found((Path(paths.CHECKOUT) / name).read_text(), canaries) == []
+        assert found((CHECKOUT / name).read_text(), canaries) == []

@@ -37,7 +37,7 @@ def test_from_nothing_to_an_answer(first: Run, user: Client) -> None:
     assert {"Image image", "RayCluster ray-cluster", "DownloadJob download-tiny"} <= set(
         first.changes
     )
-    answer = user.chat(first_answer.QUESTION, tokens=first_answer.MOST_TOKENS)
+    answer = user.chat(first_answer.QUESTION, tokens=first_answer.MAX_TOKENS)
     print(f"{first.seconds:.0f} s; {answer}")
     assert answer == dict(pairs())[first_answer.QUESTION]  # what `make up` shows
 

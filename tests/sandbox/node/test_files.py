@@ -44,9 +44,9 @@ def test_no_path_depends_on_where_the_checkout_lies() -> None:
 
 
 def test_a_kubeconfig_for_each_identity_names_its_own_key() -> None:
-    for name, user in files.KUBECONFIGS.items():
+    for name, user in files.USERS.items():
         config = yaml.safe_load(rendered(Settings())[f"{name}.kubeconfig"])
-        assert config["users"][0]["name"] == user
+        assert config["users"][0]["name"] == user.name
         assert config["users"][0]["user"]["client-key"] == f"{layout.PKI}/{name}.key"
         assert config["clusters"][0]["cluster"]["server"] == "https://10.213.0.2:6443"
 

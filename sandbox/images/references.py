@@ -1,0 +1,32 @@
+"""The names under which the sandbox's registry holds the images of every cluster."""
+
+from dataclasses import dataclass
+
+from sandbox.images import base, system
+from sandbox.settings import Settings
+from toolchain import TOOLS
+
+
+@dataclass(frozen=True)
+class References:
+    """`pause`, `coredns` and `operator` hold one binary each; `base` stands in for rayproject/ray.
+
+    Every tag names its content, so an image that the registry has need not be built again.
+    """
+
+    pause: str
+    coredns: str
+    operator: str
+    base: str
+
+
+def references(settings: Settings) -> References:
+    def reference(image: system.BinaryImage) -> str:
+        return image.reference(settings.registry, TOOLS[image.tool].key())
+
+    return References(
+        pause=reference(system.PAUSE),
+        coredns=reference(system.COREDNS),
+        operator=reference(system.OPERATOR),
+        base=base.reference(settings.registry),
+    )
