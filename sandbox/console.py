@@ -37,7 +37,8 @@ def failure(error: CommandError) -> None:
 
 def table(rows: list[Row]) -> str:
     """One line per component: name, health, PID, memory, restarts, address."""
-    head = ("COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS")
+    heading = ("COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS")
+    aligned = (str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.ljust)
     lines = [
         (
             row.name,
@@ -49,8 +50,10 @@ def table(rows: list[Row]) -> str:
         )
         for row in rows
     ]
-    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    widths = [max(len(cell) for cell in column) for column in zip(heading, *lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *lines]
+        "  ".join(
+            align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)
+        ).rstrip()
+        for line in [heading, *lines]
     )

@@ -1,4 +1,4 @@
-"""The service's image built as the Pulumi program builds it, and looked at in the registry."""
+"""Builds the service's image as the Pulumi program does, and inspects images in a registry."""
 
 import json
 import os
@@ -20,7 +20,7 @@ COMPRESSION = "compression=zstd,compression-level=1,oci-mediatypes=true"
 
 @dataclass(frozen=True)
 class Build:
-    """One call of BuildKit: how it ended, what it said, how long it took."""
+    """The result of one BuildKit build: exit code, output and duration."""
 
     code: int
     log: str
@@ -64,7 +64,7 @@ def build(
 
 
 def checkout(folder: Path) -> Path:
-    """Another checkout of what the image is made of, with times and an owner's umask of its own."""
+    """Copy the image's sources to `folder`, with other file times and under another umask."""
     for name in ("app", "requirements"):
         shutil.copytree(
             CHECKOUT / name,
@@ -80,7 +80,7 @@ def checkout(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a registry holds of an image."""
+    """An image as the registry has it."""
 
     repository: str
     digest: str
@@ -89,7 +89,7 @@ class Pushed:
 
     @property
     def reference(self) -> str:
-        """What a pod runs."""
+        """The image by digest, as pods refer to it."""
         return f"{self.repository}@{self.digest}"
 
     @property
@@ -100,11 +100,11 @@ class Pushed:
     def sizes(self) -> dict[str, int]:
         """Bytes by digest: layers, configuration and the manifest itself."""
         blobs = [*self.manifest["layers"], self.manifest["config"]]
-        held = {blob["digest"]: int(blob["size"]) for blob in blobs}
-        return held | {self.digest: len(json.dumps(self.manifest))}
+        sizes = {blob["digest"]: int(blob["size"]) for blob in blobs}
+        return sizes | {self.digest: len(json.dumps(self.manifest))}
 
     def added_to(self, other: "Pushed") -> int:
-        """Bytes that pushing this image sends to a registry that has `other`."""
+        """Bytes that a push of this image sends to a registry that already has `other`."""
         return sum(size for digest, size in self.sizes.items() if digest not in other.sizes)
 
     def blob(self, digest: str) -> bytes:
@@ -112,7 +112,7 @@ class Pushed:
 
 
 def pushed(reference: str) -> Pushed:
-    """What a tag refers to."""
+    """The image that a tag refers to."""
     digest = registry.digest(reference)
     assert digest, f"{reference} is not in the registry"
     return at(f"{reference.rpartition(':')[0]}@{digest}")

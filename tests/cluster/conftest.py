@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run on the sandbox."""
+"""Fixtures for the tests that run on the sandbox."""
 
 import json
 import os
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder, and keep what stops the sandbox for the end."""
+    """Mark the tests of this folder, and run those that stop the sandbox last."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def sandbox_up() -> Iterator[None]:
-    """A running sandbox; one that ran before the tests is left running, ours is stopped."""
+    """A running sandbox. One that ran before the tests keeps running; ours is stopped."""
     ran_before = health.is_running()
     started = sandbox_command("up", timeout=4500)
     assert started.returncode == 0, started.stdout + started.stderr
@@ -50,7 +50,7 @@ def images(sandbox_up: None) -> dict[str, str]:
 
 @pytest.fixture
 def namespace(kubectl: Kubectl) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A namespace for this test alone."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     kubectl.run("create", "namespace", name)
     yield name
@@ -59,6 +59,6 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sandbox_environment(sandbox_up: None) -> dict[str, str]:
-    """The environment that `make sandbox-env` gives a shell, with this Python first on PATH."""
-    given = os.environ | shell.environment()
-    return given | {"PATH": f"{Path(sys.executable).parent}:{given['PATH']}"}
+    """The environment of a shell after `make sandbox-env`, with this Python first on PATH."""
+    variables = os.environ | shell.environment()
+    return variables | {"PATH": f"{Path(sys.executable).parent}:{variables['PATH']}"}

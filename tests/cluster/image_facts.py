@@ -1,4 +1,4 @@
-"""Run inside the service's image: prints as JSON what its tests ask about."""
+"""Runs inside the service's image and prints the facts that its tests check, as JSON."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 WEIGHTS = {".bin", ".ckpt", ".ggml", ".gguf", ".onnx", ".pt", ".pth", ".safetensors"}
 LARGE = 10_000_000
-"""Bytes. A package may bring a table in a model's format; a model is larger."""
+"""Bytes. A package may contain a table in a model's format; a model is larger than this."""
 
 
 def weights() -> list[str]:
@@ -23,9 +23,10 @@ def weights() -> list[str]:
 
 
 def stale() -> list[str]:
-    """Compiled modules that hold another time than their source has: compiled again at each use.
+    """Compiled modules whose recorded time differs from their source's: they are compiled again at
+    each use.
 
-    Of each package's first level: opening all 25,000 takes longer than the rest.
+    Only on each package's first level, because opening all 25,000 takes longer than all the rest.
     """
     site = Path(sysconfig.get_path("purelib"))
     found = []

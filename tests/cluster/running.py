@@ -1,4 +1,4 @@
-"""Calls of the sandbox's command line."""
+"""Runs the sandbox's command line."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from toolchain.paths import CHECKOUT
 
 
 def sandbox_command(*arguments: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
-    """`python -m sandbox ...` as the Makefile calls it."""
+    """Run `python -m sandbox ...` as the Makefile does."""
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *arguments],
         cwd=CHECKOUT,

@@ -1,4 +1,4 @@
-"""The hub in the cluster: pods download from it, and `sandbox hub` may run again at any time."""
+"""The model hub in the cluster: pods download from it, and `sandbox hub` may run at any time."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from toolchain.paths import CHECKOUT
 
 @pytest.fixture(scope="module")
 def address(sandbox_up: None, kubectl: Kubectl) -> str:
-    """Where this machine reaches the hub. A machine's first build installs the packages too."""
+    """The hub's address from this machine. The first build on a machine installs packages too."""
     done = sandbox_command("hub", timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert deploy.URL in done.stdout.splitlines()[-1]

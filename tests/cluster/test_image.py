@@ -1,7 +1,7 @@
 """The service's image: built from `app/Dockerfile`, pulled and run by the cluster.
 
 The first build on a machine installs 6 GB in about three minutes, and the node's first pull takes
-another; later runs find both in BuildKit's and containerd's stores.
+another minute; later runs find both in BuildKit's and containerd's stores.
 """
 
 import gzip
@@ -43,7 +43,7 @@ def base(images: dict[str, str]) -> Pushed:
 
 @pytest.fixture(scope="module")
 def facts(image: Pushed, kubectl: Kubectl) -> dict[str, Any]:
-    """What a pod of the image says about itself; nothing but the image decides on its user."""
+    """What a pod of the image reports about itself; its spec leaves the user to the image."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -66,10 +66,10 @@ def facts(image: Pushed, kubectl: Kubectl) -> dict[str, Any]:
     try:
         done = "--for=jsonpath={.status.containerStatuses[0].state.terminated}"
         kubectl.run("wait", done, "pod/image-facts", "--timeout=500s", timeout=510)
-        said = kubectl.run("logs", "image-facts")
+        log = kubectl.run("logs", "image-facts")
     finally:
         kubectl.run(*delete)
-    return dict(json.loads(said.splitlines()[-1]))
+    return dict(json.loads(log.splitlines()[-1]))
 
 
 def test_ray_vllm_and_the_service_import_as_the_images_own_user(facts: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def test_ray_vllm_and_the_service_import_as_the_images_own_user(facts: dict[str,
     assert f"\nray=={facts['ray']} " in wanted
     assert f"\nvllm-cpu=={facts['vllm']} " in wanted
     assert facts["app"] == "/srv/rayline/app/main.py"
-    assert facts["stale"] == []  # else every pod would compile them again
+    assert facts["stale"] == []  # otherwise every pod would compile them again
 
 
 def test_serve_finds_the_haproxy_that_it_is_given(facts: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def test_there_are_no_weights_inside(facts: dict[str, Any]) -> None:
     assert facts["weights"] == []
 
 
-def test_the_configuration_says_user_and_path(image: Pushed) -> None:
+def test_the_configuration_sets_user_and_path(image: Pushed) -> None:
     config = image.config["config"]
     assert config["User"] == "1000:100"
     assert "PYTHONPATH=/srv/rayline" in config["Env"]
@@ -101,12 +101,12 @@ def test_the_configuration_says_user_and_path(image: Pushed) -> None:
 
 
 def test_the_size_is_bounded(image: Pushed) -> None:
-    """As pushed. What was left out of the requirements (triton, torchvision...) must stay out."""
+    """As pushed. Packages left out of the requirements (triton, torchvision) must stay out."""
     assert sum(image.sizes.values()) < 3.3e9
 
 
 def test_another_checkout_makes_the_same_image(images: dict[str, str], tmp_path: Path) -> None:
-    """Whatever its path, its files' times and its owner's umask."""
+    """The checkout's path, its file times and its owner's umask do not matter."""
     image, _ = built(CHECKOUT, "checkout", images["base"])
     other, done = built(app_image.checkout(tmp_path), "other", images["base"])
     assert other.digest == image.digest
@@ -133,7 +133,7 @@ CANARY = "canary-of-the-package-index"
 def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
     images: dict[str, str], base: Pushed, tmp_path: Path
 ) -> None:
-    """With a list of one small package, so that its installation is not in BuildKit's cache."""
+    """Installs one small package, from a list that is new each time, so never from a cache."""
     context = app_image.checkout(tmp_path / "checkout")
     whole = context / "requirements" / "app-cpu.txt"
     entry = re.search(r"^six==(?:.*\\\n)+.*\n", whole.read_text(), re.MULTILINE)
@@ -141,7 +141,7 @@ def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
     whole.write_text(f"# {tmp_path}\n{entry[0]}")
     secret = tmp_path / "pip.conf"
 
-    # An index that nothing answers at: pip's message says that it asked there.
+    # Nothing listens at this index: pip's message proves that it was asked.
     secret.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\nretries = 0\n")
     reference = f"{REPOSITORY}:secret"
     refused = app_image.build(context, reference, images["base"], secret=secret)
@@ -167,7 +167,7 @@ def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
 
 
 def test_the_history_holds_no_secret(image: Pushed) -> None:
-    """Build arguments are in it: nothing secret may be given as one."""
+    """The history contains the build arguments, so none of them may be secret."""
     commands = " ".join(entry["created_by"] for entry in image.config["history"])
     given = re.findall(r"\|\d+ ((?:\w+=\S* )+)", commands)
     assert {name.split("=")[0] for names in given for name in names.split()} <= {"REQUIREMENTS"}

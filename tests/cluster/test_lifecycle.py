@@ -1,4 +1,4 @@
-"""Start and stop in every state, and nothing left behind."""
+"""The sandbox starts and stops in every state, and leaves nothing behind."""
 
 import fcntl
 import json
@@ -52,7 +52,7 @@ def all_healthy() -> bool:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a sandbox might leave behind, as sets to compare."""
+    """Everything that a sandbox might leave behind, as sets to compare."""
 
     mounts: frozenset[str]
     links: frozenset[str]
@@ -85,12 +85,12 @@ def look() -> Machine:
 
 
 def strangers(before: set[int]) -> list[str]:
-    """New processes that are in other namespaces than this one, or carry our name.
+    """New processes that are in namespaces other than this process's, or have our name.
 
-    Not every new process: other things may start on the machine at the same time.
+    Other new processes do not count, because anything may start on the machine meanwhile.
     """
     own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "pid")}
-    found = []
+    commands = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         pid, command = process.info["pid"], " ".join(process.info["cmdline"] or ())
         if pid in before or pid == os.getpid():
@@ -100,13 +100,13 @@ def strangers(before: set[int]) -> list[str]:
         except OSError:
             continue
         if elsewhere or "rayline-sandbox" in command or "sandbox.node" in command:
-            found.append(command[:100])
-    return found
+            commands.append(command[:100])
+    return commands
 
 
 @pytest.fixture
 def stopped() -> Iterator[None]:
-    """Start without a sandbox, and leave none."""
+    """No sandbox before the test, and none after it."""
     down()
     yield
     down()
@@ -114,7 +114,7 @@ def stopped() -> Iterator[None]:
 
 @pytest.fixture
 def running() -> Kubectl:
-    """A sandbox, from wherever it was."""
+    """A running sandbox, whatever state it was in before."""
     up()
     return Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
 
@@ -127,7 +127,7 @@ def test_ten_times_in_a_row_and_nothing_is_left(stopped: None) -> None:
         begun = time.monotonic()
         up()
         seconds.append(time.monotonic() - begun)
-        assert look() != machine  # the comparison sees a sandbox
+        assert look() != machine  # the comparison would notice a sandbox
         down()
         until(lambda: look() == machine, 5)
         assert strangers(processes) == []
@@ -243,9 +243,9 @@ def test_two_starts_at_once_do_not_work_against_each_other(stopped: None) -> Non
 
 
 def test_an_idle_sandbox_stays_within_its_budget(running: Kubectl) -> None:
-    """At most 1.5 GiB and a fifth of a core, over 30 s."""
+    """Less than 1.5 GiB and a fifth of a core, over 30 s."""
     until(all_healthy)
-    time.sleep(10)  # what starting set off
+    time.sleep(10)  # for the work that the start caused
 
     def cpu_seconds() -> float:
         total = 0.0

@@ -1,4 +1,4 @@
-"""Pulumi, its language host and both plug-ins, as made by `make tools`, against the sandbox."""
+"""Pulumi, its language host and both plug-ins from `make tools`, against the sandbox."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 class Stack:
-    """A stack `test` of one of the programs, with its state in a folder of its own."""
+    """A stack `test` of one of the programs, with its own state folder."""
 
     def __init__(self, program: str, folder: Path, environment: dict[str, str]) -> None:
         self._program = PROGRAMS / program
@@ -52,7 +52,7 @@ class Stack:
             self("config", "set", name, value)
 
     def changes(self, verb: str, *arguments: str) -> dict[str, int]:
-        """Run `preview`, counting steps by operation."""
+        """Run `verb` and count its steps by operation."""
         summary = json.loads(self(verb, "--json", *arguments))["changeSummary"]
         return {operation: count for operation, count in summary.items() if count}
 
@@ -65,7 +65,7 @@ class Stack:
 def stack(
     request: pytest.FixtureRequest, tmp_path: Path, sandbox_environment: dict[str, str]
 ) -> Iterator[Stack]:
-    """The program named by the test's parameter; destroyed also when the test fails."""
+    """A stack of the program that the test's parameter names; destroyed even when it fails."""
     made = Stack(request.param, tmp_path, sandbox_environment)
     made("stack", "init", "test")
     yield made
@@ -109,7 +109,7 @@ def test_up_preview_refresh_destroy(
     assert stack.changes("preview")["update"] >= 1
     stack("up", "--yes", "--skip-preview")
     assert note.read_text() == "second"
-    note.unlink()  # refresh notices what changed outside, and up repairs it
+    note.unlink()  # refresh notices a change from outside, and up repairs it
     stack("refresh", "--yes", "--skip-preview")
     assert stack.changes("preview")["create"] == 1
     stack("up", "--yes", "--skip-preview")

@@ -1,4 +1,4 @@
-"""The sandbox is a Kubernetes: what one would try on any cluster works on it."""
+"""The sandbox is a real Kubernetes: what works on any cluster works on it."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ HELLO = Path(__file__).parent / "images" / "hello"
 
 
 def pod(name: str, image: str, *command: str, **spec: Any) -> dict[str, Any]:
-    """A pod with one container of the name `main`."""
+    """A pod with one container, `main`."""
     container = {"name": "main", "image": image, "command": list(command)}
     container |= spec.pop("container", {})
     return {
@@ -221,7 +221,7 @@ def test_gpus_are_counted(kubectl: Kubectl, namespace: str, images: dict[str, st
     wait(kubectl, namespace, "condition=Ready", "pod/two")
 
 
-def test_status_says_what_runs_and_what_to_export(sandbox_up: None) -> None:
+def test_status_prints_every_component_and_the_kubeconfig(sandbox_up: None) -> None:
     done = subprocess.run(
         ["make", "-s", "sandbox-status"],
         cwd=CHECKOUT,

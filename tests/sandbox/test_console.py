@@ -12,21 +12,13 @@ ROWS = [
 ]
 
 
-def test_the_columns_of_the_table_are_aligned() -> None:
-    lines = console.table(ROWS).splitlines()
-    assert lines[0].split() == ["COMPONENT", "HEALTH", "PID", "MEMORY", "RESTARTS", "ADDRESS"]
-    for heading, cells in {
-        "COMPONENT": ("etcd", "kube-controller-manager"),
-        "HEALTH": ("ok", "not running (exit code 1)"),
-        "PID": ("12", "-"),
-        "MEMORY": ("40 MiB", "-"),
-        "RESTARTS": ("0", "3"),
-        "ADDRESS": ("-", "10.213.0.2:10257"),
-    }.items():
-        start = lines[0].index(heading)
-        for line, cell in zip(lines[1:], cells, strict=True):
-            assert line[start:].startswith(cell)
-    assert all(line == line.rstrip() for line in lines)
+def test_words_are_aligned_to_the_left_and_numbers_to_the_right() -> None:
+    assert console.table(ROWS).splitlines() == [
+        "COMPONENT                HEALTH                     PID  MEMORY  RESTARTS  ADDRESS",
+        "etcd                     ok                          12  40 MiB         0  -",
+        "kube-controller-manager  not running (exit code 1)    -       -         3  "
+        "10.213.0.2:10257",
+    ]
 
 
 def test_a_step_is_one_line_with_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:

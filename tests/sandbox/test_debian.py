@@ -35,7 +35,7 @@ def test_a_program_from_elsewhere_makes_its_package_unneeded(path: Path) -> None
     assert debian.missing(wanted) == [Package("other", "zz-other")]
 
 
-def test_install_calls_apt_and_the_log_keeps_what_it_said(path: Path, tmp_path: Path) -> None:
+def test_install_calls_apt_and_keeps_its_output_in_the_log(path: Path, tmp_path: Path) -> None:
     program(path, "apt-get", 'echo "called: $*"')
     notes: list[str] = []
     log = tmp_path / "logs" / "debian.log"
@@ -51,7 +51,7 @@ def test_a_failed_install_names_command_and_log(path: Path, tmp_path: Path) -> N
     assert str(tmp_path / "log") in failed.value.hint
 
 
-def test_without_apt_the_user_is_told_what_to_install(path: Path, tmp_path: Path) -> None:
+def test_without_apt_the_message_names_what_to_install(path: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="These programs are missing: x") as refused:
         debian.install([Package("a", "x")], tmp_path / "log", lambda _: None)
     assert "a" in refused.value.hint

@@ -1,4 +1,4 @@
-"""A user of the API: logs in, chats, and keeps asking while something else is changed."""
+"""A user of the API who logs in and chats, also continuously while something is changed."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ class Client:
         return cls(base, model, answer.raise_for_status().json()["access_token"])
 
     def chat(self, question: str = QUESTION, tokens: int = 48) -> str:
-        """The streamed answer's text; httpx.HTTPError where it did not come whole."""
+        """The streamed answer's text; `httpx.HTTPError` when it is incomplete."""
         body = {
             "model": self.model,
             "messages": [{"role": "user", "content": question}],
@@ -67,10 +67,10 @@ class Client:
 
 @dataclass
 class Load:
-    """What happened to requests that were sent one after another, one every two seconds.
+    """The results of requests that were sent one after another, one every two seconds.
 
-    vLLM's worker spins for a second after each: a closer row takes one of two cores, and what is
-    tested besides would be that.
+    vLLM's worker spins for a second after each request. More frequent requests would occupy one of
+    two cores, and the tests would measure that as well.
     """
 
     answers: int = 0
@@ -79,7 +79,7 @@ class Load:
 
 @contextmanager
 def constant_load(client: Client) -> Iterator[Load]:
-    """Requests to one model for as long as the block lasts."""
+    """Send requests to one model while the block runs."""
     load, stop = Load(), threading.Event()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""One deployment for all tests of the main job: building and starting it takes minutes."""
+"""One deployment for all tests of the main job, because building and starting it takes minutes."""
 
 import secrets
 import shutil
@@ -20,11 +20,18 @@ from tests.cluster.running import sandbox_command
 
 HERE = Path(__file__).parent
 USER = "canary"
-# Each file leaves what the next begins with; `test_destroy` begins anew.
 ORDER = ("test_up", "test_swaps", "test_failures", "test_release", "test_secrets", "test_destroy")
+"""The order of the files in a full run.
+
+Every file also runs alone: its fixtures (`first`, `serving`, `asked`, `grown`) deploy what its
+tests expect. In a full run the files share one deployment, so the order matters: `test_up` examines
+the first `up`, `test_swaps` enables a group that was never enabled before, `test_secrets` searches
+the traces of everything before it, and `test_destroy` removes the deployment.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the files by `ORDER`, in the places that they have among all tests."""
     ours = [item for item in items if item.path.parent == HERE]
     ours.sort(key=lambda item: ORDER.index(item.path.stem))
     rest = iter(ours)
@@ -33,11 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """What nobody may ever read in plain text; `password` is in no configuration at all."""
+    """Values that must never appear in plain text; `password` is in no configuration at all."""
 
     jwt_key: str = field(default_factory=lambda: f"canary-jwt-{secrets.token_urlsafe(32)}")
     jwt_previous: str = field(default_factory=lambda: f"canary-old-{secrets.token_urlsafe(32)}")
-    hub_token: str = TOKEN  # the sandbox's hub refuses any other, as the real one does
+    hub_token: str = TOKEN  # the sandbox's hub refuses any other token, as the real one does
     ray_token: str = field(default_factory=lambda: f"canary-ray-{secrets.token_hex(32)}")
     registry: str = field(default_factory=lambda: f"canary-reg-{secrets.token_hex(16)}")
     password: str = field(default_factory=lambda: f"canary-pw-{secrets.token_urlsafe(12)}")
@@ -56,7 +63,7 @@ def canaries() -> Secrets:
 
 @pytest.fixture(scope="package")
 def _event_logs() -> Iterator[None]:
-    """Pulumi's option --event-log is for those who ask for it."""
+    """Enable Pulumi's hidden option --event-log."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PULUMI_DEBUG_COMMANDS", "true")
         yield
@@ -64,7 +71,7 @@ def _event_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
-    """The hub serves, nothing of the stack is in the cluster, its configuration is written."""
+    """The hub runs, the stack's configuration is written, and none of it is in the cluster yet."""
     _free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)
     assert hub.returncode == 0, hub.stdout + hub.stderr
@@ -91,7 +98,7 @@ def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator
 
 
 def _free_the_sandbox() -> None:
-    """A cluster holds one deployment: that of an earlier `make up` gives way to the tests'."""
+    """Destroy the deployment of an earlier `make up`: a cluster has room for one, the tests'."""
     stack = LocalStack()
     if (stack.folder / "state").exists():
         stack.prepare(Settings())
@@ -107,7 +114,7 @@ def first(prepared: Deployed) -> Run:
 
 @pytest.fixture
 def serving(prepared: Deployed, first: Run) -> Deployed:
-    """The stack as it is committed, deployed and answering."""
+    """The stack as committed, deployed and answering."""
     prepared.configure()
     prepared.up()
     return prepared

@@ -1,4 +1,4 @@
-"""The stack `local` under test: Pulumi on it, what it changed, and the pods behind it."""
+"""The stack `local` under test: runs Pulumi on it, and reads what changed and which pods run."""
 
 import copy
 import json
@@ -22,9 +22,9 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One command of Pulumi: what it printed, and for each resource that it touched the operation.
+    """One command of Pulumi: its output, and the operation on each resource that it changed.
 
-    Names in `changes` are a type's last part and the resource's name: `Job download-tiny`.
+    The keys of `changes` are a type's last part and the resource's name: `Job download-tiny`.
     """
 
     code: int
@@ -35,14 +35,14 @@ class Run:
 
 @dataclass
 class Deployed:
-    """A stack with a state of its own, on the sandbox that runs."""
+    """A stack with its own state, on the running sandbox."""
 
     stack: LocalStack
     kubectl: Kubectl
     base: Config = field(default_factory=dict)
-    """The stack file as the tests begin with it; `configure` starts from it."""
-    said: list[str] = field(default_factory=list)
-    """Everything that Pulumi printed so far."""
+    """The stack file without a test's changes; `configure` starts from it."""
+    printed: list[str] = field(default_factory=list)
+    """The output of every command so far."""
 
     @classmethod
     def prepared(cls, folder: Path, kubectl: Kubectl) -> "Deployed":
@@ -51,21 +51,21 @@ class Deployed:
         return cls(stack, kubectl, stack.read())
 
     def configure(self, change: Callable[[Config], None] | None = None) -> None:
-        """Write the stack file: the base, with `change` applied to its `config`."""
+        """Write the stack file: the base with `change` applied to its `config`."""
         content = copy.deepcopy(self.base)
         if change is not None:
             change(content["config"])
         self.stack.write(content)
 
     def keep(self) -> None:
-        """Let later calls of `configure` begin with the stack file as it is now."""
+        """Make the stack file as it is now the base of later calls of `configure`."""
         self.base = self.stack.read()
 
     def set_secret(self, *arguments: str) -> None:
         self.run("config", "set", "--secret", *arguments)
 
     def run(self, *arguments: str, code: int = 0) -> Run:
-        """Run Pulumi; AssertionError with all that it said where its exit code is not `code`."""
+        """Run Pulumi; fails with its output when its exit code is not `code`."""
         log = self.stack.folder / "events.jsonl"
         log.unlink(missing_ok=True)
         events = arguments[0] in {"up", "preview", "refresh", "destroy"}
@@ -74,7 +74,7 @@ class Deployed:
         done = self.stack.run(*arguments, *more, capture=True)
         seconds = time.monotonic() - began
         output = done.stdout + done.stderr
-        self.said.append(output)
+        self.printed.append(output)
         assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{output}"
         return Run(done.returncode, output, seconds, dict(_changes(log)) if events else {})
 
@@ -82,11 +82,11 @@ class Deployed:
         return self.run("up", "--yes", "--skip-preview", *arguments, code=code)
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        found = self.kubectl.run("-n", NAMESPACE, "get", *arguments, "-o", "json")
-        return dict(json.loads(found))
+        text = self.kubectl.run("-n", NAMESPACE, "get", *arguments, "-o", "json")
+        return dict(json.loads(text))
 
     def pods(self, group: str = "") -> dict[str, tuple[str, int]]:
-        """Ray pods that are to stay, by name, with uid and the restarts of their containers."""
+        """Ray pods that are not being deleted, by name: UID and restarts of their containers."""
         selector = f"ray.io/cluster{f',ray.io/group={group}' if group else ''}"
         return {
             item["metadata"]["name"]: (
@@ -99,8 +99,8 @@ class Deployed:
 
 
 def _changes(log: Path) -> Iterator[tuple[str, str]]:
-    """Of Pulumi's event log: steps that are more than looking."""
-    if not log.exists():  # refused before anything was looked at
+    """The steps in Pulumi's event log that change something."""
+    if not log.exists():  # Pulumi refused before its first step
         return
     for line in log.read_text().splitlines():
         event = json.loads(line).get("resourcePreEvent")
@@ -109,18 +109,18 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
         operation, urn = event["metadata"]["op"], event["metadata"]["urn"]
         kinds, _, name = urn.rpartition("::")
         kind = kinds.rpartition("$")[2].rpartition("::")[2]
-        # A component is a name for its resources, a provider the way to them: neither is one.
+        # Components only group resources and providers only reach them; neither is one itself.
         named = kind.startswith(("rayline:", "pulumi:"))
         if operation not in {"same", "read", "refresh"} and not named:
             yield f"{kind.rpartition(':')[2]} {name}", operation
 
 
 def writes(since: int, agent: str = "") -> list[str]:
-    """What was changed through the API server since `audit_mark`, Ray's API behind it included.
+    """The changes made through the API server since `audit_mark`, including those of Ray's API.
 
-    Dry runs change nothing and are left out. `agent`: a part of the client's name.
+    Dry runs change nothing and are left out. `agent` is a part of the client's name.
     """
-    found = []
+    changes = []
     with audit_log().open() as log:
         log.seek(since)
         for line in log:
@@ -128,12 +128,12 @@ def writes(since: int, agent: str = "") -> list[str]:
             uri = entry["requestURI"]
             ours = agent in entry.get("userAgent", "")
             if ours and entry["verb"] in WRITES and "dryRun" not in uri and not _is_review(uri):
-                found.append(f"{entry['verb']} {uri} {entry.get('userAgent', '')}")
-    return found
+                changes.append(f"{entry['verb']} {uri} {entry.get('userAgent', '')}")
+    return changes
 
 
 def _is_review(uri: str) -> bool:
-    """A question about rights, which Kubernetes has as a POST."""
+    """Whether it only asks for a client's rights, which Kubernetes does by POST."""
     return "/authorization.k8s.io/" in uri or "/authentication.k8s.io/" in uri
 
 
@@ -146,7 +146,7 @@ def audit_log() -> Path:
 
 
 def registry_files() -> dict[str, float]:
-    """Every file that the registry holds on repositories and uploads, with its time."""
+    """Every file in the registry about repositories and uploads, with its modification time."""
     from toolchain.paths import cache_root
 
     root = cache_root() / "registry"

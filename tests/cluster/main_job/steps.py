@@ -1,4 +1,4 @@
-"""Changes of the configuration, each made while the model `tiny` is asked all the time."""
+"""Changes of the configuration, each made while a client keeps asking the model `tiny`."""
 
 import copy
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Pods = dict[str, tuple[str, int]]
 
 @dataclass(frozen=True)
 class Step:
-    """What one `up` changed, which pods were there before and after, and how requests fared."""
+    """One `up`: what it changed, the pods before and after it, and the requests during it."""
 
     run: Run
     before: Pods
@@ -41,7 +41,7 @@ def enable_group(config: Config) -> None:
 
 
 def add_model(config: Config) -> None:
-    """A second model, on the second group."""
+    """Add a second model, on the second group."""
     enable_group(config)
     second = copy.deepcopy(config["rayline:models"][0])
     second |= {"name": "second", "source": "rayline/tiny-b", "revision": SECOND_COMMIT}
@@ -50,7 +50,7 @@ def add_model(config: Config) -> None:
 
 
 def second_with(**changes: object) -> Callable[[Config], None]:
-    """The second model with other settings."""
+    """Add the second model with other settings."""
 
     def change(config: Config) -> None:
         add_model(config)

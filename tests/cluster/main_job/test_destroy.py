@@ -1,4 +1,4 @@
-"""The end of a deployment, and the second way to deliver one."""
+"""Destroying a deployment, and delivering one by a RayService."""
 
 import json
 import time
@@ -22,19 +22,19 @@ def by_ray_service(config: Config) -> None:
 
 CLAIM = "persistentvolumeclaim/model-cache-pvc"
 GRACE_SECONDS = 120
-"""For pods to end after their owner: they let streams finish."""
+"""For pods to end after their owner is deleted: they let streams finish."""
 
 
 def left(kubectl: Kubectl) -> list[str]:
-    """Objects in the namespace that Kubernetes did not make itself, once pods have ended."""
+    """Objects in the namespace, except Kubernetes' own, once the pods have ended."""
     kinds = "all,secrets,configmaps,serviceaccounts,ingresses,persistentvolumeclaims"
     ignored = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
     until = time.monotonic() + GRACE_SECONDS
     while True:
         names = kubectl.run("-n", NAMESPACE, "get", kinds, "-o", "name").splitlines()
-        found = sorted(set(names) - ignored)
-        if found == [CLAIM] or time.monotonic() > until:
-            return found
+        objects = sorted(set(names) - ignored)
+        if objects == [CLAIM] or time.monotonic() > until:
+            return objects
         time.sleep(2)
 
 
@@ -51,7 +51,7 @@ def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
     assert kubectl.run(*gone) == ""
     roles = kubectl.run("get", "clusterroles,clusterrolebindings", "-o", "name")
     assert "kuberay" not in roles
-    # A CRD would take every RayCluster of everyone with it: rayline:operator.keepCrds.
+    # Deleting a CRD would delete every RayCluster of every user: rayline:operator.keepCrds.
     assert "rayclusters.ray.io" in kubectl.run("get", "crds", "-o", "name")
 
 

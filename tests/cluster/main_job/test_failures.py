@@ -1,4 +1,4 @@
-"""Models that cannot start: `up` says why, what serves goes on, the next `up` repairs it."""
+"""Models that cannot start: `up` shows why, others keep serving, and the next `up` repairs it."""
 
 import re
 
@@ -8,9 +8,6 @@ from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import Deployed, Run
 from tests.cluster.main_job.steps import COMMIT, add_model, second_with, step
-
-SECONDS = 60.0
-"""From Ray's or Kubernetes' knowing to the end of `up`."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def test_the_cause_is_shown_and_the_other_model_serves_on(
     broken.assert_tiny_was_undisturbed()
     assert broken.after == broken.before
 
-    # The corrected value, and nothing else by hand.
+    # Correcting the value is enough; nothing else is done by hand.
     mended = step(grown, user, add_model)
     mended.assert_tiny_was_undisturbed()
     second = Client.of(grown.stack.outputs(), "second", USER, canaries.password)
@@ -56,5 +53,5 @@ def test_the_cause_is_shown_and_the_other_model_serves_on(
 
 
 def _ours(output: str) -> str:
-    """What is not quoted from Ray: its own traceback is wanted, and indented."""
+    """The output without quotations from Ray, whose traceback is wanted, and indented."""
     return "\n".join(line for line in output.splitlines() if not line.startswith("    "))

@@ -1,4 +1,4 @@
-"""Another image: what is pushed, which pods restart, and when."""
+"""A new image: how much is pushed, which pods restart, and when."""
 
 from pathlib import Path
 
@@ -14,21 +14,21 @@ from toolchain.paths import CHECKOUT
 
 @pytest.fixture
 def changed(serving: Deployed, tmp_path: Path) -> Deployed:
-    """The same stack, run from a checkout whose service differs by a line."""
+    """The same stack, run from a checkout whose service differs by one line."""
     checkout = app_image.checkout(tmp_path / "another checkout")
     for name in ("infra", "Pulumi.yaml", "__main__.py", ".venv"):
         (checkout / name).symlink_to(CHECKOUT / name)
     with (checkout / "app" / "main.py").open("a") as source:
         source.write(f"# {tmp_path}\n")
     stack = LocalStack(serving.stack.folder, program=checkout)
-    return Deployed(stack, serving.kubectl, serving.base, serving.said)
+    return Deployed(stack, serving.kubectl, serving.base, serving.printed)
 
 
 def manual(config: Config) -> None:
     config["rayline:ray"]["upgrade"] = "manual"
 
 
-def test_a_change_of_the_code_is_small_and_restarts_pods_when_it_is_said_to(
+def test_a_change_of_the_code_is_small_and_restarts_pods_unless_upgrade_is_manual(
     serving: Deployed, changed: Deployed, canaries: Secrets
 ) -> None:
     old = app_image.at(serving.stack.outputs()["image"])
@@ -42,17 +42,17 @@ def test_a_change_of_the_code_is_small_and_restarts_pods_when_it_is_said_to(
     assert 1_000 < new.added_to(old) < 200_000
     assert changed.pods() == pods
     for pod in pods:
-        assert pod in kept.output  # named as outdated, with what to type
+        assert pod in kept.output  # the output names outdated pods and the command to type
     assert "older template" in kept.output
     assert "ServeApplications applications" not in kept.changes
     # Weights do not depend on the code: no download is repeated.
     assert not [name for name in kept.changes if name.startswith("DownloadJob")]
 
     changed.configure()
-    concerned = {"PodRollout pods": "update", "ServeApplications applications": "update"}
-    assert concerned.items() <= changed.run("preview").changes.items()
+    expected = {"PodRollout pods": "update", "ServeApplications applications": "update"}
+    assert expected.items() <= changed.run("preview").changes.items()
     replaced = changed.up()
-    assert concerned.items() <= replaced.changes.items()
+    assert expected.items() <= replaced.changes.items()
     assert not set(changed.pods()) & set(pods)
     user = Client.of(changed.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()

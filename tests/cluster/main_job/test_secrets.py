@@ -1,4 +1,4 @@
-"""Six known secrets went in; none is to be read anywhere, after all that was done with them."""
+"""Known secrets were configured and used; none of them may be readable anywhere."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from toolchain.paths import CHECKOUT
 
 
 def found(text: str, canaries: Secrets) -> list[str]:
-    """Names of the secrets that the text holds, as they are or as Kubernetes encodes them."""
+    """Names of the secrets in the text, in plain or as Kubernetes encodes them."""
     return [
         name
         for name, value in canaries.texts().items()
@@ -22,7 +22,7 @@ def found(text: str, canaries: Secrets) -> list[str]:
 
 
 def test_they_are_in_use(serving: Deployed, canaries: Secrets) -> None:
-    """The control: where they belong they are found, so the searches below can fail."""
+    """The control: `found` finds them where they belong, so the searches below could fail."""
     secrets = json.dumps(serving.get("secrets"))
     assert set(found(secrets, canaries)) == {
         "jwt_key",
@@ -40,10 +40,10 @@ def test_not_in_state_nor_its_history_nor_any_output(serving: Deployed, canaries
     for path in files:
         assert found(path.read_text(errors="replace"), canaries) == [], path
     shown = serving.run("preview", "--diff").output + serving.run("config").output
-    assert found("".join(serving.said) + shown, canaries) == []
+    assert found("".join(serving.printed) + shown, canaries) == []
 
 
-def test_not_in_what_serve_tells(serving: Deployed, kubectl: Kubectl, canaries: Secrets) -> None:
+def test_not_in_what_serve_reports(serving: Deployed, kubectl: Kubectl, canaries: Secrets) -> None:
     script = (
         "import os,urllib.request as u;"
         "r=u.Request('http://127.0.0.1:8265/api/serve/applications/',"
@@ -51,9 +51,9 @@ def test_not_in_what_serve_tells(serving: Deployed, kubectl: Kubectl, canaries: 
         "print(u.urlopen(r).read().decode())"
     )
     (head,) = serving.pods("headgroup")
-    told = kubectl.run("-n", NAMESPACE, "exec", head, "--", "python", "-c", script)
-    assert '"tiny"' in told
-    assert found(told, canaries) == []
+    report = kubectl.run("-n", NAMESPACE, "exec", head, "--", "python", "-c", script)
+    assert '"tiny"' in report
+    assert found(report, canaries) == []
 
 
 def test_not_in_logs_nor_objects(serving: Deployed, kubectl: Kubectl, canaries: Secrets) -> None:
@@ -71,7 +71,7 @@ def test_not_in_logs_nor_objects(serving: Deployed, kubectl: Kubectl, canaries: 
 def test_not_in_the_environment_of_a_process_that_does_not_need_it(
     serving: Deployed, kubectl: Kubectl, canaries: Secrets
 ) -> None:
-    """Ray's own token is in Ray's environment, where KubeRay puts it; nothing else is."""
+    """Only Ray's own token is in its environment, where KubeRay puts it."""
     for pod in serving.pods():
         everything = kubectl.run(
             *("-n", NAMESPACE, "exec", pod, "--", "bash", "-c"),
@@ -83,7 +83,7 @@ def test_not_in_the_environment_of_a_process_that_does_not_need_it(
 
 @pytest.fixture
 def unsecret(images: dict[str, str]) -> app_image.Pushed:
-    """The image of this checkout, built where no secret was known."""
+    """The image of this checkout, built without any secret."""
     reference = "localhost:5000/rayline-test/app:without"
     done = app_image.build(CHECKOUT, reference, images["base"])
     assert done.code == 0, done.log[-3000:]
@@ -91,7 +91,7 @@ def unsecret(images: dict[str, str]) -> app_image.Pushed:
 
 
 def test_not_in_the_image(serving: Deployed, unsecret: app_image.Pushed, canaries: Secrets) -> None:
-    """It is the very image, byte for byte, that a build without any of them makes."""
+    """The image equals, byte for byte, one that was built without any of them."""
     pushed = app_image.at(serving.stack.outputs()["image"])
     assert pushed.layers == unsecret.layers
     assert found(json.dumps(pushed.config) + json.dumps(pushed.manifest), canaries) == []

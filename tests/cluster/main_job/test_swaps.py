@@ -1,4 +1,4 @@
-"""Editing the configuration of what serves: what changes, what restarts, what clients notice."""
+"""Changes of a serving configuration: what they update, what restarts, what clients notice."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_enabling_a_group_adds_its_pods_and_touches_no_other(enabled: Step) -> N
     }
 
 
-def test_a_model_more_is_a_download_and_an_application_more(
+def test_adding_a_model_adds_a_download_and_an_application(
     added: Step, prepared: Deployed, canaries: Secrets
 ) -> None:
     added.assert_tiny_was_undisturbed()

@@ -1,4 +1,4 @@
-"""`pulumi up` from nothing to an answer; again; a preview; a refresh; a mistake."""
+"""`pulumi up` from nothing to an answer, then again; preview, refresh, mistakes and drift."""
 
 import json
 import math
@@ -23,11 +23,11 @@ from tests.cluster.main_job.deployed import (
 )
 
 ATTEMPTS = 6
-"""Of what has a limit in seconds: the machine does other things too, so the best one counts."""
+"""For tests with a limit in seconds: the machine is busy with other things, so the best counts."""
 
 
 def in_time(seconds: float, limit: float) -> bool:
-    """Within the limit, which is of a machine that has a core free: a busier one gets more time."""
+    """Whether `seconds` is below the limit, which a machine without a free core may exceed."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds < limit * max(1.0, busy)
 
@@ -55,22 +55,22 @@ def test_the_image_is_the_one_of_this_checkout_and_comes_by_digest(
     assert images == {wanted}
 
 
-def test_the_outputs_are_of_use(first: Run, prepared: Deployed, canaries: Secrets) -> None:
+def test_the_outputs_work_as_printed(first: Run, prepared: Deployed, canaries: Secrets) -> None:
     outputs = prepared.stack.outputs()
     assert outputs["models"] == {"tiny": {"status": "RUNNING", "route_prefix": "/"}}
     assert "port-forward service/rayline-head-svc" in outputs["dashboard"]
     user, password = next(iter(outputs["passwords"].items()))
     assert user == "demo"
-    said = subprocess.run(
+    shown = subprocess.run(
         ["bash", "-c", outputs["curl"].replace("<PASSWORD>", password)],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    assert [model["id"] for model in json.loads(said.stdout)["data"]] == ["tiny"]
+    assert [model["id"] for model in json.loads(shown.stdout)["data"]] == ["tiny"]
     assert USER not in outputs["passwords"]
-    # What is named by its Service is reached by other pods.
+    # This address, by the Service's name, is for other pods.
     assert outputs["apiService"] == f"http://rayline-api.{NAMESPACE}.svc:8000"
 
 
@@ -155,7 +155,7 @@ def test_a_mistake_is_explained_before_anything_is_asked(
 
 
 def test_drift_is_found_and_put_right(serving: Deployed, kubectl: Kubectl, user: Client) -> None:
-    """Someone deleted the application by hand: refresh sees it, and `up` brings it back."""
+    """Someone deletes the application by hand: refresh notices, and `up` brings it back."""
     token = serving.get("secret", "rayline-token")["data"]["auth_token"]
     script = (
         "import base64,os,urllib.request;"

@@ -1,4 +1,4 @@
-"""Configuration files and command lines of the node."""
+"""Configuration files and command lines of the node: most tests walk over all of them."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import yaml
 
 from sandbox.node import components, files, layout
 from sandbox.settings import Settings
+from toolchain import TOOLS
 
 MOVED = Settings(network=IPv4Network("172.20.0.0/16"), registry_port=5017, gpu_taint=True)
 
@@ -35,7 +36,7 @@ def test_no_file_or_command_keeps_an_address_of_the_default_settings() -> None:
 
 
 def test_no_path_depends_on_where_the_checkout_lies() -> None:
-    """A checkout may lie below a folder with a space; the node sees fixed places only."""
+    """A checkout may lie in a folder with a space in its name; the node sees fixed paths only."""
     commands = [word for c in components.components(MOVED) for word in c.command]
     for text in [*rendered(MOVED).values(), *commands]:
         for path in re.findall(r"(?<![\w.:/])/[a-z][\w./-]+", text):
@@ -43,7 +44,33 @@ def test_no_path_depends_on_where_the_checkout_lies() -> None:
             assert path.startswith(allowed), path
 
 
-def test_a_kubeconfig_for_each_identity_names_its_own_key() -> None:
+def test_a_command_names_only_files_keys_and_binaries_that_exist() -> None:
+    """So a component whose file, key pair or binary is forgotten fails here, not on a node."""
+    binaries = {binary for tool in TOOLS.values() for binary in tool.binaries}
+    keys = {f"{name}.{kind}" for name in identities() for kind in ("crt", "key")}
+    keys |= {"ca.crt", "service-account.key", "service-account.pub"}
+    known = {
+        layout.BIN: binaries,
+        layout.CONFIG: set(rendered(MOVED)),
+        layout.PKI: keys,
+    }
+    texts = [word for c in components.components(MOVED) for word in c.command]
+    texts += rendered(MOVED).values()
+    named = set()
+    for folder, names in known.items():
+        for text in texts:
+            for name in re.findall(rf"{folder}/([\w./-]+)", text):
+                named.add(name)
+                assert name in names or f"{name}/10-rayline.conflist" in names, f"{folder}/{name}"
+    assert {"kubelet", "kubelet.yaml", "ca.crt"} <= named
+
+
+def identities() -> set[str]:
+    """File names of the key pairs that `pki.ensure` writes."""
+    return {"apiserver", "apiserver-kubelet-client", *files.USERS}
+
+
+def test_a_kubeconfig_for_each_user_names_its_own_key() -> None:
     for name, user in files.USERS.items():
         config = yaml.safe_load(rendered(Settings())[f"{name}.kubeconfig"])
         assert config["users"][0]["name"] == user.name
@@ -68,7 +95,7 @@ def test_the_taint_is_an_option() -> None:
     assert "taints" not in kubelet(Settings())
 
 
-def test_what_writes_to_a_store_that_outlives_the_cluster_is_drained() -> None:
+def test_components_that_write_to_a_store_that_outlives_the_cluster_are_drained() -> None:
     drained = {c.name for c in components.components(Settings()) if c.drain}
     assert drained == {"registry", "registry-node", "buildkitd", "containerd"}
 

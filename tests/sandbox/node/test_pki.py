@@ -1,4 +1,4 @@
-"""Certificates: who signs, for which names, who may read the keys, when they are made anew."""
+"""Certificates: who signs them, for which names, who may read the keys, and when they change."""
 
 import datetime as dt
 import ipaddress

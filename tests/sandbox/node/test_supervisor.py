@@ -1,4 +1,4 @@
-"""The supervisor's loop on real child processes, without namespaces."""
+"""The supervisor's loop with real child processes, but without namespaces."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ sys.exit(Supervisor(json.loads(Path(sys.argv[1]).read_text()), 0).run())
 
 
 class Loop:
-    """A supervisor in a process of its own."""
+    """A supervisor in a separate process."""
 
     def __init__(self, folder: Path, components: list[dict[str, Any]]) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Loop]]:
         if loop.process.poll() is None:
             loop.process.terminate()
         loop.process.wait(20)
-        # Without a PID namespace its children outlive it.
+        # Without a PID namespace, its children outlive it.
         states = json.loads((loop.folder / "components.json").read_text()).values()
         for pid in [state["pid"] for state in states if state["pid"] > 0]:
             with contextlib.suppress(ProcessLookupError):
@@ -86,7 +86,7 @@ def test_a_component_that_ends_is_started_again_and_counted(start: Callable[...,
 
 
 def test_each_component_is_started_once(start: Callable[..., Loop]) -> None:
-    """Also while an earlier one is waited for (a race that this loop once had)."""
+    """Also while the loop waits for an earlier one to open its socket, a race that it once had."""
     loop = start(sleeper("a", opens="/nowhere/socket"), sleeper("b"))
     loop.until(lambda: loop.state("a")["pid"] > 0)
     time.sleep(0.5)
@@ -102,7 +102,9 @@ def test_a_program_that_is_missing_is_reported_and_the_rest_runs(
     assert "No such file" in loop.state("a")["last_exit"]
 
 
-def test_at_the_end_what_drains_is_asked_and_waited_for(start: Callable[..., Loop]) -> None:
+def test_at_the_end_a_draining_component_is_asked_to_end_and_waited_for(
+    start: Callable[..., Loop],
+) -> None:
     slow = "trap 'sleep 0.5; echo closed; exit 0' TERM; echo open; while :; do sleep 0.1; done"
     loop = start({"name": "a", "command": ["sh", "-c", slow], "drain": True})
     log = loop.folder / "a.log"

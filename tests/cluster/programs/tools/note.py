@@ -1,4 +1,4 @@
-"""A dynamic resource that keeps a file: the smallest with create, diff, update, read and delete."""
+"""A minimal dynamic resource with create, diff, update, read and delete: it keeps a file."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class NoteProvider(ResourceProvider):
 
 
 class Note(Resource, module="test", name="Note"):
-    """A file with a text."""
+    """A file that contains `text`."""
 
     def __init__(self, name: str, path: str, text: pulumi.Input[str]) -> None:
         super().__init__(NoteProvider(), name, {"path": path, "text": text})
