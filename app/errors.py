@@ -1,7 +1,8 @@
-"""Refusals in OpenAI's error shape, so that OpenAI's clients raise their own typed exceptions.
+"""The two errors that leave the service: a refused request and an unusable environment.
 
-The body is `{"error": {"message", "type", "param", "code"}}`. The request's id is in the header
-`x-request-id` and not in the body: answers that must not differ by a byte, do not.
+Refusals have OpenAI's error shape, so that OpenAI's clients raise their own typed exceptions. The
+body is `{"error": {"message", "type", "param", "code"}}`. The request's id is in the header
+`x-request-id` and not in the body, so refusals that must be indistinguishable are byte-identical.
 """
 
 import json
@@ -19,11 +20,18 @@ TYPES: Mapping[int, str] = {
 Headers = list[tuple[bytes, bytes]]
 
 
-class RefusedError(Exception):
-    """An answer that is given instead of calling the engine.
+class ConfigurationError(ValueError):
+    """The service cannot start, or reload, with this environment or auth-config.
 
-    `message` is for the client: it names what was given, what is allowed and what to do, and never
-    repeats a secret or a prompt. `code` is the stable word that programs and the log use.
+    The message names the variable, what it holds and what it may hold. It never repeats a secret.
+    """
+
+
+class RefusedError(Exception):
+    """An answer that the client gets without the engine being called.
+
+    `message` is for the client: it states what was sent, what is allowed and what to do, and never
+    repeats a secret or a prompt. `code` is the stable word for programs and for the log.
     `retry_after` is in seconds; `limit` is the name of the limit that was reached.
     """
 
@@ -58,7 +66,7 @@ class RefusedError(Exception):
         return json.dumps({"error": error}, ensure_ascii=False).encode()
 
     def headers(self) -> Headers:
-        """The headers that belong to this refusal, besides the content's own."""
+        """The headers that this refusal adds to those of its content."""
         headers: Headers = []
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
@@ -72,20 +80,25 @@ class RefusedError(Exception):
 
 
 def new_request_id() -> str:
-    """An id of our own for each request: one given by the client could forge lines of the log."""
+    """A fresh id for each request; an id chosen by the client could forge lines of the log."""
     return "req-" + secrets.token_hex(12)
 
 
 def unauthorized(code: str = "invalid_token") -> RefusedError:
-    """One answer for every bad token: which check failed is for the log, not for the client."""
+    """The one answer to every bad token: the log, not the client, learns which check failed."""
     message = (
-        "A valid token is needed: send `Authorization: Bearer TOKEN` with a token of POST /token "
-        "or a service token."
+        "A valid token is required. Send `Authorization: Bearer TOKEN` with a token from "
+        "POST /token or a service token."
     )
     return RefusedError(401, code, message)
 
 
 def too_many(limit: str, retry_after: float, message: str) -> RefusedError:
-    """429 that names the limit, in a header and in the message."""
+    """429 that names the limit in a header and in the message."""
     message = f"{message} (limit: {limit})"
     return RefusedError(429, "rate_limit_exceeded", message, retry_after=retry_after, limit=limit)
+
+
+def out_of_bounds(field: str, problem: str) -> RefusedError:
+    """400 for a field that asks for too much, or for what the caller may not set."""
+    return RefusedError(400, "out_of_bounds", f"{field!r} {problem}.", param=field)

@@ -1,4 +1,4 @@
-"""The Ray Serve application: `import_path: app.main:model`, one deployment, `VLLMDeployment`."""
+"""The Ray Serve application: `import_path: app.main:application`, one deployment."""
 
 import asyncio
 import logging
@@ -25,28 +25,28 @@ from app.guard.request_ids import install as install_request_ids
 logger = logging.getLogger("rayline.replica")
 
 DEPLOYMENT = "VLLMDeployment"
-# Serve takes three failures in a row for the end of a replica: red within 5 s of an engine's death.
+# Serve gives a replica up after three failures in a row: within 5 s of an engine's death.
 HEALTH_PERIOD_SECONDS = 1.0
-# A check is a look at a flag, but it waits for the event loop: patience keeps a burst of requests
-# from ending a healthy engine.
+# A check only reads a flag, but it waits for the event loop; a long timeout keeps a burst of
+# requests from ending a healthy engine.
 HEALTH_TIMEOUT_SECONDS = 30.0
-# How long clients still get an answer (503, Retry-After) from a replica whose engine is dead. Then
-# it leaves, which frees its GPUs for the next one at once; Serve's own way would drain it first.
+# How long a replica whose engine is dead still answers clients (503, Retry-After). Then it exits,
+# which frees its GPUs for the next replica immediately; Serve would drain it first.
 FAREWELL_SECONDS = 6.0
-# Serve counts the close of its listener into the drain, so it gets more than the streams do.
+# Serve counts closing its listener as part of the drain, so it gets more time than the streams.
 SHUTDOWN_MARGIN_SECONDS = 5.0
 
 
 @serve.ingress()
 class Replica:
-    """One engine behind the guard. Holds no request: the guard hands them to vLLM's application."""
+    """One engine behind the guard, which passes requests to vLLM's application."""
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
         install_request_ids(http_util)  # the replica's server is started after this
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
-        # Before the engine: a missing key must not cost the minutes that weights take.
+        # Before the engine: a missing key must be reported before minutes of loading weights.
         self._guard = Guard.from_environment(
             self._engine, {"GUARD_MAX_RUNNING": str(settings.max_requests), **os.environ}
         )
@@ -57,7 +57,7 @@ class Replica:
         return self._guard
 
     async def check_health(self) -> None:
-        """Raises `EngineDeadError` once the engine is gone; Serve asks every second."""
+        """Raises `EngineDeadError` once the engine is dead; Serve calls this every second."""
         if not self._engine.alive():
             raise EngineDeadError(self._engine.cause_of_death())
 
@@ -72,16 +72,16 @@ class Replica:
 
     async def _leave_when_engine_dies(self) -> None:
         cause = await self._engine.died()
-        logger.error("Engine dead: %s. This replica leaves; Ray starts another.", cause)
+        logger.error("Engine dead: %s. This replica exits; Ray starts another.", cause)
         await asyncio.sleep(FAREWELL_SECONDS)
         leave(1)
 
 
 def log_to_stderr() -> None:
-    """Our own lines to the worker's real standard error, at once.
+    """Send our own log lines to the worker's real standard error, unbuffered.
 
-    In its throughput mode Serve puts `sys.stderr` into a log that keeps a thousand lines back, and
-    loses them when the process ends: the last words of a replica would be among them.
+    In its throughput mode Serve redirects `sys.stderr` to a log that buffers a thousand lines and
+    loses them when the process ends, and with them the reason why a replica exits.
     """
     ours = logging.getLogger("rayline")
     if ours.handlers:
@@ -93,23 +93,23 @@ def log_to_stderr() -> None:
     ours.propagate = False
 
 
-def model(args: Mapping[str, str]) -> Any:
+def application(args: Mapping[str, str]) -> Any:
     """Builds the application; Serve calls it with the configuration's `args`, which are unused.
 
-    A function, and not an object made on import, so that importing this module does nothing and
-    a wrong environment is this call's error. Everything comes from the environment, which
-    `runtime_env.env_vars` of the Serve configuration sets.
+    It is a function rather than an object made on import, so that importing this module has no
+    effect and a wrong environment is an error of this call. Everything comes from the environment,
+    which `runtime_env.env_vars` of the Serve configuration sets.
     """
     settings = from_environment(os.environ, installed_device())
     return serve.deployment(name=DEPLOYMENT, **deployment_options(settings))(Replica).bind()
 
 
 def deployment_options(settings: EngineSettings) -> dict[str, Any]:
-    """What Serve is told; a Serve configuration may still change it per deployment."""
+    """The deployment's options; a Serve configuration may still override them."""
     return {
         **deployment_placement(settings),
         "max_ongoing_requests": settings.max_ongoing_requests,
-        # Past the guard's own limit and the reserve: refuse rather than queue without bound.
+        # Beyond the guard's own limit and the reserve, refuse rather than queue without bound.
         "max_queued_requests": RESERVED_REQUESTS,
         "backpressure_config": BackpressureConfig(status_code=429, retry_after_s=1),
         "health_check_period_s": HEALTH_PERIOD_SECONDS,

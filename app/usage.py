@@ -1,8 +1,8 @@
-"""Tokens that a request really used, as the engine counts them.
+"""The tokens that a request really used, as the engine counts them.
 
-The guard puts a `Usage` into `current` before it calls vLLM's application; the engine's wrapper
-adds to that object. It is the same object in every task of the request, so streamed bytes are
-never parsed to count tokens.
+The guard puts a `Usage` into `current` before it calls vLLM's application, and the engine's wrapper
+adds to that object. Every task of the request shares it, so streamed bytes are never parsed to
+count tokens.
 """
 
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """What counts against tokens per minute."""
+        """The tokens that count against `tokens_per_minute`."""
         return self.prompt_tokens + self.completion_tokens
 
 

@@ -1,4 +1,4 @@
-"""`python -m app.users`: password hashes, signing keys, service tokens, and a check of them all.
+"""Create password hashes, signing keys and service tokens, and check an auth-config.
 
 Secrets are read from the terminal or standard input and never from arguments, which other
 processes can see.
@@ -12,45 +12,73 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from app.access import roles
 from app.auth import config, passwords, source, tokens
+
+STORE_HASH = "pulumi config set --secret --path 'rayline:userHashes.<name>'"
+STORE_KEY = "pulumi config set --secret rayline:jwtKey"
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run one command; the exit status: 0 good, 1 a warning of `check`, 2 an error."""
-    given = _parser().parse_args(arguments)
+    """Run one command; the exit status: 0 success, 1 `check` found a warning, 2 an error."""
+    options = parser().parse_args(arguments)
     try:
-        if given.command == "hash":
+        if options.command == "hash":
             return _hash()
-        if given.command == "key":
+        if options.command == "key":
             print(secrets.token_urlsafe(48))
             return 0
-        values = _values(given.auth_config, environ)
-        if given.command == "service-token":
-            return _service_token(values, given.name, given.role, given.days)
+        values = _values(options.auth_config, environ)
+        if options.command == "service-token":
+            return _service_token(values, options.name, options.role, options.days)
         return _check(values)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m app.users", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("hash", help="argon2id hash of a password, for {ALIAS}_HASHED_PASSWORD")
-    commands.add_parser("key", help="a new random key, for JWT_KEY")
-    token = commands.add_parser("service-token", help="a long-lived token for a program")
-    token.add_argument("--name", required=True, help="who will use it, for example open-webui")
-    token.add_argument("--role", required=True, help="admin, user, guest or one of ROLES")
-    token.add_argument("--days", type=int, default=365, help="its life (default: %(default)s)")
-    check = commands.add_parser("check", help="say what is wrong or weak in an auth-config")
+def parser(prog: str = "python -m app.users") -> argparse.ArgumentParser:
+    """The command line, under the name that the user typed."""
+    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    commands = root.add_subparsers(dest="command", required=True)
+    commands.add_parser(
+        "hash",
+        help="hash a user's password (argon2id)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Asks for a password, or reads one line of standard input, and prints its\n"
+        f"argon2id hash. To store it for a stack:\n  {prog} hash | {STORE_HASH}",
+    )
+    commands.add_parser(
+        "key",
+        help="create a key that signs tokens",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Prints a new random key. To store it for a stack:\n"
+        f"  {prog} key | {STORE_KEY}",
+    )
+    token = commands.add_parser(
+        "service-token",
+        help="create a long-lived token for a program",
+        description="Prints a token for a program, signed with the key of the auth-config "
+        "(JWT_KEY). Standard error shows its id, by which it can be revoked.",
+    )
+    token.add_argument("--name", required=True, help="the program, for example open-webui")
+    token.add_argument("--role", required=True, help="admin, user, guest or a role of `ROLES`")
+    token.add_argument(
+        "--days", type=int, default=365, help="lifetime in days (default: %(default)s)"
+    )
+    check = commands.add_parser(
+        "check",
+        help="report errors and weaknesses of an auth-config",
+        description="Lists the users of an auth-config and reports its errors and weaknesses.",
+    )
     for command in (token, check):
         command.add_argument(
             "--auth-config",
             metavar="FOLDER",
-            help=f"folder of files (default: ${source.FOLDER_VARIABLE}, {source.DEFAULT_FOLDER} "
-            "or the environment)",
+            help=f"folder with the auth-config (default: ${source.FOLDER_VARIABLE}, else "
+            f"{source.DEFAULT_FOLDER} if it exists, else the environment)",
         )
-    return parser
+    return root
 
 
 def _values(folder: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -62,7 +90,7 @@ def _values(folder: str | None, environ: Mapping[str, str]) -> Mapping[str, str]
 def _hash() -> int:
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
-        if password != getpass.getpass("Again: "):
+        if password != getpass.getpass("Repeat the password: "):
             raise ValueError("the two passwords differ")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
@@ -71,15 +99,18 @@ def _hash() -> int:
 
 
 def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -> int:
-    roles = config.parse_roles(values)
-    if role not in roles:
-        raise ValueError(f"the role is {role!r}; allowed: {', '.join(roles)}")
+    known = roles.parse(values.get("ROLES", ""))
+    if role not in known:
+        raise ValueError(f"the role is {role!r}; allowed: {', '.join(known)}")
     key = config.parse_keys(values)[0]
     token, token_id = tokens.service_token(key, name, role, days, time.time())
     print(token)
     print(
-        f"id {token_id}, {days} days. To revoke it, put the id (or {name}, for all of that name) "
-        "into REVOKED_SERVICE_TOKENS.",
+        f"id {token_id}, valid for {days} days. To revoke it in a stack, append the id to the "
+        "list rayline:auth.revokedServiceTokens, for example\n"
+        f"  pulumi config set --path 'rayline:auth.revokedServiceTokens[0]' {token_id}\n"
+        f"where [0] is the first free place. The name {name} in its place revokes every token of "
+        "that name.",
         file=sys.stderr,
     )
     return 0
@@ -87,7 +118,10 @@ def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -
 
 def _check(values: Mapping[str, str]) -> int:
     found = config.parse(values)
-    print(f"{len(found.users)} users, {len(found.keys)} keys, {found.token_minutes} min a token")
+    print(
+        f"{len(found.users)} users, {len(found.keys)} keys, "
+        f"tokens valid for {found.token_minutes} minutes"
+    )
     for user in found.users.values():
         print(f"  {user.username}: {user.role}")
     for warning in found.warnings:

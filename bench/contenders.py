@@ -131,7 +131,7 @@ def service_application(environment: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": APPLICATION,
         "route_prefix": "/",
-        "import_path": "app.main:model",
+        "import_path": "app.main:application",
         "runtime_env": {"env_vars": dict(environment)},
         "deployments": [{"name": "VLLMDeployment", "num_replicas": 1}],
     }

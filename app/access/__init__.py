@@ -1,1 +1,1 @@
-"""What a role may call, and how much of it: roles, routes, limits, and counts over replicas."""
+"""What a role may call and how much of it: routes, roles, permissions, limits, shared counts."""

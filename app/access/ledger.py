@@ -1,10 +1,10 @@
-"""Counts that replicas share: one small named Ray actor, off the path of every request.
+"""Counts shared by all replicas: one small named Ray actor, off the path of every request.
 
-Each replica tells the actor about once a second what its users spent and which logins failed, and
-hears what the other replicas told. The actor is detached, so that it outlives the replica that made
-it, and ends by itself when nobody has spoken to it for two minutes. When it is gone, replicas count
-alone (each allows the whole limit), say so once in the log, and the next exchange makes a new one.
-Nothing is lost but the news that was on its way.
+About once a second each replica reports to the actor what its users spent and which logins failed,
+and receives what the other replicas reported. The actor is detached, so it outlives the replica
+that created it, and exits when it was not called for two minutes. While it is gone, replicas count
+alone (each allows the whole limit) and log that once; the next call creates a new actor. Only
+changes that were on their way are lost.
 """
 
 import asyncio
@@ -14,41 +14,52 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
-from app.access.limits import Limits, News
-from app.auth.lockout import Lockout
+from app.access.limits import Changes, Limits
 
 ACTOR, NAMESPACE = "rayline-ledger", "rayline"
 INTERVAL_S, TIMEOUT_S, CONNECT_S = 1.0, 2.0, 60.0
 IDLE_EXIT_S = 120.0
 QUIET_S = 10.0
-"""A replica that was not heard from for so long runs nothing, as far as the others know."""
+"""A replica that has not reported for this long is taken to run nothing."""
 _log = logging.getLogger("rayline.limits")
-Exchange = Callable[[str, News], Awaitable[News]]
-Connect = Callable[[], Awaitable[Exchange]]
+Synchronize = Callable[[str, Changes], Awaitable[Changes]]
+Connect = Callable[[], Awaitable[Synchronize]]
+
+
+class FailedLogins(Protocol):
+    """The failed logins of a replica (`app.auth.lockout`), counted by a key that names nobody."""
+
+    def take_changes(self) -> dict[str, int]:
+        """The failures since the last call."""
+        ...
+
+    def apply(self, changes: dict[str, int]) -> None:
+        """Count the failures of other replicas."""
+        ...
 
 
 class Ledger:
-    """The actor's state: for each replica what it has not heard yet. Plain Python, no Ray."""
+    """The actor's state: for each replica, the changes that it has not received yet. No Ray."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._outbox: dict[str, News] = {}
+        self._outbox: dict[str, Changes] = {}
         self._running: dict[str, tuple[float, dict[str, int]]] = {}
 
-    def exchange(self, replica: str, news: News) -> News:
-        """Take one replica's news and return everybody else's since its last call."""
+    def synchronize(self, replica: str, changes: Changes) -> Changes:
+        """Take the changes of one replica; return everybody else's since its last call."""
         now = self._clock()
-        for other in [r for r, (heard, _) in self._running.items() if now - heard > QUIET_S]:
+        for other in [r for r, (seen, _) in self._running.items() if now - seen > QUIET_S]:
             del self._running[other]
             self._outbox.pop(other, None)
-        self._running[replica] = (now, news.running)
-        answer = self._outbox.pop(replica, News())
-        self._outbox[replica] = News()
+        self._running[replica] = (now, changes.running)
+        answer = self._outbox.pop(replica, Changes())
+        self._outbox[replica] = Changes()
         for other, box in self._outbox.items():
             if other != replica:
-                box.add(news)
+                box.add(changes)
         for other, (_, running) in self._running.items():
             if other != replica:
                 for key, count in running.items():
@@ -57,30 +68,30 @@ class Ledger:
 
 
 class Actor(Ledger):
-    """The ledger in a process of its own, which must not stay behind when the service is gone."""
+    """The ledger in its own process, which exits after the service is gone."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._heard = time.monotonic()
-        threading.Thread(target=self._leave_when_idle, daemon=True).start()
+        self._last_call = time.monotonic()
+        threading.Thread(target=self._exit_when_idle, daemon=True).start()
 
-    def exchange(self, replica: str, news: News) -> News:
-        """As the ledger's; notes that somebody is there."""
-        self._heard = time.monotonic()
-        return super().exchange(replica, news)
+    def synchronize(self, replica: str, changes: Changes) -> Changes:
+        """As the ledger's; also postpones the exit."""
+        self._last_call = time.monotonic()
+        return super().synchronize(replica, changes)
 
-    def _leave_when_idle(self) -> None:
-        while time.monotonic() - self._heard < IDLE_EXIT_S:
+    def _exit_when_idle(self) -> None:
+        while time.monotonic() - self._last_call < IDLE_EXIT_S:
             time.sleep(IDLE_EXIT_S / 4)
         os._exit(0)
 
 
-async def connect_ray() -> Exchange:
-    """The actor of this Ray cluster, made if there is none. Raises whatever Ray raises."""
+async def connect_ray() -> Synchronize:
+    """The actor of this Ray cluster, created if there is none. Raises whatever Ray raises."""
     return await asyncio.to_thread(_connect_ray)
 
 
-def _connect_ray() -> Exchange:
+def _connect_ray() -> Synchronize:
     ray: Any = importlib.import_module("ray")  # untyped, and absent where tests run
     if not ray.is_initialized():
         raise ConnectionError("Ray is not running in this process")
@@ -92,27 +103,29 @@ def _connect_ray() -> Exchange:
         .remote()
     )
 
-    async def exchange(replica: str, news: News) -> News:
-        answer: News = await actor.exchange.remote(replica, news)
+    async def synchronize(replica: str, changes: Changes) -> Changes:
+        answer: Changes = await actor.synchronize.remote(replica, changes)
         return answer
 
-    return exchange
+    return synchronize
 
 
-class Sharing:
-    """The loop of one replica that keeps its counts and the ledger's together."""
+class Synchronizer:
+    """The loop that keeps the counts of one replica and those of the ledger in step."""
 
-    def __init__(self, replica: str, limits: Limits, lockout: Lockout, connect: Connect) -> None:
+    def __init__(
+        self, replica: str, limits: Limits, failed_logins: FailedLogins, connect: Connect
+    ) -> None:
         self._replica = replica
         self._limits = limits
-        self._lockout = lockout
+        self._failed_logins = failed_logins
         self._connect = connect
-        self._exchange: Exchange | None = None
+        self._synchronize: Synchronize | None = None
         self._alone: bool | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, on the running loop; again does nothing."""
+        """Start the loop on the running event loop, unless it has started."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -122,36 +135,37 @@ class Sharing:
             self._task.cancel()
 
     async def once(self) -> None:
-        """One exchange; counting alone when it fails."""
-        news = self._limits.take_news()
-        news.failed = self._lockout.take_news()
+        """Synchronize once; count alone when that fails."""
+        changes = self._limits.take_changes()
+        changes.failed = self._failed_logins.take_changes()
         try:
-            if self._exchange is None:
+            if self._synchronize is None:
                 async with asyncio.timeout(CONNECT_S):
-                    exchange = await self._connect()
-                    heard = await exchange(self._replica, news)
-                self._exchange = exchange
+                    synchronize = await self._connect()
+                    received = await synchronize(self._replica, changes)
+                self._synchronize = synchronize
             else:
                 async with asyncio.timeout(TIMEOUT_S):
-                    heard = await self._exchange(self._replica, news)
+                    received = await self._synchronize(self._replica, changes)
         except Exception as error:  # whatever Ray raises, requests must go on
-            self._exchange = None
-            self._limits.learn(News())
-            self._say(alone=True, why=type(error).__name__)
+            self._synchronize = None
+            self._limits.apply(Changes())
+            self._log_transition(alone=True, reason=type(error).__name__)
             return
-        self._limits.learn(heard)
-        self._lockout.learn(heard.failed)
-        self._say(alone=False, why="")
+        self._limits.apply(received)
+        self._failed_logins.apply(received.failed)
+        self._log_transition(alone=False)
 
     async def _run(self) -> None:
         while True:
             await self.once()
             await asyncio.sleep(INTERVAL_S)
 
-    def _say(self, alone: bool, why: str) -> None:
-        if alone != self._alone:
-            self._alone = alone
-            if alone:
-                _log.warning("limits are counted by this replica alone: no ledger (%s)", why)
-            else:
-                _log.info("limits are shared with the other replicas")
+    def _log_transition(self, alone: bool, reason: str = "") -> None:
+        if alone == self._alone:
+            return
+        self._alone = alone
+        if alone:
+            _log.warning("This replica counts alone: the ledger is unavailable (%s).", reason)
+        else:
+            _log.info("This replica shares its counts with the other replicas.")

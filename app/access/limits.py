@@ -1,19 +1,19 @@
-"""How much each user may do: requests and tokens a minute, requests at once.
+"""How much each user may do: requests and tokens per minute, and concurrent requests.
 
-Every replica decides by its own counts and hears from the others about once a second through
-`app.access.ledger`, so no request waits for another process. Over all replicas a limit can
+Every replica decides by its own counts and learns the counts of the others about once a second
+through `app.access.ledger`, so no request waits for another process. Over all replicas a limit can
 therefore be exceeded by what arrives within that second; without the shared ledger each replica
-counts alone, and N replicas let N times the limit through. Nothing is kept on disk: a restart
+counts alone, and N replicas admit up to N times the limit. Nothing is kept on disk: a restart
 starts with full allowances.
 
-Tokens are counted as the engine used them, when a request ends: the last request before the limit
-may go over it, and the debt is worked off before the next one is let in.
+Tokens are counted as the engine used them, when a request ends. The last request before the limit
+may therefore exceed it, and the debt must be paid off before the next one is admitted.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.auth.identity import Identity
+from app.access.roles import Role
 from app.errors import RefusedError, too_many
 
 REPLICA = "replica_concurrency"
@@ -22,13 +22,13 @@ CONCURRENT, REQUESTS, TOKENS = "concurrent", "requests_per_minute", "tokens_per_
 
 @dataclass(slots=True)
 class Bucket:
-    """An allowance that fills evenly, `per_minute` in a minute and at most that much at once."""
+    """An allowance that refills evenly: `per_minute` each minute, and at most that much at once."""
 
     at: float
     used: float = 0.0
 
     def left(self, per_minute: int, now: float) -> float:
-        """What may still be used now; negative is a debt."""
+        """What may still be used now; a negative number is a debt."""
         self.used = max(0.0, self.used - (now - self.at) * per_minute / 60)
         self.at = now
         return per_minute - self.used
@@ -36,7 +36,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class Account:
-    """What one user or service has done lately. `running_elsewhere` is other replicas' count."""
+    """Recent use by one user or service. `running_elsewhere` counts other replicas' requests."""
 
     requests: Bucket
     tokens: Bucket
@@ -45,20 +45,22 @@ class Account:
 
 
 @dataclass(slots=True)
-class News:
-    """What replicas tell each other: spent requests and tokens, failed logins, requests running."""
+class Changes:
+    """What a replica reports to the others: use and failed logins since its last report, and the
+    number of requests that it runs now. All are by user or service."""
 
     spent: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Requests and tokens."""
     failed: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
 
     def spend(self, key: str, requests: int, tokens: int) -> None:
-        """One user or service used this much more."""
+        """Count requests and tokens of one user or service."""
         before = self.spent.get(key, (0, 0))
         self.spent[key] = (before[0] + requests, before[1] + tokens)
 
-    def add(self, other: "News") -> None:
-        """Take in another's spent and failed; running is not summed here."""
+    def add(self, other: "Changes") -> None:
+        """Add the use and the failures of `other`; `running` is a state and is not summed."""
         for key, (requests, tokens) in other.spent.items():
             self.spend(key, requests, tokens)
         for key, count in other.failed.items():
@@ -66,23 +68,26 @@ class News:
 
 
 class Limits:
-    """The counts of this replica. `clock` is in seconds and never goes back."""
+    """The counts of this replica. `clock` is monotonic, in seconds."""
 
-    def __init__(self, clock: Callable[[], float], most_running: int) -> None:
+    def __init__(self, clock: Callable[[], float], max_running: int) -> None:
         self._clock = clock
-        self._most_running = most_running
+        self._max_running = max_running
         self._accounts: dict[str, Account] = {}
-        self._news = News()
+        self._changes = Changes()
         self.running = 0
-        """Requests that are with the engine now, streams included."""
+        """Requests that the engine is processing now, streams included."""
 
-    def admit(self, who: Identity) -> Account:
-        """Let one request in, to be given back by `release`; RefusedError 429 names the limit."""
-        if self.running >= self._most_running:
-            message = f"This replica has its {self._most_running} requests; try again shortly."
-            raise too_many(REPLICA, 1.0, message)
-        role, now = who.role, self._clock()
-        account = self._account(who.key, now)
+    def admit(self, key: str, role: Role) -> Account:
+        """Admit one request of the user `key`, to be ended by `release`.
+
+        RefusedError 429 names the limit that was reached.
+        """
+        if self.running >= self._max_running:
+            limit = f"{self._max_running} concurrent requests"
+            raise too_many(REPLICA, 1.0, f"This replica is at its limit of {limit}; retry shortly.")
+        now = self._clock()
+        account = self._account(key, now)
         running = account.running + account.running_elsewhere
         if role.concurrent is not None and running >= role.concurrent:
             message = f"You have {running} requests running; your role allows {role.concurrent}."
@@ -90,50 +95,51 @@ class Limits:
         if role.tokens_per_minute is not None:
             left = account.tokens.left(role.tokens_per_minute, now)
             if left <= 0:
-                raise _empty(TOKENS, role.tokens_per_minute, -left)
+                raise _exhausted(TOKENS, role.tokens_per_minute, -left)
         if role.requests_per_minute is not None:
             left = account.requests.left(role.requests_per_minute, now)
             if left < 1:
-                raise _empty(REQUESTS, role.requests_per_minute, 1 - left)
+                raise _exhausted(REQUESTS, role.requests_per_minute, 1 - left)
             account.requests.used += 1
         account.running += 1
         self.running += 1
-        self._news.spend(who.key, 1, 0)
+        self._changes.spend(key, 1, 0)
         return account
 
-    def release(self, who: Identity, account: Account, tokens: int) -> None:
-        """A request has ended and used so many tokens."""
+    def release(self, key: str, account: Account, tokens: int) -> None:
+        """End a request that used this many tokens."""
         account.running -= 1
         self.running -= 1
         account.tokens.used += tokens
-        self._news.spend(who.key, 0, tokens)
+        self._changes.spend(key, 0, tokens)
 
-    def take_news(self) -> News:
-        """What happened since the last call, and what runs now, for the other replicas."""
-        news, self._news = self._news, News()
-        news.running = {key: a.running for key, a in self._accounts.items() if a.running}
-        return news
+    def take_changes(self) -> Changes:
+        """The changes since the last call, and what runs now, for the other replicas."""
+        changes, self._changes = self._changes, Changes()
+        changes.running = {key: a.running for key, a in self._accounts.items() if a.running}
+        return changes
 
-    def learn(self, news: News) -> None:
-        """Count what other replicas did. An empty News means: nobody else is known to run."""
+    def apply(self, changes: Changes) -> None:
+        """Count what other replicas did. Empty changes mean that no other replica runs anything."""
         now = self._clock()
-        for key, (requests, tokens) in news.spent.items():
+        for key, (requests, tokens) in changes.spent.items():
             account = self._account(key, now)
             account.requests.used += requests
             account.tokens.used += tokens
         for account in self._accounts.values():
             account.running_elsewhere = 0
-        for key, count in news.running.items():
+        for key, count in changes.running.items():
             self._account(key, now).running_elsewhere = count
 
     def _account(self, key: str, now: float) -> Account:
-        """Accounts are as many as there are users and service tokens, so none is ever dropped."""
+        """There are as many accounts as users and service tokens, so none is ever dropped."""
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = Account(Bucket(now), Bucket(now))
         return account
 
 
-def _empty(limit: str, per_minute: int, missing: float) -> RefusedError:
-    message = f"Your role allows {per_minute} {limit.replace('_', ' ')}; wait as Retry-After says."
+def _exhausted(limit: str, per_minute: int, missing: float) -> RefusedError:
+    allowed = f"{per_minute} {limit.replace('_', ' ')}"
+    message = f"Your role allows {allowed}; retry after the time in the Retry-After header."
     return too_many(limit, missing * 60 / per_minute, message)

@@ -1,9 +1,12 @@
 """Roles are data: what a user may call, and how much of it.
 
-`ROLES` of the auth-config changes or adds roles as JSON, by name; what a role does not say is as
-in the default role of that name, and closed in a new one::
+`ROLES` of the auth-config changes or adds roles as JSON, by name. A key that it leaves out keeps
+the value of the default role of that name; a new role starts without any rights::
 
     {"guest": {"requests_per_minute": 5}, "batch": {"groups": ["pooling"], "priority": 10}}
+
+A new limit is a field of `Role` and a check in `app.access.permissions` (or, where it counts over
+time, in `app.access.limits`). Parsing and the table of docs/service.md follow from the field.
 """
 
 import json
@@ -12,30 +15,30 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from app.access import routes
+from app.errors import ConfigurationError
 
 ALL = "*"
-
-
-class RoleError(ValueError):
-    """`ROLES` says something that no role can be."""
+_LIMIT = 2**31
 
 
 @dataclass(frozen=True)
 class Role:
-    """What one role may do. None is "no limit"; counts are per user, not per role."""
+    """What one role may do. None means "no limit"; counts are per user, not per role."""
 
     name: str
     groups: frozenset[str] = frozenset()
+    """Groups of routes, see `app.access.routes`."""
     models: frozenset[str] | None = None
     """Served model names; None is every model."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     """Prompt and completion tokens together, counted when a request has ended."""
     concurrent: int | None = None
+    """Requests at the same time."""
     max_tokens: int | None = None
     """Largest completion that one request may ask for, in tokens."""
     priority: int = 0
-    """Lower runs first, where the engine schedules by priority; else unused."""
+    """Lower runs first where the engine schedules by priority; otherwise unused."""
 
 
 _USER = routes.GROUPS - {routes.OPERATE}
@@ -61,33 +64,34 @@ DEFAULTS: Mapping[str, Role] = {
         priority=100,
     ),
 }
-_COUNTS = ("requests_per_minute", "tokens_per_minute", "concurrent", "max_tokens")
+_LIMITS = frozenset(field.name for field in fields(Role) if field.type == int | None)
 
 
 def parse(text: str) -> dict[str, Role]:
-    """The default roles, changed by the JSON of `ROLES`; "" changes nothing. May raise RoleError.
+    """The default roles, changed by the JSON of `ROLES`; "" changes nothing.
 
-    A JSON null or `"*"` lifts a limit.
+    A JSON null or `"*"` lifts a limit. Raises ConfigurationError.
     """
     if not text.strip():
         return dict(DEFAULTS)
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise RoleError(f"ROLES is not JSON: {error}") from error
+        raise ConfigurationError(f"ROLES is not JSON: {error}") from error
     if not isinstance(given, dict):
-        raise RoleError('ROLES must be a JSON object: {"ROLE": {"groups": [...], ...}}')
+        raise ConfigurationError('ROLES must be a JSON object: {"ROLE": {"groups": [...], ...}}')
     changed = {name: _role(name, DEFAULTS.get(name, Role(name)), v) for name, v in given.items()}
     return {**DEFAULTS, **changed}
 
 
 def _role(name: str, base: Role, given: Any) -> Role:
     if not isinstance(given, dict):
-        raise RoleError(f"ROLES: {name} must be an object, not {type(given).__name__}")
+        kind = type(given).__name__
+        raise ConfigurationError(f"ROLES: {name} is a {kind}; it must be a JSON object")
     known = [field.name for field in fields(Role) if field.name != "name"]
     for key in given:
         if key not in known:
-            raise RoleError(f"ROLES: {name} has {key!r}; allowed: {', '.join(known)}")
+            raise ConfigurationError(f"ROLES: {name} has {key!r}; allowed: {', '.join(known)}")
     return replace(base, **{key: _value(name, key, value) for key, value in given.items()})
 
 
@@ -97,19 +101,44 @@ def _value(name: str, key: str, value: Any) -> Any:
         groups = routes.GROUPS if value == ALL else _names(where, value)
         unknown = sorted(groups - routes.GROUPS)
         if unknown:
-            raise RoleError(f"{where}: {unknown}; allowed: {', '.join(sorted(routes.GROUPS))}")
+            allowed = ", ".join(sorted(routes.GROUPS))
+            raise ConfigurationError(f"{where} is {unknown}; allowed: {allowed}")
         return groups
     if key == "models":
         return None if value in (None, ALL, [ALL]) else _names(where, value)
-    if key in _COUNTS and (value is None or value == ALL):
+    if key in _LIMITS and (value is None or value == ALL):
         return None
-    least = 1 if key in _COUNTS else -(2**31)
-    if type(value) is not int or not least <= value < 2**31:
-        raise RoleError(f"{where}: {value!r}; allowed: an integer from {least} to {2**31 - 1}")
+    minimum = 1 if key in _LIMITS else -_LIMIT
+    if type(value) is not int or not minimum <= value < _LIMIT:
+        allowed = f"an integer from {minimum} to {_LIMIT - 1}"
+        raise ConfigurationError(f"{where} is {value!r}; allowed: {allowed}")
     return value
 
 
 def _names(where: str, value: Any) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise RoleError(f"{where}: {value!r}; allowed: a list of names, or {ALL!r}")
+        raise ConfigurationError(f"{where} is {value!r}; allowed: a list of names, or {ALL!r}")
     return frozenset(value)
+
+
+def table() -> str:
+    """The default roles as the Markdown table of docs/service.md, which a test compares."""
+    roles = DEFAULTS.values()
+    rows = [
+        ("", *(role.name for role in roles)),
+        ("---", *("---" for _ in roles)),
+        *(
+            (f"`{field.name}`", *(_cell(getattr(role, field.name)) for role in roles))
+            for field in fields(Role)
+            if field.name != "name"
+        ),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cell(value: object) -> str:
+    if value is None or value == routes.GROUPS:
+        return "all" if value else "no limit"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,8 +1,8 @@
-"""Which routes exist for clients, and to which group each belongs. What is not listed is closed.
+"""Which routes clients may call, and the group of each. A route that is not listed is closed.
 
 A request is judged by an exact look-up of its raw path, so there is nothing to normalise: `//`,
-`%2f`, `..`, another case or an absolute form are simply not in the table. vLLM's routes of
-0.32 are all listed; one that a newer vLLM adds is 404 until someone puts it here.
+`%2f`, `..`, another case or an absolute form are simply not in the table. All routes of vLLM 0.32
+are listed; a route that a newer vLLM adds answers 404 until it is added here.
 """
 
 import re
@@ -17,7 +17,7 @@ PUBLIC = "public"
 INFERENCE, POOLING, AUDIO = "inference", "pooling", "audio"
 TOKENIZE, MODELS, DESCRIBE, OPERATE = "tokenize", "models", "describe", "operate"
 GROUPS = frozenset({INFERENCE, POOLING, AUDIO, TOKENIZE, MODELS, DESCRIBE, OPERATE})
-"""Groups that a role may be given; OPERATE can stop the engine or run code in it."""
+"""The groups that a role may have. OPERATE can stop the engine or run code in it."""
 
 _POST: Mapping[str, str] = {
     PUBLIC: "/token",
@@ -56,7 +56,7 @@ _PARAMETER = re.compile(r"\{[a-z_]+\}")
 
 @dataclass(frozen=True)
 class Route:
-    """One (method, template) that may be called, and the group that a role must have for it."""
+    """One (method, template) that may be called, and the group that a role needs for it."""
 
     method: str
     template: str
@@ -94,8 +94,8 @@ def plain_path(scope: Scope) -> str | None:
     """The path below the application's prefix, or None where the request hides its path.
 
     The server's decoded `path` must be the same bytes as `raw_path`: then nothing was escaped,
-    and what is judged here is what vLLM's router sees. Neither Host nor `request.url` is used
-    (CVE-2026-48710). `root_path` is the prefix that Ray Serve mounts the application at.
+    and vLLM's router sees the path that is judged here. Neither Host nor `request.url` is used
+    (CVE-2026-48710). `root_path` is the prefix at which Ray Serve mounts the application.
     """
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
@@ -110,7 +110,7 @@ def plain_path(scope: Scope) -> str | None:
 
 
 def find(method: str, path: str) -> Route | None:
-    """The listed route of a request, or None: closed."""
+    """The listed route of a request, or None if it is closed."""
     route = TABLE.get((method, path))
     if route is not None:
         return None if "{" in path else route
@@ -121,14 +121,15 @@ def find(method: str, path: str) -> Route | None:
 
 
 def methods(path: str) -> list[str]:
-    """The methods that are listed for a path; empty for a path that is closed altogether."""
+    """The methods listed for a path; empty for a path that is closed altogether."""
     return [method for method in ("GET", "POST") if find(method, path) is not None]
 
 
 def live(application: Any) -> list[tuple[str, str]]:
-    """Every (method, path) that a Starlette application would answer, mounts and websockets too.
+    """Every (method, path) that a Starlette application would answer, including mounts and
+    websockets.
 
-    A mount or a route without methods answers every method: `*`. FastAPI's HEAD is its GET.
+    The method is `*` for a mount or a route without methods. FastAPI answers HEAD as GET.
     """
     return sorted(set(_live(application.routes, "")))
 
@@ -147,9 +148,9 @@ def _live(routes: Iterable[Any], prefix: str) -> Iterable[tuple[str, str]]:
 
 
 def judge(method: str, path: str) -> str:
-    """The group under which the guard lets a live route be called, or "closed".
+    """The group that a role needs to call a live route, or "closed".
 
-    A mount (`*`) is reached only at its exact path and only by a listed method.
+    A mount (`*`) can be called only at its exact path and only with a listed method.
     """
     if method == "*":
         listed = [TABLE[m, path].group for m in ("GET", "POST") if (m, path) in TABLE]

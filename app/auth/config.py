@@ -1,18 +1,18 @@
-"""The `auth-config` contract: names and values -> users, keys and roles.
+"""The `auth-config` contract: from names and values to users, keys and roles.
 
-Values come from the files of a mounted Secret, one file a name, or from environment variables
-where there is no such folder. Never from both: a user removed from the Secret must not live on in
-the environment.
+Values come from the files of a mounted Secret, one file per name, or from environment variables
+where there is no such folder. Never from both: a user who is removed from the Secret must not
+remain valid through the environment.
 
 USER_LIST                     aliases, as "ALICE, BOB"
-{ALIAS}_USERNAME              the name to log in with
-{ALIAS}_HASHED_PASSWORD       `python -m app.users hash`
+{ALIAS}_USERNAME              the login name
+{ALIAS}_HASHED_PASSWORD       made by `python -m app.users hash`
 {ALIAS}_ROLE                  a role: admin, user, guest or one of ROLES
 JWT_KEY                       signs tokens; at least 32 bytes: `python -m app.users key`
-JWT_PREVIOUS_KEYS             keys whose tokens still count, separated by spaces or commas
-ACCESS_TOKEN_EXPIRE_MINUTES   60 unless set
-SKIP_EXP_CHECK                true accepts expired tokens; every start says so
-REVOKED_SERVICE_TOKENS        ids or names of service tokens that no longer count
+JWT_PREVIOUS_KEYS             keys whose tokens remain valid, separated by spaces or commas
+ACCESS_TOKEN_EXPIRE_MINUTES   lifetime of a user's token; 60 by default
+SKIP_EXP_CHECK                true accepts expired tokens; every start logs a warning
+REVOKED_SERVICE_TOKENS        ids or names of service tokens that are no longer accepted
 ROLES                         JSON, see `app.access.roles`
 """
 
@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 
 from app.access import roles
 from app.auth import passwords
+from app.errors import ConfigurationError
 
-DEFAULT_MINUTES, MOST_MINUTES = 60, 31 * 24 * 60
-LEAST_KEY_BYTES = 32
-_LEAST_DISTINCT = 8
+DEFAULT_MINUTES, MAX_MINUTES = 60, 31 * 24 * 60
+MIN_KEY_BYTES = 32
+_MIN_DISTINCT = 8
 _KNOWN_KEYS = frozenset(
     {
         "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
@@ -47,13 +48,9 @@ _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _USERNAME = re.compile(r"[^\x00-\x20\x7f-\xa0\u2028\u2029]{1,128}")
 
 
-class ConfigError(ValueError):
-    """The auth-config cannot be used. Messages name the entry and never repeat a secret."""
-
-
 @dataclass(frozen=True)
 class User:
-    """One user. `version` changes with the password hash and is in the user's tokens."""
+    """One user. `version` changes with the password hash and is part of the user's tokens."""
 
     username: str
     role: str
@@ -63,7 +60,7 @@ class User:
 
 @dataclass(frozen=True)
 class Key:
-    """A signing key and the `kid` by which tokens name it."""
+    """A signing key and the `kid` by which tokens refer to it."""
 
     kid: str
     secret: bytes = field(repr=False)
@@ -71,7 +68,7 @@ class Key:
 
 @dataclass(frozen=True)
 class AuthConfig:
-    """Everything that decides who may call. `keys` has the current key first."""
+    """Everything that decides who may call. The current key is the first of `keys`."""
 
     users: Mapping[str, User]
     keys: tuple[Key, ...]
@@ -83,16 +80,16 @@ class AuthConfig:
 
 
 def parse(values: Mapping[str, str]) -> AuthConfig:
-    """The whole configuration; ConfigError when any of it is wrong."""
+    """The whole configuration; ConfigurationError when any part of it is wrong."""
     users, problems = parse_users(values)
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise ConfigurationError("; ".join(problems))
     keys = parse_keys(values)
-    table = parse_roles(values)
+    table = roles.parse(values.get("ROLES", ""))
     for user in users.values():
         if user.role not in table:
-            raise ConfigError(
-                f"user {user.username!r} has role {user.role!r}; allowed: {', '.join(table)}"
+            raise ConfigurationError(
+                f"the role of user {user.username!r} is {user.role!r}; allowed: {', '.join(table)}"
             )
     skip = _flag(values, "SKIP_EXP_CHECK")
     return AuthConfig(
@@ -107,15 +104,15 @@ def parse(values: Mapping[str, str]) -> AuthConfig:
 
 
 def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
-    """The users by name, and what is wrong with the entries that were left out."""
+    """The users by name, and the problems of the entries that had to be left out."""
     users: dict[str, User] = {}
     problems: list[str] = []
     for alias in _words(values.get("USER_LIST", "")):
         try:
             user = _user(alias, values)
             if user.username in users:
-                raise ConfigError(f"{alias}_USERNAME: another alias has the same name")
-        except ConfigError as error:
+                raise ConfigurationError(f"{alias}_USERNAME is also the name of another alias")
+        except ConfigurationError as error:
             problems.append(str(error))
         else:
             users[user.username] = user
@@ -123,7 +120,7 @@ def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
 
 
 def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
-    """The current key and then the previous ones; ConfigError for a key that protects nothing."""
+    """The current key, then the previous ones; ConfigurationError for a missing or weak key."""
     current = _key("JWT_KEY", values.get("JWT_KEY", "").strip())
     previous = [
         _key(f"JWT_PREVIOUS_KEYS (number {number})", text)
@@ -132,58 +129,53 @@ def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
     return tuple({key.kid: key for key in [current, *previous]}.values())
 
 
-def parse_roles(values: Mapping[str, str]) -> dict[str, roles.Role]:
-    """The table of roles; ConfigError instead of RoleError."""
-    try:
-        return roles.parse(values.get("ROLES", ""))
-    except roles.RoleError as error:
-        raise ConfigError(str(error)) from None
-
-
 def _user(alias: str, values: Mapping[str, str]) -> User:
     if not _ALIAS.fullmatch(alias):
-        raise ConfigError(f"USER_LIST has {alias!r}; allowed: letters, digits and _")
+        raise ConfigurationError(f"USER_LIST contains {alias!r}; allowed: letters, digits and _")
     found = {}
     for suffix in ("USERNAME", "HASHED_PASSWORD", "ROLE"):
         found[suffix] = values.get(f"{alias}_{suffix}", "").strip()
         if not found[suffix]:
-            raise ConfigError(f"{alias}_{suffix} is missing; USER_LIST names {alias}")
+            raise ConfigurationError(f"{alias}_{suffix} is missing, but USER_LIST names {alias}")
     if not _USERNAME.fullmatch(found["USERNAME"]):
-        raise ConfigError(f"{alias}_USERNAME: allowed are 1 to 128 characters without spaces")
+        allowed = "1 to 128 characters without spaces"
+        raise ConfigurationError(f"{alias}_USERNAME is not a valid name; allowed: {allowed}")
     try:
         passwords.weakness(found["HASHED_PASSWORD"])
-    except passwords.HashError as error:
-        raise ConfigError(f"{alias}_HASHED_PASSWORD: {error}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{alias}_HASHED_PASSWORD: {error}") from None
     version = hashlib.sha256(found["HASHED_PASSWORD"].encode()).hexdigest()[:16]
     return User(found["USERNAME"], found["ROLE"], found["HASHED_PASSWORD"], version)
 
 
 def _key(where: str, text: str) -> Key:
-    advice = "make one: python -m app.users key"
+    advice = "create one with: python -m app.users key"
     if not text:
-        raise ConfigError(f"{where} is missing; {advice}")
+        raise ConfigurationError(f"{where} is missing; {advice}")
     secret = text.encode()
-    if len(secret) < LEAST_KEY_BYTES:
-        raise ConfigError(f"{where} has {len(secret)} bytes; at least {LEAST_KEY_BYTES}; {advice}")
+    if len(secret) < MIN_KEY_BYTES:
+        size = f"{len(secret)} bytes; it needs at least {MIN_KEY_BYTES}"
+        raise ConfigurationError(f"{where} has {size}; {advice}")
     if text in _KNOWN_KEYS or _DEFAULT_WORDS.search(text):
-        raise ConfigError(f"{where} is a key known from examples; {advice}")
-    if len(set(text)) < _LEAST_DISTINCT:
-        raise ConfigError(f"{where} repeats a few characters; {advice}")
+        raise ConfigurationError(f"{where} is a key known from examples; {advice}")
+    if len(set(text)) < _MIN_DISTINCT:
+        raise ConfigurationError(f"{where} only repeats a few characters; {advice}")
     kid = hashlib.sha256(b"rayline kid\0" + secret).hexdigest()[:16]
     return Key(kid, secret)
 
 
 def _minutes(values: Mapping[str, str]) -> int:
     text = values.get("ACCESS_TOKEN_EXPIRE_MINUTES", "").strip() or str(DEFAULT_MINUTES)
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_MINUTES:
-        raise ConfigError(f"ACCESS_TOKEN_EXPIRE_MINUTES is {text!r}; allowed: 1 to {MOST_MINUTES}")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_MINUTES:
+        allowed = f"1 to {MAX_MINUTES}"
+        raise ConfigurationError(f"ACCESS_TOKEN_EXPIRE_MINUTES is {text!r}; allowed: {allowed}")
     return int(text)
 
 
 def _flag(values: Mapping[str, str], name: str) -> bool:
     text = values.get(name, "").strip().lower()
     if text not in {"", "true", "false", "1", "0"}:
-        raise ConfigError(f"{name} is {text!r}; allowed: true, false")
+        raise ConfigurationError(f"{name} is {text!r}; allowed: true, false")
     return text in {"true", "1"}
 
 
@@ -194,9 +186,11 @@ def _words(text: str) -> list[str]:
 def _warnings(users: Mapping[str, User], skip_exp_check: bool) -> list[str]:
     found = []
     if not users:
-        found.append("USER_LIST is empty: only service tokens can call")
+        found.append("USER_LIST is empty: only service tokens can be used")
     if skip_exp_check:
-        found.append("SKIP_EXP_CHECK is on: EXPIRED TOKENS ARE ACCEPTED; never do this in use")
+        found.append(
+            "SKIP_EXP_CHECK is on: EXPIRED TOKENS ARE ACCEPTED; never use this in production"
+        )
     for user in users.values():
         weak = passwords.weakness(user.hashed_password)
         if weak:

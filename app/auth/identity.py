@@ -1,4 +1,4 @@
-"""From a request's Authorization header to the one who calls, with the role of this moment."""
+"""From a request's Authorization header to the caller and the role that the caller has now."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.access.roles import Role
 from app.auth.config import AuthConfig, User
-from app.auth.source import Store
+from app.auth.source import WatchedConfig
 from app.auth.tokens import TokenError, Verifier, user_token
 
 _log = logging.getLogger("rayline.auth")
@@ -16,14 +16,18 @@ _REPEAT_WARNING_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls. `key` is what limits are counted under; a service is not a user of its name."""
+    """The caller. Limits are counted under `key`, which differs for a user and a service of the
+    same name."""
 
     key: str
     role: Role
 
 
-class Auth:
-    """Users, keys and roles as they are now. `clock` never goes back; `wall_clock` is Unix time."""
+class Authenticator:
+    """Identifies callers by the current users, keys and roles, and issues tokens.
+
+    `clock` is monotonic; `wall_clock` is Unix time.
+    """
 
     def __init__(
         self,
@@ -31,24 +35,24 @@ class Auth:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = Store(environ, clock)
+        self._source = WatchedConfig(environ, clock)
         self._clock = clock
         self._wall_clock = wall_clock
         self._verifier = Verifier(wall_clock)
         self._next_warning = 0.0
 
     def config(self) -> AuthConfig:
-        """The present configuration, reloaded if its files changed."""
-        return self._store.current()
+        """The current configuration, reloaded if its files have changed."""
+        return self._source.current()
 
     def identify(self, header: bytes | None) -> Identity:
-        """Who sent this Authorization header; TokenError for nobody who may call."""
+        """The sender of this Authorization header; TokenError unless the token is valid."""
         if header is None:
             raise TokenError("missing")
         if header[:7].lower() != b"bearer ":
             raise TokenError("scheme")
-        config = self._store.current()
-        claims = self._verifier.verify(header[7:], config, self._store.generation)
+        config = self._source.current()
+        claims = self._verifier.verify(header[7:], config, self._source.generation)
         if config.skip_exp_check:
             self._warn()
         if claims.kind == "service":
@@ -63,15 +67,15 @@ class Auth:
         return Identity("user:" + claims.subject, _role(config, user.role))
 
     def issue(self, user: User) -> tuple[str, int]:
-        """A new token for a user, and its life in seconds."""
-        config = self._store.current()
+        """A new token for a user, and its lifetime in seconds."""
+        config = self._source.current()
         minutes = config.token_minutes
         return user_token(config.keys[0], user, minutes, self._wall_clock()), minutes * 60
 
     def _warn(self) -> None:
         if self._clock() >= self._next_warning:
             self._next_warning = self._clock() + _REPEAT_WARNING_S
-            _log.warning("SKIP_EXP_CHECK is on: expired tokens are being accepted")
+            _log.warning("SKIP_EXP_CHECK is on: expired tokens are being accepted.")
 
 
 def _role(config: AuthConfig, name: str) -> Role:

@@ -1,8 +1,9 @@
-"""Five failed logins in five minutes lock that user and address, and nobody else.
+"""Five failed logins within five minutes lock that user at that address, and nobody else.
 
-An attempt counts from its start, so that a hundred guesses sent at once are five. State is per
-replica and in memory; failures are told to the other replicas through `app.access.ledger` within
-about a second. A lock ends when its oldest failure is five minutes old; live tokens go on working.
+An attempt counts from its start, so a hundred guesses sent at once count as five. State is per
+replica and in memory; the other replicas learn of failures through `app.access.ledger` within
+about a second. A lock ends when its oldest failure is five minutes old. Existing tokens remain
+valid.
 """
 
 import hashlib
@@ -14,26 +15,26 @@ from app.errors import RefusedError, too_many
 FAILURES = 5
 WINDOW_S = 300.0
 LIMIT = "login_failures"
-_MOST_PAIRS = 20_000
-"""About 10 MB; the pair that was quiet longest is forgotten first."""
+_MAX_PAIRS = 20_000
+"""About 10 MB; the pair whose last failure is oldest is forgotten first."""
 
 
 def pair_key(username: str, address: str) -> str:
-    """A key of fixed size that names nobody: it travels to other replicas."""
+    """A key of fixed size that reveals neither name nor address; other replicas receive it."""
     return hashlib.sha256(f"{len(username)}:{username}{address}".encode()).hexdigest()[:32]
 
 
 class Lockout:
-    """Failures by user and address. `clock` is in seconds and never goes back."""
+    """Failures by user and address. `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._pending: dict[str, int] = {}
-        self._news: dict[str, int] = {}
+        self._changes: dict[str, int] = {}
 
     def begin(self, key: str) -> None:
-        """Start an attempt, to be given to `end`; RefusedError 429 when the pair is locked."""
+        """Start an attempt, to be finished by `end`; RefusedError 429 when the pair is locked."""
         now = self._clock()
         recent = self._recent(key, now)
         pending = self._pending.get(key, 0)
@@ -43,7 +44,7 @@ class Lockout:
         self._pending[key] = pending + 1
 
     def end(self, key: str, succeeded: bool | None) -> None:
-        """Finish an attempt; None when it was neither, as when the client went away."""
+        """Finish an attempt; None when it had no outcome, as when the client disconnected."""
         left = self._pending.pop(key, 1) - 1
         if left > 0:
             self._pending[key] = left
@@ -51,16 +52,16 @@ class Lockout:
             self._failures.pop(key, None)
         elif succeeded is not None:
             self._add(key, 1)
-            self._news[key] = self._news.get(key, 0) + 1
+            self._changes[key] = self._changes.get(key, 0) + 1
 
-    def take_news(self) -> dict[str, int]:
-        """Failures since the last call, for the other replicas."""
-        news, self._news = self._news, {}
-        return news
+    def take_changes(self) -> dict[str, int]:
+        """The failures since the last call, for the other replicas."""
+        changes, self._changes = self._changes, {}
+        return changes
 
-    def learn(self, news: dict[str, int]) -> None:
-        """Failures that other replicas saw."""
-        for key, count in news.items():
+    def apply(self, changes: dict[str, int]) -> None:
+        """Count the failures that other replicas reported."""
+        for key, count in changes.items():
             self._add(key, count)
 
     def _add(self, key: str, count: int) -> None:
@@ -68,7 +69,7 @@ class Lockout:
         recent = self._recent(key, now) + [now] * min(count, FAILURES)
         self._failures[key] = recent[-FAILURES:]
         self._failures.move_to_end(key)
-        while len(self._failures) > _MOST_PAIRS:
+        while len(self._failures) > _MAX_PAIRS:
             self._failures.popitem(last=False)
 
     def _recent(self, key: str, now: float) -> list[float]:
@@ -77,7 +78,8 @@ class Lockout:
 
 def _locked(wait_s: float) -> RefusedError:
     message = (
-        f"{FAILURES} failed logins in {WINDOW_S / 60:.0f} minutes: this user is locked for this "
-        "address. Wait as Retry-After says; tokens that were given out go on working."
+        f"This user is locked at this address after {FAILURES} failed logins within "
+        f"{WINDOW_S / 60:.0f} minutes. Retry after the time in the Retry-After header; existing "
+        "tokens remain valid."
     )
     return too_many(LIMIT, wait_s, message)

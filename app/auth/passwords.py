@@ -12,23 +12,21 @@ import re
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from app.errors import ConfigurationError
+
 MEMORY_KIB, TIME, LANES = 19 * 1024, 2, 1
-"""OWASP's parameters for argon2id: about 35 ms and 19 MiB a verification."""
+"""OWASP's parameters for argon2id: about 35 ms and 19 MiB per verification."""
 MAX_PASSWORD_BYTES = 1024
-_MOST_MEMORY_KIB, _MOST_TIME = 256 * 1024, 10
+_MAX_MEMORY_KIB, _MAX_TIME = 256 * 1024, 10
 _SALTED_SHA256 = re.compile(r"([0-9a-f]{32})[:$]?([0-9a-f]{64})")
 _hasher = argon2.PasswordHasher(time_cost=TIME, memory_cost=MEMORY_KIB, parallelism=LANES)
 _DUMMY = _hasher.hash("no user has this password")
 _NO_DIGEST = "0" * (32 + 64)
-"""In the place of a salted SHA-256; nothing has this digest."""
-
-
-class HashError(ValueError):
-    """A stored hash is of no accepted form. The message never repeats the hash."""
+"""Stands in for a salted SHA-256; no password has this digest."""
 
 
 def hash_password(password: str) -> str:
-    """An argon2id hash of a new password; ValueError for one that is empty or too long."""
+    """An argon2id hash of a new password; ValueError for one that is too short or too long."""
     size = len(password.encode())
     if not 8 <= size <= MAX_PASSWORD_BYTES:
         raise ValueError(f"the password has {size} bytes; allowed: 8 to {MAX_PASSWORD_BYTES}")
@@ -36,38 +34,41 @@ def hash_password(password: str) -> str:
 
 
 def weakness(stored: str) -> str | None:
-    """Why an accepted hash should be replaced, or None. HashError for one that is not accepted."""
+    """Why an accepted hash should be replaced, or None for a good one.
+
+    ConfigurationError for a hash that is not accepted; the message never repeats the hash.
+    """
     if _SALTED_SHA256.fullmatch(stored):
-        return "salted SHA-256, which is guessed fast; replace it: python -m app.users hash"
+        return "salted SHA-256 can be guessed quickly; replace it with: python -m app.users hash"
     try:
         found = argon2.extract_parameters(stored)
     except InvalidHashError:
         found = None
     if found is None or found.type is not argon2.Type.ID:
-        raise HashError(
+        raise ConfigurationError(
             "the hash is neither argon2id ($argon2id$...) nor salted SHA-256 "
-            "(32 + 64 hex digits); make one: python -m app.users hash"
+            "(32 + 64 hex digits); create one with: python -m app.users hash"
         )
-    if found.memory_cost > _MOST_MEMORY_KIB or found.time_cost > _MOST_TIME:
-        raise HashError(
-            f"the argon2id hash needs {found.memory_cost} KiB and {found.time_cost} passes a "
-            f"login; allowed: up to {_MOST_MEMORY_KIB} KiB and {_MOST_TIME} passes"
+    if found.memory_cost > _MAX_MEMORY_KIB or found.time_cost > _MAX_TIME:
+        raise ConfigurationError(
+            f"the argon2id hash costs {found.memory_cost} KiB and {found.time_cost} passes per "
+            f"login; allowed: up to {_MAX_MEMORY_KIB} KiB and {_MAX_TIME} passes"
         )
     if (found.memory_cost, found.time_cost, found.parallelism) != (MEMORY_KIB, TIME, LANES):
         return (
-            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism}: "
-            f"its login takes another time than the others'; usual: m={MEMORY_KIB}, t={TIME}, "
-            f"p={LANES}"
+            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism} takes "
+            "a different time from the other logins; recommended: "
+            f"m={MEMORY_KIB}, t={TIME}, p={LANES}"
         )
     return None
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether the password is right; `stored` is None for a user who does not exist.
+    """Whether the password is correct; `stored` is None for a user who does not exist.
 
     Every call does exactly one argon2id verification and one SHA-256, whatever the user and the
-    stored form, so that time does not tell which it was. Blocks for about 35 ms: call it off the
-    event loop.
+    stored form, so its duration reveals neither. It blocks for about 35 ms: call it off the event
+    loop.
     """
     given = stored or ""
     is_argon2 = given.startswith("$argon2id$")

@@ -1,9 +1,9 @@
-"""Where the auth-config is read from, and noticing that it changed.
+"""Reads the auth-config and notices when it changes.
 
 kubelet replaces the files of a mounted Secret by swapping a link, so a change shows in the files'
-inode, time or size. They are looked at when a request comes in, at most every half second: no
-task runs in the background, and a removed user is refused well within 2 s of the change of the
-files (kubelet itself takes up to about a minute and a half to bring them).
+inode, time or size. Requests trigger the check, at most every half second: no task runs in the
+background, and a removed user is refused well within 2 s after the files have changed (kubelet
+itself takes up to about a minute and a half to update them).
 """
 
 import logging
@@ -13,43 +13,49 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.auth import config
+from app.errors import ConfigurationError
 
 FOLDER_VARIABLE = "AUTH_CONFIG_DIR"
 DEFAULT_FOLDER = Path("/etc/rayline/auth-config")
 CHECK_S = 0.5
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _log = logging.getLogger("rayline.auth")
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder of files to read, or None for the environment. ConfigError: named but missing."""
+    """The folder to read, or None for the environment.
+
+    ConfigurationError when the variable names a folder that does not exist.
+    """
     named = environ.get(FOLDER_VARIABLE, "")
     path = Path(named) if named else DEFAULT_FOLDER
     if path.is_dir():
         return path
     if named:
-        raise config.ConfigError(f"{FOLDER_VARIABLE}={named} is no folder; mount auth-config there")
+        raise ConfigurationError(
+            f"{FOLDER_VARIABLE} is {named!r}, which is not a folder; mount auth-config there"
+        )
     return None
 
 
 def read(path: Path) -> dict[str, str]:
-    """Name -> text of every file of the folder. OSError or ConfigError when one is unreadable."""
+    """The text of each file of the folder, by name; OSError or ConfigurationError if unreadable."""
     values = {}
     for name in _names(path):
         with (path / name).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise config.ConfigError(f"{name} is larger than {_MOST_BYTES} bytes")
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ConfigurationError(f"{name} is larger than {_MAX_BYTES} bytes")
         try:
             values[name] = content.decode()
         except UnicodeDecodeError:
-            raise config.ConfigError(f"{name} is not UTF-8 text") from None
+            raise ConfigurationError(f"{name} is not UTF-8 text") from None
     return values
 
 
 def signature(path: Path) -> Signature:
-    """What changes whenever a file is added, removed, replaced or rewritten."""
+    """A value that changes whenever a file is added, removed, replaced or rewritten."""
     found = []
     for name in _names(path):
         stat = os.stat(path / name)
@@ -61,11 +67,11 @@ def _names(path: Path) -> list[str]:
     return sorted(name for name in os.listdir(path) if not name.startswith("."))
 
 
-class Store:
-    """The present configuration. Refuses to start with a bad one; survives a bad change.
+class WatchedConfig:
+    """The current configuration. Refuses to start with a bad one; survives a bad change.
 
-    After a bad change users and revocations still follow the files, since a removed user must be
-    out; keys, roles and the rest stay as they were, and the log says why.
+    After a bad change, users and revocations still follow the files, because a removed user must
+    lose access; keys, roles and the rest keep their values, and the log explains why.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float]) -> None:
@@ -78,36 +84,36 @@ class Store:
             values = read(self._folder)
         self._config = config.parse(values)
         self.generation = 0
-        """Grows with every change; what was derived from an older one must be dropped."""
-        self._next_look = clock() + CHECK_S
-        self._trouble = ""
-        self._announce()
+        """Grows with every change; anything derived from an older generation must be dropped."""
+        self._next_check = clock() + CHECK_S
+        self._problem = ""
+        self._log_summary()
 
     def current(self) -> config.AuthConfig:
-        """The configuration as of at most CHECK_S ago. Costs a clock call, mostly."""
-        if self._folder is not None and self._clock() >= self._next_look:
-            self._look(self._folder)
-            self._next_look = self._clock() + CHECK_S
+        """The configuration as of at most CHECK_S ago. Usually costs one call of the clock."""
+        if self._folder is not None and self._clock() >= self._next_check:
+            self._check(self._folder)
+            self._next_check = self._clock() + CHECK_S
         return self._config
 
-    def _look(self, path: Path) -> None:
+    def _check(self, path: Path) -> None:
         try:
-            seen = signature(path)
-            if seen == self._signature:
+            found = signature(path)
+            if found == self._signature:
                 return
             values = read(path)
-        except (OSError, config.ConfigError) as error:
-            self._complain(f"{type(error).__name__}: {error}")
+        except (OSError, ConfigurationError) as error:
+            self._log_problem(f"{type(error).__name__}: {error}")
             return
-        self._signature = seen
+        self._signature = found
         try:
             self._config = config.parse(values)
-            self._trouble = ""
-        except config.ConfigError as error:
-            self._complain(str(error))
+            self._problem = ""
+        except ConfigurationError as error:
+            self._log_problem(str(error))
             self._config = self._partial(values)
         self.generation += 1
-        self._announce()
+        self._log_summary()
 
     def _partial(self, values: Mapping[str, str]) -> config.AuthConfig:
         users, _ = config.parse_users(values)
@@ -115,19 +121,19 @@ class Store:
         known = {n: u for n, u in users.items() if u.role in self._config.roles}
         return replace(self._config, users=known, revoked=self._config.revoked | revoked)
 
-    def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            _log.error("auth-config changed and is not usable: %s", trouble)
-            self._trouble = trouble
+    def _log_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            _log.error("The changed auth-config cannot be used: %s", problem)
+            self._problem = problem
 
-    def _announce(self) -> None:
-        present = self._config
+    def _log_summary(self) -> None:
+        current = self._config
         _log.info(
-            "auth-config %d: %d users, %d keys, token life %d min",
+            "auth-config generation %d: %d users, %d keys, token lifetime %d min",
             self.generation,
-            len(present.users),
-            len(present.keys),
-            present.token_minutes,
+            len(current.users),
+            len(current.keys),
+            current.token_minutes,
         )
-        for warning in present.warnings:
-            _log.warning("auth-config: %s", warning)
+        for warning in current.warnings:
+            _log.warning("auth-config: %s.", warning)

@@ -1,9 +1,9 @@
-"""Tokens: JWT by the rules of RFC 8725, one algorithm, keys by `kid`.
+"""Tokens: JWT by the rules of RFC 8725, with one algorithm and keys identified by `kid`.
 
-Two kinds that cannot stand in for each other: a user's (`typ` at+jwt, from POST /token; the role
-is looked up at each request) and a service's (`typ` service+jwt, made by `python -m app.users
-service-token`; name and role inside). The header has exactly `alg`, `typ` and `kid`, so nothing
-in it can name a key, and the text must be the canonical base64url of its bytes.
+There are two kinds, which are not interchangeable: a user's (`typ` at+jwt, from POST /token; the
+role is looked up at each request) and a service's (`typ` service+jwt, made by `python -m app.users
+service-token`; it contains name and role). The header has exactly `alg`, `typ` and `kid`, so it
+cannot bring a key of its own, and the text must be the canonical base64url of its bytes.
 """
 
 import base64
@@ -30,25 +30,25 @@ _CLAIMS: Mapping[str, frozenset[str]] = {
     USER_TYPE: frozenset({*_COMMON, "ver"}),
     SERVICE_TYPE: frozenset({*_COMMON, "role"}),
 }
-_MOST_CACHED = 4096
+_MAX_CACHED = 4096
 
 
 class TokenError(Exception):
-    """The token does not count. The message is one word for the log, never a part of the token."""
+    """The token is not valid. The message is one word for the log, never a part of the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token with a good signature says. `exp` is in seconds since 1970."""
+    """The content of a token whose signature is valid. `exp` is in seconds since 1970."""
 
     kind: Literal["user", "service"]
     subject: str
     exp: int
     jti: str
     role: str
-    """Of a service; empty for a user."""
+    """Role of a service; empty for a user."""
     version: str
-    """Of a user's password; empty for a service."""
+    """Version of a user's password; empty for a service."""
 
 
 def user_token(key: Key, user: User, minutes: int, now: float) -> str:
@@ -58,22 +58,22 @@ def user_token(key: Key, user: User, minutes: int, now: float) -> str:
 
 
 def service_token(key: Key, name: str, role: str, days: int, now: float) -> tuple[str, str]:
-    """A service's token and the id by which it is revoked; ValueError for a bad name or life."""
+    """A service's token and the id that revokes it; ValueError for a bad name or lifetime."""
     if not NAME.fullmatch(name):
-        raise ValueError(f"the name is {name!r}; allowed: 1 to 64 of letters, digits and . _ -")
+        raise ValueError(f"the name is {name!r}; allowed: 1 to 64 letters, digits and . _ -")
     if not 1 <= days <= MAX_SERVICE_DAYS:
-        raise ValueError(f"the life is {days} days; allowed: 1 to {MAX_SERVICE_DAYS}")
+        raise ValueError(f"the lifetime is {days} days; allowed: 1 to {MAX_SERVICE_DAYS}")
     claims = {**_base(name, now, days * 86400), "role": role}
     return _sign(key, SERVICE_TYPE, claims), str(claims["jti"])
 
 
-def _base(subject: str, now: float, life_s: int) -> dict[str, Any]:
+def _base(subject: str, now: float, lifetime_s: int) -> dict[str, Any]:
     return {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": subject,
         "iat": int(now),
-        "exp": int(now) + life_s,
+        "exp": int(now) + lifetime_s,
         "jti": secrets.token_hex(12),
     }
 
@@ -84,24 +84,24 @@ def _sign(key: Key, kind: str, claims: dict[str, Any]) -> str:
 
 
 class Verifier:
-    """Checks tokens, and remembers good ones: a signature is checked once, all else each time."""
+    """Verifies tokens and caches valid ones: a signature is checked once, all else every time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._now = wall_clock
-        self._good: dict[bytes, Claims] = {}
+        self._valid: dict[bytes, Claims] = {}
         self._generation = -1
 
     def verify(self, token: bytes, config: AuthConfig, generation: int) -> Claims:
-        """The claims of a token that counts now; TokenError otherwise, and never anything else."""
+        """The claims of a token that is valid now; TokenError, and nothing else, otherwise."""
         if generation != self._generation:
-            self._good.clear()
+            self._valid.clear()
             self._generation = generation
-        claims = self._good.get(token)
+        claims = self._valid.get(token)
         if claims is None:
             claims = _decode(token, config.keys, self._now())
-            if len(self._good) >= _MOST_CACHED:
-                self._good.clear()
-            self._good[token] = claims
+            if len(self._valid) >= _MAX_CACHED:
+                self._valid.clear()
+            self._valid[token] = claims
         if self._now() >= claims.exp + LEEWAY_S and not config.skip_exp_check:
             raise TokenError("expired")
         return claims

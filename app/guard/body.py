@@ -1,4 +1,4 @@
-"""Reading request bodies: bounded while they arrive, and forms without files on disk."""
+"""Reads request bodies, bounded while they arrive, and forms, without files on disk."""
 
 import asyncio
 from typing import Any, cast
@@ -11,48 +11,49 @@ from app.asgi import Receive
 from app.errors import RefusedError
 
 TIMEOUT_S = 30.0
-_MOST_FIELDS, _MOST_FIELD_BYTES = 64, 8192
+_MAX_FIELDS, _MAX_FIELD_BYTES = 64, 8192
 
 
 class ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 
 
-def declared_length(value: bytes | None, most: int) -> None:
-    """Refuse by Content-Length, before a byte is read; 400 for one that is no number."""
+def declared_length(value: bytes | None, maximum: int) -> None:
+    """Refuse by Content-Length, before a byte is read: 413 if too large, 400 if not a number."""
     if value is None:
         return
     if not value.isdigit() or len(value) > 19:
         raise RefusedError(400, "invalid_header", "Content-Length must be a number of bytes.")
-    if int(value) > most:
-        raise too_large(most)
+    if int(value) > maximum:
+        raise too_large(maximum)
 
 
-def too_large(most: int) -> RefusedError:
-    """413 that says what is allowed."""
-    return RefusedError(413, "body_too_large", f"The body is too large; allowed: {most} bytes.")
+def too_large(maximum: int) -> RefusedError:
+    """413 that states what is allowed."""
+    return RefusedError(413, "body_too_large", f"The body is too large; allowed: {maximum} bytes.")
 
 
-async def read(receive: Receive, most: int) -> bytes:
-    """The whole body of at most `most` bytes.
+async def read(receive: Receive, maximum: int) -> bytes:
+    """The whole body, of up to `maximum` bytes.
 
-    Raises RefusedError 413, 408 when it takes longer than TIMEOUT_S, or ClientGoneError.
+    Raises RefusedError 413 when it is larger, 408 when it takes longer than TIMEOUT_S, or
+    ClientGoneError.
     """
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message.get("body", b"")
-        if len(body) > most:
-            raise too_large(most)
+        if len(body) > maximum:
+            raise too_large(maximum)
         return body
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await _rest(message, receive, most)
+            return await _rest(message, receive, maximum)
     except TimeoutError:
-        text = f"The body did not arrive within {TIMEOUT_S:.0f} s."
+        text = f"The body did not arrive within {TIMEOUT_S:.0f} seconds."
         raise RefusedError(408, "body_timeout", text) from None
 
 
-async def _rest(message: Any, receive: Receive, most: int) -> bytes:
+async def _rest(message: Any, receive: Receive, maximum: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -60,8 +61,8 @@ async def _rest(message: Any, receive: Receive, most: int) -> bytes:
             raise ClientGoneError
         part = message.get("body", b"")
         size += len(part)
-        if size > most:
-            raise too_large(most)
+        if size > maximum:
+            raise too_large(maximum)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -71,7 +72,7 @@ async def _rest(message: Any, receive: Receive, most: int) -> bytes:
 def form(content_type: bytes | None, body: bytes) -> dict[str, str]:
     """The text fields of a url-encoded or multipart form; files are skipped.
 
-    RefusedError 415 for another content type, 400 for a malformed form or a field given twice.
+    RefusedError 415 for any other content type, 400 for a malformed form or a repeated field.
     """
     kind, options = parse_options_header(content_type or b"")
     if kind == b"application/x-www-form-urlencoded":
@@ -80,10 +81,11 @@ def form(content_type: bytes | None, body: bytes) -> dict[str, str]:
         pairs = _multipart(options.get(b"boundary", b""), body)
     else:
         allowed = "multipart/form-data, application/x-www-form-urlencoded"
-        raise RefusedError(415, "unsupported_media_type", f"Send a form; allowed: {allowed}.")
+        text = f"The body must be a form; allowed content types: {allowed}."
+        raise RefusedError(415, "unsupported_media_type", text)
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise _malformed("a field is given twice")
+        raise _malformed("it repeats a field")
     return fields
 
 
@@ -93,14 +95,14 @@ def _urlencoded(body: bytes) -> list[tuple[str, str]]:
             body.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=_MAX_FIELDS,
         )
     except ValueError:
         raise _malformed("it is not url-encoded UTF-8") from None
 
 
 class _Parts:
-    """Collects the text fields that the multipart parser meets."""
+    """Collects the text fields that the multipart parser finds."""
 
     def __init__(self) -> None:
         self.pairs: list[tuple[str, str]] = []
@@ -133,14 +135,14 @@ class _Parts:
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._keep:
             self._data += data[start:end]
-            if len(self._data) > _MOST_FIELD_BYTES:
-                raise _malformed(f"a field has more than {_MOST_FIELD_BYTES} bytes")
+            if len(self._data) > _MAX_FIELD_BYTES:
+                raise _malformed(f"it has a field of more than {_MAX_FIELD_BYTES} bytes")
 
     def on_part_end(self) -> None:
         if self._keep:
             self.pairs.append((self._name, self._data.decode()))
-        if len(self.pairs) > _MOST_FIELDS:
-            raise _malformed(f"it has more than {_MOST_FIELDS} fields")
+        if len(self.pairs) > _MAX_FIELDS:
+            raise _malformed(f"it has more than {_MAX_FIELDS} fields")
 
     def on_end(self) -> None:
         self.ended = True
@@ -159,7 +161,7 @@ def _multipart(boundary: bytes, body: bytes) -> list[tuple[str, str]]:
     except (FormParserError, ValueError):
         raise _malformed("it is not multipart with UTF-8 fields") from None
     if not parts.ended:
-        raise _malformed("it ends too early")
+        raise _malformed("it is incomplete")
     return parts.pairs
 
 

@@ -1,47 +1,67 @@
-"""What a request's JSON may ask for, before the engine sees it.
+"""What any request may ask for, whatever the caller's role.
 
-vLLM checks types; these are the sizes that make one request cost thousands, the fields that reach
-into the engine, and the addresses that the server would fetch. What passes is handed on exactly as
-it came, unless the role's cap of completion tokens has to be written in.
+vLLM checks types. This module checks the sizes by which one request could cost as much as
+thousands, and the addresses from which the server would fetch media. It changes nothing.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
-from app.access.roles import Role
-from app.access.routes import OPERATE
-from app.errors import RefusedError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
+
+from app.access.fields import integer, shortened
+from app.errors import RefusedError, out_of_bounds
 from app.guard import vllm_bugs
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Largest sizes; counts of items unless the name says bytes."""
+def _hosts(value: Any) -> Any:
+    return value.lower().replace(",", " ").split() if isinstance(value, str) else value
 
-    body_bytes: int = 1024 * 1024
-    audio_body_bytes: int = 25 * 1024 * 1024
-    headers: int = 100
-    header_bytes: int = 32 * 1024
-    json_depth: int = 32
-    n: int = 8
-    logprobs: int = 20
-    stop: int = 16
-    stop_bytes: int = 1024
-    tools: int = 128
-    grammar_bytes: int = 32 * 1024
-    """Of tools, response_format and structured_outputs, each as JSON."""
-    prompts: int = 64
-    """Prompts of one completion request, or conversations of one batch."""
-    inputs: int = 2048
-    """Texts of one embedding, score or rerank request."""
-    token_ids: int = 1024
-    """Entries of logit_bias, allowed_token_ids, stop_token_ids, bad_words."""
-    media_domains: frozenset[str] = frozenset()
-    """Hosts that media may be fetched from; subdomains are not included."""
-    media_parts: int = 16
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Hosts = Annotated[frozenset[str], NoDecode, BeforeValidator(_hosts)]
+
+
+class Bounds(BaseModel):
+    """The largest sizes of one request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    body_bytes: Count = Field(1024 * 1024, description="Body of a request, in bytes.")
+    audio_body_bytes: Count = Field(
+        25 * 1024 * 1024, description="Body of an audio request, in bytes."
+    )
+    headers: Count = Field(100, description="Number of headers.")
+    header_bytes: Count = Field(32 * 1024, description="Size of all headers together, in bytes.")
+    json_depth: Count = Field(32, description="Levels of nesting in the JSON body.")
+    n: Count = Field(8, description="Answers per prompt: `n` and `best_of`.")
+    logprobs: Count = Field(20, description="Log probabilities per token.")
+    stop: Count = Field(16, description="Number of stop sequences.")
+    stop_bytes: Count = Field(1024, description="Size of one stop sequence or bad word, in bytes.")
+    tools: Count = Field(128, description="Number of tools.")
+    grammar_bytes: Count = Field(
+        32 * 1024,
+        description="Size of `tools`, `response_format` and `structured_outputs`, each as JSON, "
+        "in bytes.",
+    )
+    prompts: Count = Field(
+        64, description="Prompts of one completion request, or conversations of one batch."
+    )
+    inputs: Count = Field(2048, description="Texts of one embedding, score or rerank request.")
+    token_ids: Count = Field(
+        1024,
+        description="Entries of `logit_bias`, `allowed_token_ids`, `stop_token_ids` and "
+        "`bad_words`.",
+    )
+    media_domains: Hosts = Field(
+        frozenset(),
+        description="Hosts that media may be fetched from, without their subdomains.",
+        examples=["images.example.com, cdn.example.com"],
+    )
+    media_parts: Count = Field(16, description="Media parts of one request.")
 
 
 _COUNTED: Mapping[str, str] = {
@@ -70,28 +90,6 @@ _SIZED: Mapping[str, str] = {
     "questions": "prompts",
 }
 _GRAMMARS = ("tools", "response_format", "structured_outputs", "text", "output_config")
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_INJECTED: Mapping[str, str] = {
-    "/v1/chat/completions": "max_completion_tokens",
-    "/v1/chat/completions/batch": "max_completion_tokens",
-    "/v1/completions": "max_tokens",
-    "/v1/responses": "max_output_tokens",
-    "/cohere/v2/chat": "max_tokens",
-}
-_HAS_DEFAULT = frozenset({"/v1/completions"})
-"""Routes where leaving the field out means a small number, and only null means "no limit"."""
-PRIVILEGED = (
-    "chat_template",
-    "ec_transfer_params",
-    "kv_transfer_params",
-    "media_io_kwargs",
-    "mm_payload",
-    "mm_processor_kwargs",
-    "request_id",
-    "return_mm_kwargs",
-    "vllm_xargs",
-)
-_EMBEDS = frozenset({"prompt_embeds", "image_embeds", "audio_embeds", "video_embeds"})
 _URLS = frozenset(
     {"url", "uri", "image_url", "video_url", "audio_url", "file_url", "server_url", "input_image"}
 )
@@ -99,10 +97,11 @@ _URL_LISTS = frozenset({"images", "videos", "audio", "audios"})
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body; RefusedError 400 for what two parsers could read in two ways.
+    """The JSON object of a body; RefusedError 400 for JSON that two parsers could read differently.
 
-    That is: not UTF-8, a name twice in one object, NaN or Infinity, deeper than the parser goes.
-    Also for integers of more than 64 bits, which vLLM 0.32 takes and then fails on (500).
+    That is JSON that is not UTF-8, has a name twice in one object, contains NaN or Infinity, or is
+    nested deeper than the parser goes. Integers of more than 64 bits are refused too: vLLM 0.32
+    accepts them and then fails (500).
     """
     try:
         document = json.loads(
@@ -112,12 +111,13 @@ def parse(body: bytes) -> dict[str, Any]:
             parse_int=_machine_integer,
         )
     except RecursionError:
-        raise _deep(0) from None
+        raise _too_deep() from None
     except ValueError as error:
-        # The parser's own message quotes nothing of the body but the name of a repeated field.
-        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        what = error.msg if isinstance(error, json.JSONDecodeError) else "not plain UTF-8 JSON"
-        message = f"The body is not acceptable JSON: {what}{where}."
+        # The parser's own message quotes nothing of the body.
+        problem = "it must be UTF-8, without repeated names, NaN or Infinity"
+        if isinstance(error, json.JSONDecodeError):
+            problem = f"{error.msg} at character {error.pos}"
+        message = f"The body is not acceptable JSON: {problem}."
         raise RefusedError(400, "invalid_json", message) from None
     if not isinstance(document, dict):
         raise RefusedError(400, "invalid_json", "The body must be a JSON object.")
@@ -125,7 +125,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 class _JsonError(ValueError):
-    """JSON that is valid and not accepted."""
+    """The JSON is valid but not accepted."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -142,90 +142,75 @@ def _no_constant(_: str) -> NoReturn:
 def _machine_integer(text: str) -> int:
     number = int(text)
     if not -(2**63) <= number < 2**63:
-        raise RefusedError(400, "out_of_bounds", "An integer in the body has more than 64 bits.")
+        raise RefusedError(
+            400, "out_of_bounds", "The body contains an integer of more than 64 bits."
+        )
     return number
 
 
 def check(
-    document: dict[str, Any], template: str, role: Role, bounds: Bounds, model_length: int | None
-) -> dict[str, Any]:
-    """RefusedError 400 when the document goes over a bound; else fields to write in, mostly none.
+    document: Mapping[str, Any], template: str, bounds: Bounds, closed: frozenset[str]
+) -> None:
+    """RefusedError 400 when the document exceeds a bound or vLLM would fail on it.
 
-    `template` is the route's, `model_length` the engine's context in tokens where it is known.
+    `template` is the route's; `closed` are fields that the caller may not set at any depth.
     """
     for part in (document, document.get("sampling_params")):
         if isinstance(part, dict):
-            _numbers(part, bounds)
-            _sizes(part, bounds)
-    if OPERATE not in role.groups:
-        _privileged(document)
-    _nested(document, bounds, OPERATE in role.groups)
+            _check_numbers(part, bounds)
+            _check_sizes(part, bounds)
+    _check_nested(document, bounds, closed)
     vllm_bugs.check(document, template)
-    return _max_tokens(document, template, role, model_length)
 
 
-def _numbers(document: Mapping[str, Any], bounds: Bounds) -> None:
+def _check_numbers(document: Mapping[str, Any], bounds: Bounds) -> None:
     for field, name in _COUNTED.items():
         value = document.get(field)
         if value is None or (field == "logprobs" and isinstance(value, bool)):
             continue
-        least = 0 if name == "logprobs" else 1
-        most: int = getattr(bounds, name)
-        if not least <= _integer(field, value) <= most:
-            raise _over(field, f"is {_shown(value)}; allowed: {least} to {most}")
+        minimum = 0 if name == "logprobs" else 1
+        maximum: int = getattr(bounds, name)
+        if not minimum <= integer(field, value) <= maximum:
+            raise out_of_bounds(field, f"is {shortened(value)}; allowed: {minimum} to {maximum}")
 
 
-def _integer(field: str, value: Any) -> int:
-    """A JSON number without a fraction. Text such as "9" is refused: vLLM would read it as 9."""
-    if type(value) is int or (type(value) is float and value.is_integer()):
-        return int(value)
-    raise _over(field, "must be an integer")
-
-
-def _sizes(document: Mapping[str, Any], bounds: Bounds) -> None:
+def _check_sizes(document: Mapping[str, Any], bounds: Bounds) -> None:
     for field, name in _SIZED.items():
         value = document.get(field)
-        most: int = getattr(bounds, name)
-        if isinstance(value, (list, dict)) and len(value) > most:
-            raise _over(field, f"has {len(value)} entries; allowed: {most}")
+        limit: int = getattr(bounds, name)
+        if isinstance(value, (list, dict)) and len(value) > limit:
+            raise _too_many(field, len(value), "entries", limit)
     for field in ("stop", "stop_sequences", "bad_words"):
         value = document.get(field)
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and len(text.encode(errors="replace")) > bounds.stop_bytes:
-                raise _over(field, f"has a text above {bounds.stop_bytes} bytes")
-    for field, most in (("prompt", bounds.prompts), ("input", bounds.inputs)):
+                problem = f"contains a text of more than {bounds.stop_bytes} bytes"
+                raise out_of_bounds(field, problem)
+    for field, limit in (("prompt", bounds.prompts), ("input", bounds.inputs)):
         value = document.get(field)
-        if isinstance(value, list) and len(value) > most and not isinstance(value[0], (int, dict)):
-            raise _over(field, f"has {len(value)} prompts; allowed: {most}")
-    given = document.get("messages")
-    if isinstance(given, list) and len(given) > bounds.prompts:
-        batch = any(isinstance(item, list) for item in given)
+        if isinstance(value, list) and len(value) > limit and not isinstance(value[0], (int, dict)):
+            raise _too_many(field, len(value), "prompts", limit)
+    messages = document.get("messages")
+    if isinstance(messages, list) and len(messages) > bounds.prompts:
+        batch = any(isinstance(item, list) for item in messages)
         if batch:
-            raise _over("messages", f"has {len(given)} conversations; allowed: {bounds.prompts}")
+            raise _too_many("messages", len(messages), "conversations", bounds.prompts)
     for field in _GRAMMARS:
         value = document.get(field)
         if isinstance(value, (list, dict)) and value:
             size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
             if size > bounds.grammar_bytes:
-                raise _over(field, f"has {size} bytes; allowed: {bounds.grammar_bytes}")
+                raise _too_many(field, size, "bytes", bounds.grammar_bytes)
 
 
-def _privileged(document: Mapping[str, Any]) -> None:
-    for field in PRIVILEGED:
-        if document.get(field) is not None:
-            raise _over(field, "is not open to your role; leave it out")
-    if document.get("priority") not in (None, 0):
-        raise _over("priority", "is set by your role; leave it out")
-
-
-def _nested(document: dict[str, Any], bounds: Bounds, privileged: bool) -> None:
-    """Depth, embeddings and media addresses, anywhere in the document."""
+def _check_nested(document: Mapping[str, Any], bounds: Bounds, closed: frozenset[str]) -> None:
+    """Depth, closed fields and media addresses, anywhere in the document."""
     level: list[Any] = [document]
     depth = media = 0
     while level:
         depth += 1
         if depth > bounds.json_depth:
-            raise _deep(bounds.json_depth)
+            raise _too_deep(f"; allowed: {bounds.json_depth} levels")
         below: list[Any] = []
         for container in level:
             if type(container) is dict:
@@ -233,16 +218,16 @@ def _nested(document: dict[str, Any], bounds: Bounds, privileged: bool) -> None:
                     kind = type(value)
                     if kind is dict or kind is list:
                         below.append(value)
-                    if key in _EMBEDS and value is not None and not privileged:
-                        raise _over(key, "is not open to your role; send text")
+                    if key in closed and value is not None:
+                        raise out_of_bounds(key, "may not be set by your role; send text instead")
                     for url in _addresses(key, value):
                         media += 1
-                        _address(key, url, bounds)
+                        _check_address(key, url, bounds)
             else:
                 below.extend(v for v in container if type(v) is dict or type(v) is list)
         level = below
     if media > bounds.media_parts:
-        raise _over("messages", f"has {media} media parts; allowed: {bounds.media_parts}")
+        raise _too_many("messages", media, "media parts", bounds.media_parts)
 
 
 def _addresses(key: str, value: Any) -> Iterator[str]:
@@ -252,7 +237,7 @@ def _addresses(key: str, value: Any) -> Iterator[str]:
         yield from (item for item in value if type(item) is str)
 
 
-def _address(field: str, url: str, bounds: Bounds) -> None:
+def _check_address(field: str, url: str, bounds: Bounds) -> None:
     if url[:5].lower() == "data:":
         return
     plain = url.isascii() and url.isprintable() and not set(url) & set("\\ @\t")
@@ -264,37 +249,13 @@ def _address(field: str, url: str, bounds: Bounds) -> None:
     listed = plain and parts.scheme in ("http", "https") and host in bounds.media_domains
     if not listed or port not in (None, 80, 443):
         allowed = ", ".join(sorted(bounds.media_domains)) or "none"
-        raise _over(field, f"is not at a listed domain; listed: {allowed}; or send a data: URL")
+        problem = f"is not at an allowed domain; allowed: {allowed}; or send a data: URL"
+        raise out_of_bounds(field, problem)
 
 
-def _max_tokens(
-    document: Mapping[str, Any], template: str, role: Role, model_length: int | None
-) -> dict[str, Any]:
-    cap = role.max_tokens
-    if cap is None:
-        return {}
-    asked = False
-    for field in _MAX_TOKENS:
-        value = document.get(field)
-        if value is not None:
-            asked = True
-            if _integer(field, value) > cap:
-                raise _over(field, f"is {_shown(value)}; your role may ask for up to {cap}")
-    field = _INJECTED.get(template, "")
-    if asked or not field or (template in _HAS_DEFAULT and field not in document):
-        return {}
-    return {} if model_length is not None and model_length <= cap else {field: cap}
+def _too_many(field: str, count: int, unit: str, limit: int) -> RefusedError:
+    return out_of_bounds(field, f"has {count} {unit}; allowed: {limit}")
 
 
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 20 else text[:20] + "..."
-
-
-def _over(field: str, what: str) -> RefusedError:
-    return RefusedError(400, "out_of_bounds", f"{field!r} {what}.", param=field)
-
-
-def _deep(most: int) -> RefusedError:
-    allowed = f"; allowed: {most} levels" if most else ""
+def _too_deep(allowed: str = "") -> RefusedError:
     return RefusedError(400, "out_of_bounds", f"The JSON is nested too deeply{allowed}.")

@@ -1,15 +1,14 @@
-"""The address of a client that came through Serve's HAProxy, which the replica does not see itself.
+"""The address of a client behind Serve's HAProxy, which the replica does not see itself.
 
-HAProxy writes it into a header (`app/haproxy.sh`), and a proof beside it that only who knows the
-cluster's Ray token can make: whoever calls a replica's own port, or sends such headers through the
-proxy, cannot choose an address. Without a Ray token there is no proof, and all clients of a proxy
-have the proxy's address.
+HAProxy writes the address into a header (`app/haproxy.sh`), next to a proof that requires the
+cluster's Ray token. A client that calls a replica's own port, or sends such headers through the
+proxy, therefore cannot choose an address. Without a Ray token there is no proof, and all clients of
+a proxy have the proxy's address.
 """
 
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,30 +16,37 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 CLIENT, PROOF = b"x-rayline-client", b"x-rayline-proof"
 
 
-def proof(environ: Mapping[str, str]) -> bytes:
-    """What HAProxy sends with each request on this cluster; empty where there is no Ray token."""
-    token = environ.get("RAY_AUTH_TOKEN", "")
-    if not token and environ.get("RAY_AUTH_TOKEN_PATH"):
+def proxy_proof(token: str, path: Path | None) -> bytes:
+    """The proof that HAProxy sends with each request on this cluster.
+
+    `token` is Ray's, or is read from the file `path`. Empty where there is no token.
+    """
+    if not token and path is not None:
         with suppress(OSError):
-            # As the shell's $(cat ...): without the lines' ends.
-            token = Path(environ["RAY_AUTH_TOKEN_PATH"]).read_text(encoding="utf-8").rstrip("\n")
+            # As the shell's $(cat ...): without the newlines at the end.
+            token = path.read_text(encoding="utf-8").rstrip("\n")
     if not token:
         return b""
     return hashlib.sha256(f"rayline-proxy:{token}".encode()).hexdigest().encode()
 
 
-def peer(address: str, told: bytes | None, given: bytes | None, expected: bytes) -> str:
-    """`told` where `given` proves that our proxy wrote it, else `address`, the connection's own."""
-    if told and given and expected and hmac.compare_digest(given, expected):
-        return told.decode("latin-1")
-    return address
+def behind_serve(
+    connection: str, reported: bytes | None, proof: bytes | None, expected: bytes
+) -> str:
+    """`reported` where `proof` shows that our proxy wrote it, otherwise `connection`.
+
+    `connection` is the address at the other end of the replica's own connection.
+    """
+    if reported and proof and expected and hmac.compare_digest(proof, expected):
+        return reported.decode("latin-1")
+    return connection
 
 
-def of(peer: str, forwarded: bytes | None, trusted: tuple[Network, ...]) -> str:
-    """The address that logins are counted under.
+def behind_trusted(peer: str, forwarded: bytes | None, trusted: tuple[Network, ...]) -> str:
+    """The client's address, past the trusted proxies between it and `peer`.
 
-    X-Forwarded-For is read from its end, past trusted proxies only: what a client wrote into it
-    stands further left and is never reached.
+    X-Forwarded-For is read from its end, past trusted proxies only. Entries that a client wrote
+    into it stand further left and are never reached.
     """
     address = peer
     entries = forwarded.decode("latin-1").split(",") if forwarded and trusted else []

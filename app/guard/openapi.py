@@ -1,8 +1,8 @@
-"""GET /openapi.json as it is behind the guard: vLLM's own description, made true for the caller.
+"""GET /openapi.json behind the guard: vLLM's own description, adapted to the caller.
 
-vLLM describes its application and knows nothing of tokens, roles and limits. Added are the answers
-that the guard gives, the security scheme and the guard's own routes; left out are the routes that
-the caller's role may not call. What vLLM says of requests and of its good answers stays as it is.
+vLLM describes its application and knows nothing of tokens, roles and limits. This module adds the
+guard's answers, the security scheme and the guard's own routes, and removes the routes that the
+caller's role may not call. vLLM's description of requests and of successful answers is unchanged.
 """
 
 import functools
@@ -15,17 +15,17 @@ from app.asgi import Message, Send
 
 PATH = "/openapi.json"
 _REASONS: Mapping[int, str] = {
-    400: "The request is malformed, out of bounds, or not what the engine takes.",
-    401: "No token, or not a valid one.",
-    403: "The caller's role may not call this route, or use this model.",
-    404: "There is no such thing.",
-    408: "The request took longer than allowed.",
+    400: "The request is malformed, exceeds a bound, or is not accepted by the engine.",
+    401: "The credentials are missing or invalid.",
+    403: "The caller's role may not call this route or use this model.",
+    404: "Not found.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
-    415: "The content type is not taken here.",
-    429: "A limit is reached: of the role, or of the replica.",
-    431: "Too many headers, or too large ones.",
-    500: "The server failed.",
-    503: "The engine is not running; it is started again by itself.",
+    415: "The content type is not supported.",
+    429: "A limit of the role or of the replica was reached.",
+    431: "The headers are too many or too large.",
+    500: "Internal server error.",
+    503: "The engine is not running; it restarts automatically.",
 }
 _RETRY = frozenset({429, 503})
 _ERROR: Mapping[str, Any] = {
@@ -34,13 +34,13 @@ _ERROR: Mapping[str, Any] = {
     "properties": {
         "error": {
             "type": "object",
-            # Not "code": the routes of Anthropic's interface have errors of Anthropic's shape.
+            # Not "code": errors of the Anthropic routes have Anthropic's shape.
             "required": ["message", "type"],
             "properties": {
                 "message": {"type": "string"},
                 "type": {"type": "string"},
                 "param": {"type": ["string", "null"]},
-                # The guard's codes are words, vLLM's are the status again.
+                # The guard's codes are words; vLLM's repeat the status.
                 "code": {"type": ["string", "integer", "null"]},
             },
         }
@@ -48,7 +48,7 @@ _ERROR: Mapping[str, Any] = {
 }
 _ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 _OK: Mapping[str, Any] = {
-    "description": "Yes.",
+    "description": "OK.",
     "content": {
         "application/json": {
             "schema": {
@@ -70,7 +70,7 @@ _FORM = {
     }
 }
 _LOGIN: Mapping[str, Any] = {
-    "summary": "A name and a password for an access token",
+    "summary": "Exchange a user name and a password for an access token",
     "operationId": "token",
     "requestBody": {
         "required": True,
@@ -78,7 +78,7 @@ _LOGIN: Mapping[str, Any] = {
     },
     "responses": {
         "200": {
-            "description": "An access token, to be sent as `Authorization: Bearer TOKEN`.",
+            "description": "The access token. Send it as `Authorization: Bearer TOKEN`.",
             "content": {
                 "application/json": {
                     "schema": {
@@ -87,7 +87,10 @@ _LOGIN: Mapping[str, Any] = {
                         "properties": {
                             "access_token": {"type": "string"},
                             "token_type": {"const": "bearer"},
-                            "expires_in": {"type": "integer", "description": "seconds"},
+                            "expires_in": {
+                                "type": "integer",
+                                "description": "Lifetime in seconds.",
+                            },
                         },
                     }
                 }
@@ -97,18 +100,18 @@ _LOGIN: Mapping[str, Any] = {
 }
 
 
-def described(engine: Mapping[str, Any], groups: frozenset[str]) -> dict[str, Any]:
-    """vLLM's OpenAPI document as it is for a role that may call these groups."""
+def describe(engine: Mapping[str, Any], groups: frozenset[str]) -> dict[str, Any]:
+    """vLLM's OpenAPI document, adapted to a role that may call these groups."""
     paths: dict[str, dict[str, Any]] = {}
     for path, item in engine.get("paths", {}).items():
         for verb, operation in item.items():
             group = routes.judge(verb.upper(), path)
             if group in groups:
-                paths.setdefault(path, {})[verb] = _guarded(operation, verb, group)
+                paths.setdefault(path, {})[verb] = _with_guard(operation, verb, group)
     components = engine.get("components", {})
     return {
         **engine,
-        "paths": {**_own(), **paths},
+        "paths": {**_own_routes(), **paths},
         "components": {
             **components,
             "schemas": {**components.get("schemas", {}), "Error": _ERROR},
@@ -118,31 +121,31 @@ def described(engine: Mapping[str, Any], groups: frozenset[str]) -> dict[str, An
     }
 
 
-def _guarded(operation: Mapping[str, Any], verb: str, group: str) -> dict[str, Any]:
+def _with_guard(operation: Mapping[str, Any], verb: str, group: str) -> dict[str, Any]:
     statuses = {400, 401, 403, 404, 429, 431, 500, 503}
     if verb == "post":
         statuses |= {408, 413}
     if group == routes.AUDIO:
         statuses.add(415)
     given = operation.get("responses", {})
-    # Its errors too: FastAPI promises a form of its own for 422, and vLLM does not answer in it.
+    # vLLM's errors too: FastAPI declares its own form for 422, in which vLLM does not answer.
     errors = {int(status) for status in given if status.isdecimal() and int(status) >= 400}
-    errors -= {501}  # answered with 404: see `app.guard.request`
+    errors -= {501}  # the guard answers 404 instead, see `app.guard.request`
     good = {status: answer for status, answer in given.items() if not status.startswith(("4", "5"))}
     return {**operation, "responses": {**good, **_refusals(statuses | errors, given)}}
 
 
-def _own() -> dict[str, Any]:
+def _own_routes() -> dict[str, Any]:
     login = {**_LOGIN["responses"], **_refusals({400, 401, 408, 413, 415, 429, 431, 500})}
     health = {"200": _OK, **_refusals({400, 431, 500, 503})}
     return {
         "/token": {"post": {**_LOGIN, "responses": login, "security": []}},
-        "/health": {"get": _state("health", "Whether the engine lives", health)},
-        "/ready": {"get": _state("ready", "Whether a first token was generated", health)},
+        "/health": {"get": _status_route("health", "Check that the engine is alive", health)},
+        "/ready": {"get": _status_route("ready", "Check that the engine is ready", health)},
     }
 
 
-def _state(name: str, summary: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+def _status_route(name: str, summary: str, answers: Mapping[str, Any]) -> dict[str, Any]:
     return {"summary": summary, "operationId": name, "responses": answers, "security": []}
 
 
@@ -152,22 +155,22 @@ def _refusals(
     made: dict[str, Any] = {}
     for status in sorted(statuses):
         before = (given or {}).get(str(status), {})
-        reason = _REASONS.get(status, before.get("description", "Refused."))
+        reason = _REASONS.get(status, before.get("description", "Error."))
         made[str(status)] = {"description": reason, "content": _ERROR_CONTENT}
         if status in _RETRY:
-            schema = {"type": "integer", "minimum": 1, "description": "seconds"}
+            schema = {"type": "integer", "minimum": 1, "description": "Seconds to wait."}
             made[str(status)]["headers"] = {"Retry-After": {"schema": schema}}
     return made
 
 
 @functools.lru_cache(maxsize=8)
 def _rewritten(body: bytes, groups: frozenset[str]) -> bytes:
-    """Some 10 ms for vLLM's 300 KB, hence kept: it changes only with the engine."""
-    return json.dumps(described(json.loads(body), groups), separators=(",", ":")).encode()
+    """About 10 ms for vLLM's 300 KB, so the result is cached; it changes only with the engine."""
+    return json.dumps(describe(json.loads(body), groups), separators=(",", ":")).encode()
 
 
 def rewriting(send: Send, groups: frozenset[str]) -> Send:
-    """A `send` that passes on our description instead of vLLM's, which it holds; errors stay."""
+    """A `send` that collects vLLM's description and sends ours instead; errors pass unchanged."""
     start: Message = {}
     body = b""
 

@@ -1,32 +1,31 @@
-"""One request and its answer: ids, headers, what goes wrong, and the line of the log."""
+"""One request and its answer: ids, headers, failures, and one line of the access log."""
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
+from types import TracebackType
 
 from app.asgi import Message, Receive, Scope, Send
 from app.errors import Headers, RefusedError, new_request_id
+from app.guard.backend import unavailable
 from app.guard.body import ClientGoneError
 from app.usage import Usage
 
-ENGINE_RETRY_S = 10.0
 _access = logging.getLogger("rayline.access")
 _log = logging.getLogger("rayline.guard")
 
 
-def unavailable() -> RefusedError:
-    """503 with Retry-After: there is no engine to ask."""
-    text = "The engine is not running; it is started again by itself."
-    return RefusedError(503, "engine_unavailable", text, retry_after=ENGINE_RETRY_S)
+class Request:
+    """A request from its arrival to its log line.
 
-
-class Exchange:
-    """One request and its answer: the id, what the log will say, and whether it has begun."""
+    As a context manager it turns whatever goes wrong inside into an answer, and then writes one
+    line of the log.
+    """
 
     __slots__ = (
         "_began",
-        "_complete", "_replaced", "_send", "id", "note", "receive", "route", "scope", "status",
-        "usage", "who",
+        "_complete", "_replaced", "_send", "caller", "id", "note", "receive", "route", "scope",
+        "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,36 +34,45 @@ class Exchange:
         self._send = send
         self.id = new_request_id()
         self.status = 0
-        self.route = self.who = self.note = "-"
+        self.route = self.caller = self.note = "-"
         self.usage: Usage | None = None
         self._began = time.perf_counter()
         self._replaced = self._complete = False
 
-    async def run(self, handle: Callable[["Exchange"], Awaitable[None]]) -> None:
-        """Handle it, turn whatever goes wrong into an answer, and write one line of the log."""
+    async def __aenter__(self) -> "Request":
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> bool:
         try:
-            await handle(self)
-        except RefusedError as refusal:
-            self.note = refusal.limit or (refusal.code if self.note == "-" else self.note)
-            await self._fail(refusal)
-        except ClientGoneError:
-            self.note = "client_gone"
-        except Exception as error:
-            # Not the message nor the traceback's values: they may hold a prompt.
-            place = _innermost(error)
-            _log.error("id=%s %s at %s", self.id, type(error).__name__, place)
-            self.note = "internal_error"
-            if self._complete:
-                return
-            if self.status:
-                raise BrokenAnswerError(f"the answer to {self.id} broke off") from None
-            text = f"The server failed; tell its operator the request id {self.id}."
-            await self._fail(RefusedError(500, "internal_error", text))
+            if error is None or not isinstance(error, Exception):
+                return False  # a cancelled request has nobody to answer
+            await self._handle(error)
+            return True
         finally:
             self._write_log()
 
+    async def _handle(self, error: Exception) -> None:
+        if isinstance(error, RefusedError):
+            self.note = error.limit or (error.code if self.note == "-" else self.note)
+            await self._refuse(error)
+            return
+        if isinstance(error, ClientGoneError):
+            self.note = "client_gone"
+            return
+        # Neither the message nor the traceback's values: they may contain a prompt.
+        _log.error("id=%s %s at %s", self.id, type(error).__name__, _innermost(error))
+        self.note = "internal_error"
+        if self._complete:
+            return
+        if self.status:
+            raise BrokenAnswerError(f"the answer to {self.id} broke off") from None
+        text = f"Internal server error; report the request id {self.id} to the operator."
+        await self._refuse(RefusedError(500, "internal_error", text))
+
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send a whole JSON answer of our own."""
+        """Send a complete JSON answer."""
         self.status = status
         common = [
             (b"content-type", b"application/json"),
@@ -79,31 +87,32 @@ class Exchange:
         self._complete = True
 
     def replay(self, body: bytes) -> Receive:
-        """A `receive` that gives the body that was read and then whatever comes: a disconnect."""
-        given = False
-        later = self.receive
+        """A `receive` that returns the body that was read, and after it what the client sends next:
+        a disconnect."""
+        replayed = False
+        receive_next = self.receive
 
         async def receive() -> Message:
-            nonlocal given
-            if given:
-                return await later()
-            given = True
+            nonlocal replayed
+            if replayed:
+                return await receive_next()
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         return receive
 
     def relay(self, alive: Callable[[], bool]) -> Send:
-        """A `send` that adds the request's id, and answers 503 for an engine that has died."""
-        passed = self._send
+        """A `send` that adds the request's id, and replaces errors that clients could not read."""
+        send_on = self._send
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status: int = message["status"]
-                refusal = _instead(status, message.get("headers", ()), alive)
+                refusal = _replacement(status, message.get("headers", ()), alive)
                 if refusal is not None:
                     self._replaced = True
                     self.note = refusal.code
-                    await self._fail(refusal)
+                    await self._refuse(refusal)
                     return
                 self.status = status
                 kept = [h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"]
@@ -113,11 +122,11 @@ class Exchange:
                 return
             elif not message.get("more_body"):
                 self._complete = True
-            await passed(message)
+            await send_on(message)
 
         return send
 
-    async def _fail(self, refusal: RefusedError) -> None:
+    async def _refuse(self, refusal: RefusedError) -> None:
         await self.answer(refusal.status, refusal.body(), refusal.headers())
 
     def _write_log(self) -> None:
@@ -127,31 +136,34 @@ class Exchange:
         _access.info(
             "id=%s method=%.8s route=%s user=%s status=%d ms=%.1f prompt_tokens=%d "
             "completion_tokens=%d note=%s",
-            self.id, _word(self.scope["method"]), self.route, self.who, self.status,
+            self.id, _word(self.scope["method"]), self.route, self.caller, self.status,
             (time.perf_counter() - self._began) * 1000, usage.prompt_tokens,
             usage.completion_tokens, self.note,
         )  # fmt: skip
 
 
 class BrokenAnswerError(RuntimeError):
-    """An answer had begun and could not be finished: the server must close the connection."""
+    """An answer began and cannot be completed, so the server must close the connection."""
 
 
-def _instead(
+def _replacement(
     status: int, headers: Iterable[tuple[bytes, bytes]], alive: Callable[[], bool]
 ) -> RefusedError | None:
-    """What a client gets for an engine's error that OpenAI's clients could not read."""
+    """The refusal that replaces an engine's error, or None to pass the answer on.
+
+    Replaced are errors that OpenAI's clients could not read or would misunderstand.
+    """
     if status < 400:
         return None
     if status >= 500 and not alive():
         return unavailable()
     if status == 501:
-        # vLLM's word for what the model cannot do. Clients try a 5xx again, which is in vain here.
-        return RefusedError(404, "not_supported", "The served model cannot do this.")
+        # vLLM's status for what the model cannot do. Clients would retry a 5xx, which is pointless.
+        return RefusedError(404, "not_supported", "The served model does not support this.")
     kinds = [value for name, value in headers if name.lower() == b"content-type"]
     if kinds and kinds[0].startswith(b"application/json"):
         return None
-    return RefusedError(status, "engine_error", f"The engine answered with status {status}.")
+    return RefusedError(status, "engine_error", f"The engine returned status {status}.")
 
 
 def _innermost(error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""One `x-request-id` an answer: the guard's, which is in the log.
+"""Ensures one `x-request-id` per answer: the guard's, which is in the log.
 
-Ray Serve adds a header of that name to every answer of a replica, also where the answer has one
-already: clients then read both as one id that no log knows.
+Ray Serve adds a header of that name to every answer of a replica, even if the answer already has
+one. Clients would then read both as one id that appears in no log.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from app.errors import new_request_id
 _NAME = b"x-request-id"
 
 
-class OneRequestId:
-    """In the place of Serve's middleware; adds the header only to answers of Serve itself."""
+class SingleRequestId:
+    """Replaces Serve's middleware; adds the header only to answers of Serve itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,9 +31,9 @@ class OneRequestId:
 
 
 def install(http_util: Any) -> None:
-    """Put it into `ray.serve._private.http_util`, which reads the name when a server is started.
+    """Replace the middleware in `ray.serve._private.http_util`, before Serve starts a server.
 
-    The module is not Ray's public interface. Should the name be gone, nothing changes here and the
+    The module is not Ray's public interface. If Ray drops the name, this has no effect and the
     end-to-end test of the header fails.
     """
-    http_util.RequestIdMiddleware = OneRequestId
+    http_util.RequestIdMiddleware = SingleRequestId

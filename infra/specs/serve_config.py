@@ -11,7 +11,7 @@ from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.specs import Spec
 
-IMPORT_PATH = "app.main:model"
+IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
 """The one deployment of each application: `app.main.DEPLOYMENT`."""
 

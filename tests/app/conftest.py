@@ -14,9 +14,8 @@ import pytest
 
 from app.access.limits import Limits
 from app.auth import passwords, tokens
-from app.auth.identity import Auth
+from app.auth.identity import Authenticator
 from app.guard.application import Guard
-from app.guard.bounds import Bounds
 from app.guard.settings import GuardSettings
 from tests.app.stub import StubBackend
 
@@ -70,7 +69,7 @@ class Service:
 
     guard: Guard
     backend: StubBackend
-    auth: Auth
+    auth: Authenticator
     limits: Limits
     clock: Clock = field(default_factory=Clock)
 
@@ -107,12 +106,12 @@ class Service:
             yield client
 
 
-def build(content: dict[str, str], bounds: Bounds | None = None, **settings: Any) -> Service:
-    """A service of a configuration, with a clock of its own."""
+def build(content: dict[str, str], **settings: Any) -> Service:
+    """A service with this auth-config and these settings of the guard, and its own clock."""
     clock = Clock()
     backend = StubBackend()
-    auth = Auth(content, clock, clock)
-    chosen = GuardSettings(bounds=bounds or Bounds(), shared=False, **settings)
+    auth = Authenticator(content, clock, clock)
+    chosen = GuardSettings(shared=False, **settings)
     limits = Limits(clock, chosen.max_running)
     return Service(Guard(backend, auth, limits, chosen, clock=clock), backend, auth, limits, clock)
 

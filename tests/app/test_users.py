@@ -7,7 +7,7 @@ import pytest
 
 from app import users
 from app.auth import passwords, source, tokens
-from app.auth.identity import Auth
+from app.auth.identity import Authenticator
 from tests.app.conftest import KEY, salted_sha256, values, write
 
 
@@ -26,7 +26,7 @@ def test_hash_reads_the_password_from_standard_input(
 
 def test_key_is_accepted_as_jwt_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert users.main(["key"]) == 0
-    Auth(values(JWT_KEY=capsys.readouterr().out.strip()))
+    Authenticator(values(JWT_KEY=capsys.readouterr().out.strip()))
 
 
 def test_service_token_works_and_says_how_to_revoke_it(
@@ -36,10 +36,10 @@ def test_service_token_works_and_says_how_to_revoke_it(
     command = ["service-token", "--name", "open-webui", "--role", "user", "--days", "30"]
     assert users.main([*command, "--auth-config", str(tmp_path / "auth")], {}) == 0
     shown = capsys.readouterr()
-    auth = Auth(values())
+    auth = Authenticator(values())
     assert auth.identify(b"Bearer " + shown.out.strip().encode()).key == "service:open-webui"
     token_id = shown.err.split()[1].rstrip(",")
-    revoked = Auth(values(REVOKED_SERVICE_TOKENS=token_id))
+    revoked = Authenticator(values(REVOKED_SERVICE_TOKENS=token_id))
     with pytest.raises(tokens.TokenError, match="revoked"):
         revoked.identify(b"Bearer " + shown.out.strip().encode())
 
@@ -50,7 +50,7 @@ def test_service_token_works_and_says_how_to_revoke_it(
         (["--name", "a", "--role", "emperor"], "allowed: admin, user, guest"),
         (["--name", "a b", "--role", "user"], "letters, digits"),
         (["--name", "a", "--role", "user", "--days", "0"], "1 to 3650"),
-        (["--name", "a", "--role", "user", "--auth-config", "/nowhere"], "is no folder"),
+        (["--name", "a", "--role", "user", "--auth-config", "/nowhere"], "is not a folder"),
     ],
 )
 def test_service_token_errors(

@@ -8,7 +8,8 @@ import os
 import sys
 
 from app.engine.arguments import parse
-from app.engine.settings import ConfigurationError, from_environment
+from app.engine.settings import from_environment
+from app.errors import ConfigurationError
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ class Service:
                 {
                     "name": APPLICATION,
                     "route_prefix": "/",
-                    "import_path": "app.main:model",
+                    "import_path": "app.main:application",
                     "runtime_env": {"env_vars": self.environment(**changes)},
                     "deployments": [{"name": "VLLMDeployment", "num_replicas": 1}],
                 }

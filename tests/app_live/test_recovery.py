@@ -87,7 +87,7 @@ def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> No
     wait_red(service, time.monotonic() + 5)
     service.wait_running()
     assert not alive(pid)
-    assert "it did not answer for 5 s" in service.logged("Engine dead", marks, 5)
+    assert "the engine did not respond for 5 s" in service.logged("Engine dead", marks, 5)
     assert post(service.url, headers, max_tokens=2).status_code == 200
 
 

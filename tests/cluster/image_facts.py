@@ -56,7 +56,7 @@ def main() -> None:
         "ray": ray.__version__,
         "vllm": vllm.__version__,
         "app": app.main.__file__,
-        "model": type(app.main.model).__name__,
+        "model": type(app.main.application).__name__,
         "haproxy": version.splitlines()[0],
         "writable": writable,
         "weights": weights(),

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.access.ledger import Exchange, Ledger, Sharing
-from app.access.limits import Limits, News
+from app.access.ledger import Ledger, Synchronize, Synchronizer
+from app.access.limits import Changes, Limits
 from app.access.roles import Role
-from app.auth.identity import Identity
 from app.auth.lockout import FAILURES, Lockout
 from app.errors import RefusedError
 from tests.app.conftest import Clock, Service, chat, run
@@ -18,8 +17,11 @@ from tests.app.conftest import Clock, Service, chat, run
 PATH = "/v1/chat/completions"
 
 
-def identity(**role: Any) -> Identity:
-    return Identity("user:bob", Role("user", **role))
+BOB = "user:bob"
+
+
+def role(**limits: Any) -> Role:
+    return Role("user", **limits)
 
 
 class Replica:
@@ -30,17 +32,17 @@ class Replica:
         self.lockout = Lockout(clock)
         self.ledger: Ledger | None = ledger
         self.connects = 0
-        self.sharing = Sharing(name, self.limits, self.lockout, self._connect)
+        self.synchronizer = Synchronizer(name, self.limits, self.lockout, self._connect)
 
-    async def _connect(self) -> Exchange:
+    async def _connect(self) -> Synchronize:
         self.connects += 1
 
-        async def exchange(name: str, news: News) -> News:
+        async def synchronize(name: str, changes: Changes) -> Changes:
             if self.ledger is None:
                 raise ConnectionError("the actor died")
-            return self.ledger.exchange(name, news)
+            return self.ledger.synchronize(name, changes)
 
-        return exchange
+        return synchronize
 
 
 def pair() -> tuple[Clock, Replica, Replica]:
@@ -52,46 +54,46 @@ def pair() -> tuple[Clock, Replica, Replica]:
 async def meet(*replicas: Replica) -> None:
     for _ in range(2):
         for replica in replicas:
-            await replica.sharing.once()
+            await replica.synchronizer.once()
 
 
 def test_replicas_share_requests_tokens_and_running() -> None:
     _, one, two = pair()
-    who = identity(requests_per_minute=4, tokens_per_minute=100, concurrent=2)
+    bob = role(requests_per_minute=4, tokens_per_minute=100, concurrent=2)
 
     async def story() -> None:
         await meet(one, two)
         for tokens in (30, 30, 30):
-            one.limits.release(who, one.limits.admit(who), tokens)
+            one.limits.release(BOB, one.limits.admit(BOB, bob), tokens)
         await meet(one, two)
-        kept = two.limits.admit(who)
+        kept = two.limits.admit(BOB, bob)
         with pytest.raises(RefusedError, match="requests per minute"):
-            two.limits.admit(who)
+            two.limits.admit(BOB, bob)
         await meet(one, two)
         with pytest.raises(RefusedError, match="requests per minute"):
-            one.limits.admit(who)
-        two.limits.release(who, kept, 30)
+            one.limits.admit(BOB, bob)
+        two.limits.release(BOB, kept, 30)
         await meet(one, two)
         with pytest.raises(RefusedError, match="tokens per minute"):
-            one.limits.admit(who)
+            one.limits.admit(BOB, bob)
 
     run(story())
 
 
 def test_replicas_share_what_runs_at_once() -> None:
     clock, one, two = pair()
-    who = identity(concurrent=2)
+    bob = role(concurrent=2)
 
     async def story() -> None:
         for _ in range(2):
-            one.limits.admit(who)
+            one.limits.admit(BOB, bob)
         await meet(one, two)
         with pytest.raises(RefusedError, match="2 requests running"):
-            two.limits.admit(who)
+            two.limits.admit(BOB, bob)
         # A replica that fell silent runs nothing any more.
         clock.now += 60
-        await two.sharing.once()
-        two.limits.admit(who)
+        await two.synchronizer.once()
+        two.limits.admit(BOB, bob)
 
     run(story())
 
@@ -113,40 +115,40 @@ def test_replicas_share_failed_logins() -> None:
 
 def test_without_the_ledger_each_replica_counts_alone(caplog: pytest.LogCaptureFixture) -> None:
     _, one, two = pair()
-    who = identity(concurrent=1, requests_per_minute=10)
+    bob = role(concurrent=1, requests_per_minute=10)
 
     async def story() -> None:
-        one.limits.admit(who)
+        one.limits.admit(BOB, bob)
         await meet(one, two)
         with pytest.raises(RefusedError):
-            two.limits.admit(who)
+            two.limits.admit(BOB, bob)
         ledger, one.ledger, two.ledger = one.ledger, None, None
         for _ in range(3):
             await meet(one, two)
-        two.limits.admit(who)
+        two.limits.admit(BOB, bob)
         one.ledger = two.ledger = ledger
         await meet(one, two)
         assert one.connects > 1
 
     with caplog.at_level(logging.WARNING):
         run(story())
-    assert caplog.text.count("counted by this replica alone") == 2  # once a replica
+    assert caplog.text.count("counts alone") == 2  # once per replica
 
 
 def test_a_ledger_that_hangs_delays_nobody(make: Callable[..., Service]) -> None:
-    async def never() -> Exchange:
+    async def never() -> Synchronize:
         await asyncio.sleep(3600)
         raise AssertionError
 
     service = make()
-    sharing = Sharing("x", service.limits, Lockout(service.clock), never)
+    synchronizer = Synchronizer("x", service.limits, Lockout(service.clock), never)
 
     async def story() -> None:
-        sharing.start()
+        synchronizer.start()
         async with service.client() as client:
             answer = await client.post(PATH, json=chat(), headers=service.bearer("bob"))
         assert answer.status_code == 200
-        sharing.stop()
+        synchronizer.stop()
 
     run(story())
 
@@ -155,6 +157,6 @@ def test_a_ledger_forgets_replicas_that_left() -> None:
     clock = Clock()
     ledger = Ledger(clock)
     for number in range(50):
-        ledger.exchange(f"replica {number}", News(spent={"user:bob": (1, 1)}))
+        ledger.synchronize(f"replica {number}", Changes(spent={"user:bob": (1, 1)}))
         clock.now += 5
     assert len(ledger._outbox) <= 4

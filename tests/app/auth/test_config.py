@@ -10,7 +10,8 @@ import jwt
 import pytest
 
 from app.auth import config, passwords, source
-from app.auth.identity import Auth
+from app.auth.identity import Authenticator
+from app.errors import ConfigurationError
 from tests.app.conftest import (
     HASHES,
     KEY,
@@ -40,7 +41,7 @@ def call(service: Service, headers: dict[str, str]) -> int:
         ({"JWT_KEY": ""}, "JWT_KEY is missing"),
         ({"JWT_KEY": "short"}, "at least 32"),
         ({"JWT_KEY": "x" * 31}, "at least 32"),
-        ({"JWT_KEY": "x" * 64}, "repeats"),
+        ({"JWT_KEY": "x" * 64}, "only repeats"),
         ({"JWT_KEY": "your-256-bit-secret-your-256-bit-secret"}, "known from examples"),
         ({"JWT_KEY": "change-me-change-me-change-me-please"}, "known from examples"),
         (
@@ -50,7 +51,7 @@ def call(service: Service, headers: dict[str, str]) -> int:
         ({"JWT_PREVIOUS_KEYS": "short"}, "JWT_PREVIOUS_KEYS (number 1)"),
         ({"BOB_ROLE": "emperor"}, "admin, user, guest"),
         ({"BOB_ROLE": ""}, "BOB_ROLE is missing"),
-        ({"BOB_USERNAME": "alice"}, "same name"),
+        ({"BOB_USERNAME": "alice"}, "the name of another alias"),
         ({"BOB_USERNAME": "b o b"}, "without spaces"),
         ({"BOB_HASHED_PASSWORD": "plain text"}, "neither argon2id"),
         ({"BOB_HASHED_PASSWORD": "$argon2i$v=19$m=16,t=2,p=1$c2FsdHNhbHQ$aGFzaA"}, "neither"),
@@ -66,8 +67,8 @@ def call(service: Service, headers: dict[str, str]) -> int:
     ],
 )
 def test_start_is_refused_and_says_why_without_secrets(changes: dict[str, str], says: str) -> None:
-    with pytest.raises(config.ConfigError) as caught:
-        Auth(values(**changes))
+    with pytest.raises(ConfigurationError) as caught:
+        Authenticator(values(**changes))
     assert says in str(caught.value)
     for name, value in changes.items():
         if ("KEY" in name or "PASSWORD" in name) and value:
@@ -97,19 +98,19 @@ def test_the_older_hash_works_and_is_reported(caplog: pytest.LogCaptureFixture) 
 
 def test_argon2_of_other_cost_is_accepted_and_reported() -> None:
     dear = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=2).hash("pw pw pw")
-    assert "another time" in (passwords.weakness(dear) or "")
+    assert "a different time" in (passwords.weakness(dear) or "")
     assert passwords.weakness(HASHES["bob"]) is None
-    with pytest.raises(passwords.HashError):
+    with pytest.raises(ConfigurationError):
         passwords.weakness(dear.replace("m=8192", "m=9999999"))
 
 
 def test_files_come_before_the_environment(tmp_path: Path) -> None:
     folder = tmp_path / "auth"
     write(folder, values(USER_LIST="BOB"))
-    auth = Auth({**values(), source.FOLDER_VARIABLE: str(folder)})
+    auth = Authenticator({**values(), source.FOLDER_VARIABLE: str(folder)})
     assert set(auth.config().users) == {"bob"}
-    with pytest.raises(config.ConfigError, match="is no folder"):
-        Auth({**values(), source.FOLDER_VARIABLE: str(tmp_path / "nowhere")})
+    with pytest.raises(ConfigurationError, match="is not a folder"):
+        Authenticator({**values(), source.FOLDER_VARIABLE: str(tmp_path / "nowhere")})
 
 
 def test_a_removed_user_is_refused_within_two_seconds(tmp_path: Path) -> None:

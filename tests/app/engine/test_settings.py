@@ -6,11 +6,11 @@ import pytest
 
 from app.engine.settings import (
     RESERVED_REQUESTS,
-    ConfigurationError,
     Device,
     EngineSettings,
     from_environment,
 )
+from app.errors import ConfigurationError
 
 # Word for word what the how-to sets, its optional variables included.
 HOW_TO = {
@@ -99,22 +99,22 @@ def test_the_guards_priorities_need_the_engines_scheduler() -> None:
     ("environ", "words"),
     [
         ({"MODEL_ID": ""}, "MODEL_ID is not set"),
-        ({"TENSOR_PARALLELISM": "0"}, "TENSOR_PARALLELISM is '0'; allowed is: A whole number"),
-        ({"GPU_MEMORY_UTIL": "97"}, "GPU_MEMORY_UTIL is '97'; allowed is: A number above 0"),
-        ({"ENABLE_ENFORCE_EAGER": "yes"}, "ENABLE_ENFORCE_EAGER is 'yes'; allowed is: True or"),
+        ({"TENSOR_PARALLELISM": "0"}, "TENSOR_PARALLELISM is '0'; allowed: a whole number"),
+        ({"GPU_MEMORY_UTIL": "97"}, "GPU_MEMORY_UTIL is '97'; allowed: a number above 0"),
+        ({"ENABLE_ENFORCE_EAGER": "yes"}, "ENABLE_ENFORCE_EAGER is 'yes'; allowed: true or"),
         ({"CPU_OFFLOAD_GB": "nan"}, "CPU_OFFLOAD_GB is 'nan'"),
         ({"MAX_MODEL_LEN": "long"}, "MAX_MODEL_LEN is 'long'"),
         ({"DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS is '-1'"),
         ({"ENGINE_STALL_SECONDS": "long"}, "ENGINE_STALL_SECONDS is 'long'"),
         ({"ENGINE_ARGS": "{"}, "ENGINE_ARGS is not JSON"),
-        ({"ENGINE_ARGS": "[]"}, "ENGINE_ARGS is a list; give a JSON object"),
-        ({"ENGINE_ARGS": '{"api-key": "x"}'}, "may not hold api-key: users come from auth-config"),
-        ({"ENGINE_ARGS": '{"ssl_keyfile": "x"}'}, "may not hold ssl_keyfile: TLS ends"),
-        ({"ENGINE_ARGS": '{"a-b": 1, "a_b": 2}'}, "holds a_b twice"),
-        ({"ENGINE_ARGS": '{"max_num_seqs": "8"}'}, "max_num_seqs is '8'; allowed is a whole"),
+        ({"ENGINE_ARGS": "[]"}, "ENGINE_ARGS is a list; allowed: a JSON object"),
+        ({"ENGINE_ARGS": '{"api-key": "x"}'}, "may not contain api-key: users come from auth-config"),
+        ({"ENGINE_ARGS": '{"ssl_keyfile": "x"}'}, "may not contain ssl_keyfile: TLS ends"),
+        ({"ENGINE_ARGS": '{"a-b": 1, "a_b": 2}'}, "contains a_b twice"),
+        ({"ENGINE_ARGS": '{"max_num_seqs": "8"}'}, "max_num_seqs is '8'; allowed: a whole"),
         (
             {"DTYPE": "half", "ENGINE_ARGS": '{"dtype": "auto"}'},
-            "dtype is given twice, by DTYPE and in ENGINE_ARGS",
+            "dtype is set twice, by DTYPE and in ENGINE_ARGS",
         ),
     ],
 )

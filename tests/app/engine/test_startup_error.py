@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.engine.startup_error import LONGEST
+from app.engine.startup_error import MAX_LENGTH
 
 LOG = """\
 (Worker pid=9) INFO 11-25 04:34:40 [cpu_worker.py:260] ValueError: is not an error here
@@ -40,7 +40,7 @@ def test_it_is_the_first_error_since_then(tmp_path: Path) -> None:
 
 
 def test_an_endless_one_is_cut(tmp_path: Path) -> None:
-    assert len(cause(f"ERROR 1 2 [x.py:1] ValueError: {'x' * 9999}\n", tmp_path)) == LONGEST
+    assert len(cause(f"ERROR 1 2 [x.py:1] ValueError: {'x' * 9999}\n", tmp_path)) == MAX_LENGTH
 
 
 def test_there_is_none_in_a_quiet_log_nor_in_a_pipe(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from starlette.responses import JSONResponse
 
 from app.auth import tokens
+from app.errors import ConfigurationError
 from app.guard import body
 from app.guard.application import Guard
-from app.guard.settings import SettingsError
 from tests.app.calls import PATH, get, post
 from tests.app.conftest import PASSWORDS, Service, chat, run, values
 from tests.app.serving import served
@@ -231,7 +231,7 @@ def test_from_environment_and_its_errors() -> None:
         ("GUARD_SHARED", "perhaps"),
         ("GUARD_TRUSTED_PROXIES", "10.0.0.0/99"),
     ):
-        with pytest.raises(SettingsError, match=name):
+        with pytest.raises(ConfigurationError, match=name):
             Guard.from_environment(StubBackend(), {**values(), name: value})
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.access import permissions, routes
 from app.access.roles import DEFAULTS
 from app.errors import RefusedError
 from app.guard import bounds
@@ -97,7 +98,7 @@ REFUSED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def bounded(make: Callable[..., Service]) -> Service:
-    return make(bounds=Bounds(media_domains=frozenset({"images.example"})))
+    return make(media_domains=frozenset({"images.example"}))
 
 
 def post(
@@ -263,7 +264,10 @@ _JSON = st.recursive(
     max_leaves=20,
 )
 _NAMES = st.sampled_from(
-    [*bounds._COUNTED, *bounds._SIZED, *bounds._GRAMMARS, *bounds._MAX_TOKENS, "messages", "prompt"]
+    [
+        *(*bounds._COUNTED, *bounds._SIZED, *bounds._GRAMMARS),
+        *(*permissions._MAX_TOKENS, *permissions.PRIVILEGED, "messages", "prompt", "priority"),
+    ]
 )
 
 
@@ -273,7 +277,9 @@ def test_any_object_is_passed_or_refused(document: dict[str, Any]) -> None:
     """No document makes the check itself fail: that would be a 500."""
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())
-        bounds.check(parsed, PATH, DEFAULTS["guest"], Bounds(), None)
+        bounds.check(parsed, PATH, Bounds(), permissions.EMBEDDINGS)
+        served = permissions.Served("tiny", None, by_priority=True)
+        permissions.apply(DEFAULTS["guest"], routes.TABLE["POST", PATH], parsed, served)
 
 
 def test_an_assistant_who_said_nothing_is_refused_before_the_engine(bounded: Service) -> None:

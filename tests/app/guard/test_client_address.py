@@ -18,17 +18,17 @@ CONFIGURATION = "frontend prometheus\n    bind :1\nfrontend http_frontend\n    b
 
 
 def test_without_a_ray_token_nothing_is_a_proof(tmp_path: Path) -> None:
-    assert client_address.proof({}) == b""
-    assert client_address.proof({"RAY_AUTH_TOKEN_PATH": str(tmp_path / "nowhere")}) == b""
-    assert client_address.peer("10.0.0.1", b"192.0.2.7", b"", b"") == "10.0.0.1"
+    assert client_address.proxy_proof("", None) == b""
+    assert client_address.proxy_proof("", tmp_path / "nowhere") == b""
+    assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", b"", b"") == "10.0.0.1"
 
 
 @pytest.mark.parametrize("given", [None, b"", b"wrong", b"\xff"])
 def test_an_address_without_the_proof_is_not_believed(given: bytes | None) -> None:
-    expected = client_address.proof({"RAY_AUTH_TOKEN": TOKEN})
-    assert client_address.peer("10.0.0.1", b"192.0.2.7", given, expected) == "10.0.0.1"
-    assert client_address.peer("10.0.0.1", None, expected, expected) == "10.0.0.1"
-    assert client_address.peer("10.0.0.1", b"192.0.2.7", expected, expected) == "192.0.2.7"
+    expected = client_address.proxy_proof(TOKEN, None)
+    assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", given, expected) == "10.0.0.1"
+    assert client_address.behind_serve("10.0.0.1", None, expected, expected) == "10.0.0.1"
+    assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", expected, expected) == "192.0.2.7"
 
 
 def started(tmp_path: Path, **environ: str) -> tuple[list[str], str]:
@@ -52,14 +52,16 @@ def started(tmp_path: Path, **environ: str) -> tuple[list[str], str]:
 def test_the_script_and_the_guard_mean_the_same_proof(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
-    for environ in ({"RAY_AUTH_TOKEN": TOKEN}, {"RAY_AUTH_TOKEN_PATH": str(file)}):
+    for environ, proof in (
+        ({"RAY_AUTH_TOKEN": TOKEN}, client_address.proxy_proof(TOKEN, None)),
+        ({"RAY_AUTH_TOKEN_PATH": str(file)}, client_address.proxy_proof("", file)),
+    ):
         arguments, configuration = started(tmp_path, **environ)
-        given = client_address.proof(environ).decode()
         assert arguments == ["-dS", "-db", "-f", str(tmp_path / "haproxy.cfg"), "-sf", "1", "2"]
         assert configuration == CONFIGURATION.replace(
             "http_frontend\n",
             "http_frontend\n    http-request set-header x-rayline-client %[src]\n"
-            f"    http-request set-header x-rayline-proof {given}\n",
+            f"    http-request set-header x-rayline-proof {proof.decode()}\n",
         )
         assert TOKEN not in configuration
         assert (tmp_path / "haproxy.cfg").stat().st_mode & 0o077 == 0
@@ -67,8 +69,8 @@ def test_the_script_and_the_guard_mean_the_same_proof(tmp_path: Path) -> None:
 
 
 def test_a_lock_behind_the_proxy_is_of_user_and_address(make: Callable[..., Service]) -> None:
-    expected = client_address.proof({"RAY_AUTH_TOKEN": TOKEN})
-    service = make(proxy_proof=expected)
+    expected = client_address.proxy_proof(TOKEN, None)
+    service = make(ray_token=TOKEN)
 
     async def login(password: str, client: str, given: bytes) -> int:
         async with service.client("10.0.0.1") as http:

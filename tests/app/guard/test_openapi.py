@@ -79,7 +79,7 @@ def test_vllms_own_words_stay() -> None:
         "components": {"schemas": {"Theirs": {"type": "object"}}},
     }
     before = json.dumps(engine)
-    made = openapi.described(engine, DEFAULTS["user"].groups)
+    made = openapi.describe(engine, DEFAULTS["user"].groups)
     assert json.dumps(engine) == before
     assert set(made["paths"]) == {"/token", "/health", "/ready", "/v1/completions"}
     operation = made["paths"]["/v1/completions"]["post"]

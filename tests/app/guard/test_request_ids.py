@@ -3,7 +3,7 @@
 import types
 from typing import Any
 
-from app.guard.request_ids import OneRequestId, install
+from app.guard.request_ids import SingleRequestId, install
 from tests.app.conftest import run
 
 
@@ -23,7 +23,7 @@ def headers_of(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
     http_util = types.SimpleNamespace()
     install(http_util)
-    assert http_util.RequestIdMiddleware is OneRequestId
+    assert http_util.RequestIdMiddleware is SingleRequestId
     run(http_util.RequestIdMiddleware(app)({"type": "http"}, receive, send))
     assert sent[1] == {"type": "http.response.body", "body": b"x"}
     return [(bytes(name), value) for name, value in sent[0]["headers"]]

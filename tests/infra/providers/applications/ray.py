@@ -25,7 +25,7 @@ def application(name: str, model: str = "m") -> dict[str, Any]:
     return {
         "name": name,
         "route_prefix": f"/{name}",
-        "import_path": "app.main:model",
+        "import_path": "app.main:application",
         "runtime_env": {"env_vars": {"MODEL_ID": model}},
         "deployments": [{"name": "VLLMDeployment", "num_replicas": 1}],
     }
