@@ -56,8 +56,8 @@ def weakness(stored: str) -> str | None:
         )
     if (found.memory_cost, found.time_cost, found.parallelism) != (MEMORY_KIB, TIME, LANES):
         return (
-            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism} takes "
-            "a different time from the other logins; recommended: "
+            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism} has "
+            "a different duration from the others; recommended: "
             f"m={MEMORY_KIB}, t={TIME}, p={LANES}"
         )
     return None

@@ -1,10 +1,10 @@
-"""`python -m app.download`: what the download Job runs.
+"""`python -m app.download`: the program of the download Job.
 
     --source owner/name --revision COMMIT [--token-file FILE] [--verify]
-    --folder FOLDER         a model that somebody else put on the volume: is it whole?
+    --folder FOLDER         check that a model someone else put on the volume is complete
 
-Exit codes: 0, the model is there; 1, it may work the next time and goes on where it stopped; 2, it
-needs someone's hand first. Weights lie below HF_HOME; the hub is HF_ENDPOINT.
+Exit codes: 0, the model is complete; 1, a retry may succeed and resumes where this run stopped; 2,
+someone has to change something first. Weights are below HF_HOME; the hub is HF_ENDPOINT.
 """
 
 import argparse
@@ -27,13 +27,17 @@ SOURCE = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="python -m app.download", description="Fetch a model.")
+    root = argparse.ArgumentParser(
+        prog="python -m app.download", description="Download or check a model."
+    )
     origin = root.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--source", metavar="OWNER/NAME", help="a model of the hub")
-    origin.add_argument("--folder", type=Path, help="check a model that is on the volume already")
+    origin.add_argument("--source", metavar="OWNER/NAME", help="a model on the hub")
+    origin.add_argument("--folder", type=Path, help="check a model that is already on the volume")
     root.add_argument("--revision", metavar="COMMIT", help="40 hexadecimal digits; with --source")
-    root.add_argument("--token-file", type=Path, help="file with the hub's token, if any")
-    root.add_argument("--verify", action="store_true", help="read and hash what is here already")
+    root.add_argument("--token-file", type=Path, help="file with a token for the hub, if any")
+    root.add_argument(
+        "--verify", action="store_true", help="read and hash the files that are already here"
+    )
     return root
 
 
@@ -48,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DownloadError as error:
         return _failed(str(error), error.exit_code)
     except Stopped:
-        return _failed("stopped; what has arrived is kept, and the next run goes on there", 1)
+        return _failed("stopped; the next run resumes here", 1)
     except OSError as error:
-        return _failed(*_told(error))
+        return _failed(*_explained(error))
     print(
         f"ready: {model.kind}, {model.weights} weight file{'s' if model.weights != 1 else ''} of "
         f"{amount(model.size)} in {folder} ({time.monotonic() - started:.0f} s)",
@@ -61,14 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _download(given: argparse.Namespace) -> Path:
     if not SOURCE.fullmatch(given.source):
-        raise MistakeError(f"--source {given.source!r} is not owner/name of a model of the hub")
+        raise MistakeError(
+            f"--source is {given.source!r}; allowed: owner/name of a model on the hub"
+        )
     if not re.fullmatch(r"[0-9a-f]{40}", given.revision or ""):
         raise MistakeError(
-            f"--revision {given.revision!r} is not a commit of 40 hexadecimal digits: a "
-            "branch would be other weights tomorrow"
+            f"--revision is {given.revision!r}; allowed: a commit of 40 hexadecimal digits, as "
+            "a branch could change to other weights"
         )
     token = _token(given.token_file)
-    # Read when the library is imported: no telemetry, no other token, and not offline as pods are.
+    # Read when the library is imported: no telemetry, no other token, and online, unlike the pods.
     os.environ |= {
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -76,17 +82,19 @@ def _download(given: argparse.Namespace) -> Path:
     }
     from huggingface_hub import constants
 
-    from app.download.hub import Hub
+    from app.download.hub import Repository
     from app.download.run import download
 
     endpoint = (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-    hub = Hub(endpoint, given.source, given.revision, token)
+    hub = Repository(endpoint, given.source, given.revision, token)
     return download(hub, Path(constants.HF_HUB_CACHE), Progress(), verify=given.verify)
 
 
 def _token(path: Path | None) -> str | None:
-    """The token, or None where file or content is absent: the Job's Secret is optional. It is never
-    printed, nor in the environment."""
+    """The token, or None without a file or content, because the Job's Secret is optional.
+
+    It is never printed and never in the environment.
+    """
     if path is None:
         return None
     try:
@@ -97,20 +105,20 @@ def _token(path: Path | None) -> str | None:
         raise MistakeError(f"--token-file {path} cannot be read: {type(error).__name__}") from None
 
 
-def _told(error: OSError) -> tuple[str, int]:
+def _explained(error: OSError) -> tuple[str, int]:
     cache = Path(os.environ.get("HF_HOME", "the volume"))
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        from app.download.store import no_room
+        from app.download.cache import no_room
 
         free = shutil.disk_usage(cache).free if cache.is_dir() else 0
-        return no_room(cache / "hub", "more room than there was", free), 2
+        return no_room(cache / "hub", "more space than there was", free), 2
     if isinstance(error, PermissionError):
         return (
-            f"{error.filename or cache} may not be written by uid {os.getuid()}. Where the volume "
-            "ignores fsGroup: pulumi config set --path rayline:storage.fixPermissions true",
+            f"uid {os.getuid()} may not write {error.filename or cache}. If the volume ignores "
+            "fsGroup, run: pulumi config set --path rayline:storage.fixPermissions true",
             2,
         )
-    return f"the volume refused: {error}", 1
+    return f"the volume reported: {error}", 1
 
 
 def _failed(message: str, code: int) -> int:

@@ -1,21 +1,21 @@
-"""The ways in which a download ends badly, and what the Job does about each."""
+"""How a download can fail, and what the Job does about each failure."""
 
 
 class DownloadError(Exception):
-    """Exit code 1: it may work the next time, and goes on where it stopped."""
+    """Exit code 1: a retry may succeed, and resumes where this run stopped."""
 
     exit_code = 1
 
 
 class WrongContentError(DownloadError):
-    """What arrived is not what the repository lists: its size or hash differs."""
+    """The received file differs in size or hash from what the repository lists."""
 
 
 class MistakeError(DownloadError):
-    """Exit code 2: it will not work until someone changes something; the message says what."""
+    """Exit code 2: a retry is pointless until someone changes what the message names."""
 
     exit_code = 2
 
 
 class Stopped(BaseException):
-    """SIGTERM or SIGINT. Not an `Exception`, so that nothing on the way takes it for a failure."""
+    """SIGTERM or SIGINT. Not an `Exception`, so that no handler mistakes it for a failure."""

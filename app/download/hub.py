@@ -1,7 +1,7 @@
-"""Questions to the hub, or to a mirror that speaks its protocol (HF_ENDPOINT).
+"""Requests to the hub, or to a mirror that speaks its protocol (HF_ENDPOINT).
 
-Listing, addresses and the meaning of refusals are huggingface_hub's. The transfer itself is not
-(see `app.download.transfer`).
+huggingface_hub lists files, builds addresses and interprets refusals. The transfer itself is ours,
+see `app.download.transfer`.
 """
 
 import importlib
@@ -16,19 +16,19 @@ from huggingface_hub.hf_api import RepoFile
 from app.download.errors import DownloadError, MistakeError
 
 TIMEOUT = 60.0
-"""Seconds of silence after which a connection counts as lost."""
+"""Seconds without data after which a connection counts as lost."""
 BUSY = {408, 425, 429}
 SET_TOKEN = "pulumi config set --secret rayline:hubToken"
 
 
-class Interrupted(DownloadError):  # noqa: N818 (one of many, and retried)
-    """The hub is not reached, is busy, or the connection was lost."""
+class Interrupted(DownloadError):  # noqa: N818 (an interruption is retried)
+    """The hub cannot be reached or is busy, or the connection was lost."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a commit. `size` is in bytes; `blob` is its name in the cache: SHA-256 of a large
-    file, git's SHA-1 of a small one, both in hex."""
+    """A file of a commit. `size` is in bytes. `blob` is its name in the cache: the SHA-256 of a
+    large file or git's SHA-1 of a small one, in hex."""
 
     path: str
     size: int
@@ -43,8 +43,8 @@ def transport_error() -> type[Exception]:
 
 
 @dataclass(frozen=True)
-class Hub:
-    """One commit of one repository. `token` is None for public ones; it is in no repr."""
+class Repository:
+    """One commit of one repository on a hub. `token` is None for a public one; no repr shows it."""
 
     endpoint: str
     source: str
@@ -52,12 +52,12 @@ class Hub:
     token: str | None = None
 
     def __repr__(self) -> str:
-        return f"Hub({self.endpoint!r}, {self.source!r}, {self.revision!r})"
+        return f"Repository({self.endpoint!r}, {self.source!r}, {self.revision!r})"
 
     def files(self) -> list[RemoteFile]:
         """Every file of the commit. Raises `MistakeError`, `Interrupted`."""
         api = HfApi(endpoint=self.endpoint, token=self.token or False)
-        with self._told():
+        with self._translated_errors():
             entries = api.list_repo_tree(self.source, recursive=True, revision=self.revision)
             return [
                 RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id)
@@ -67,10 +67,10 @@ class Hub:
 
     @contextmanager
     def range(self, file: RemoteFile, first: int, last: int) -> Iterator[Any]:
-        """The answer, still streaming, to a request for bytes `first` to `last` of `file`.
+        """The streaming response to a request for bytes `first` to `last` of `file`.
 
-        Its status is 206, or 200 where the server sends the whole file all the same. The client
-        drops the token when it is sent on to another host, as the hub does for large files.
+        Its status is 206, or 200 if the server sends the whole file anyway. The client drops the
+        token when it is redirected to another host, as the hub does for large files.
         """
         url = hf_hub_url(self.source, file.path, revision=self.revision, endpoint=self.endpoint)
         headers = {
@@ -81,7 +81,7 @@ class Hub:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         with (
-            self._told(),
+            self._translated_errors(),
             get_session().stream("GET", url, headers=headers, timeout=TIMEOUT) as answer,
         ):
             if answer.status_code >= 400:
@@ -90,25 +90,25 @@ class Hub:
             yield answer
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of library and network as ours. Theirs may quote signed addresses: ours do not."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Raise errors of library and network as ours, which never quote a signed address."""
         try:
             yield
         except errors.GatedRepoError:
             raise MistakeError(
                 f"{self.source} is gated: accept its terms at {self.endpoint}/{self.source} and "
-                f"give a token of that account: {SET_TOKEN}"
+                f"set a token of that account: {SET_TOKEN}"
             ) from None
         except errors.RevisionNotFoundError:
             raise MistakeError(
-                f"{self.source} has no commit {self.revision}: give the model one of "
-                f"{self.endpoint}/{self.source}/commits/main as `revision`."
+                f"{self.source} has no commit {self.revision}: set `revision` to one of "
+                f"{self.endpoint}/{self.source}/commits/main."
             ) from None
         except errors.RepositoryNotFoundError:
             raise MistakeError(
                 f"{self.endpoint} has no model {self.source}, or it is private and "
-                f"{'this token may not read it' if self.token else 'no token is given'}. Correct "
-                f"the model's `source`, or give a token that may read it: {SET_TOKEN}"
+                f"{'this token may not read it' if self.token else 'no token is set'}. Correct "
+                f"the model's `source`, or set a token that may read it: {SET_TOKEN}"
             ) from None
         except errors.HfHubHTTPError as error:
             raise self._refusal(error.response.status_code) from None
@@ -119,12 +119,12 @@ class Hub:
             ) from None
 
     def _refusal(self, status: int) -> DownloadError:
-        what = f"{self.endpoint} answered {status} for {self.source}"
+        answer = f"{self.endpoint} answered {status} for {self.source}"
         if status in {401, 403}:
-            why = (
-                "the token is not valid or may not read it" if self.token else "it asks for a token"
-            )
-            return MistakeError(f"{what}: {why}. Give a token that may: {SET_TOKEN}")
+            why = "the token is invalid or may not read it" if self.token else "it requires a token"
+            return MistakeError(f"{answer}: {why}. Set a token that may: {SET_TOKEN}")
         if status in BUSY or status >= 500:
-            return Interrupted(what)
-        return MistakeError(f"{what}: is it a hub? Check the model's `source` and `hub.endpoint`.")
+            return Interrupted(answer)
+        return MistakeError(
+            f"{answer}. Check the model's `source`, and that `hub.endpoint` is a hub."
+        )

@@ -1,4 +1,4 @@
-"""Is a folder a model that vLLM can open? Reads configuration, index and headers, no weights."""
+"""Checks that a folder is a complete model, by its configuration, index and headers."""
 
 import json
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ INDEXES = (
     "consolidated.safetensors.index.json",
     "pytorch_model.bin.index.json",
 )
-LONGEST_HEADER = 100 * 1024**2
+MAX_HEADER = 100 * 1024**2
 """Bytes; the limit of the safetensors format."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """`kind` is config.json's model_type; `size` is that of the weight files, in bytes."""
+    """`kind` is the model_type of config.json; `size` is the size of the weight files, in bytes."""
 
     kind: str
     weights: int
@@ -26,18 +26,18 @@ class Model:
 
 
 def inspect(folder: Path) -> Model:
-    """Raises `MistakeError` that names the file which is missing or broken."""
+    """The model in the folder; `MistakeError` names a file that is missing or broken."""
     if not folder.is_dir():
         raise MistakeError(
-            f"{folder} is not a folder of the volume: copy the model there, or give the model "
-            "another `source`."
+            f"{folder} is not a folder on the volume: copy the model there, or change the model's "
+            "`source`."
         )
     kind = _kind(folder)
     for name in INDEXES:
         _require_indexed(folder / name)
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not weights:
-        raise MistakeError(f"{folder} holds no weights: no *.safetensors and no *.bin")
+        raise MistakeError(f"{folder} contains no weights: no *.safetensors and no *.bin")
     for path in weights:
         if path.suffix == ".safetensors":
             _require_whole(path)
@@ -50,7 +50,7 @@ def _kind(folder: Path) -> str:
     config = _json(folder / "config.json")
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
-        raise MistakeError(f"{folder / 'config.json'} names no `model_type`: not a model for vLLM")
+        raise MistakeError(f"{folder / 'config.json'} has no `model_type`: not a model for vLLM")
     return kind
 
 
@@ -63,29 +63,30 @@ def _require_indexed(index: Path) -> None:
     absent = sorted(name for name in set(listed.values()) if not (index.parent / name).is_file())
     if absent:
         raise MistakeError(
-            f"{index} names {', '.join(absent[:3])}{' and more' if absent[3:] else ''}, which "
-            f"{'is' if len(absent) == 1 else 'are'} not there: the model is incomplete"
+            f"the model is incomplete: {index} lists {', '.join(absent[:3])}"
+            f"{' and more' if absent[3:] else ''}, which "
+            f"{'is' if len(absent) == 1 else 'are'} missing"
         )
 
 
 def _require_whole(path: Path) -> None:
-    """The header of safetensors says how long the file is: a copy that was cut off shows.
+    """The header of a safetensors file states its length, which reveals a truncated copy.
 
     https://huggingface.co/docs/safetensors/index#format
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(LONGEST_HEADER, size):
-            raise MistakeError(f"{path} is not a safetensors file, or was cut off")
+        if not 2 <= length <= min(MAX_HEADER, size):
+            raise MistakeError(f"{path} is not a safetensors file, or is truncated")
         try:
             header: dict[str, Any] = json.loads(stream.read(length))
             tensors = [entry for name, entry in header.items() if name != "__metadata__"]
             end = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise MistakeError(f"{path} is not a safetensors file, or was cut off") from None
+            raise MistakeError(f"{path} is not a safetensors file, or is truncated") from None
     if end != size:
-        raise MistakeError(f"{path} has {size} bytes, and its header says {end}: copy it again")
+        raise MistakeError(f"{path} has {size} bytes, but its header states {end}: copy it again")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lines for `kubectl logs`: few enough to read, often enough to see that it moves."""
+"""Progress lines for `kubectl logs`: few enough to read, frequent enough to show progress."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ INTERVAL = 10.0
 
 
 def amount(size: float) -> str:
-    """Bytes in the largest binary unit below: 3.1 GiB."""
+    """Bytes in the largest suitable binary unit, such as 3.1 GiB."""
     for unit in ("bytes", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -21,10 +21,10 @@ class Progress:
 
     def __init__(
         self,
-        say: Callable[[str], None] = lambda line: print(line, flush=True),
+        report: Callable[[str], None] = lambda line: print(line, flush=True),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.say = say
+        self.report = report
         self._clock = clock
         self._total = 0
         self._done = 0
@@ -35,12 +35,12 @@ class Progress:
         self._recent = 0
 
     def start(self, total: int) -> None:
-        """`total` bytes lie ahead."""
+        """Start counting towards `total` bytes."""
         self._total, self._done = total, 0
         self._begin()
 
     def add(self, count: int) -> None:
-        """`count` bytes more have been received or checked; negative: have to come again."""
+        """Count bytes received or checked; a negative count means that they have to come again."""
         self._done += count
         self._recent += count
         seconds = self._clock() - self._since
@@ -54,4 +54,4 @@ class Progress:
         text = f"{percent} %: {amount(self._done)} of {amount(self._total)}, {amount(rate)}/s"
         if rate and left > 0:
             text += f", about {max(round(left / rate / 60), 1)} min left"
-        self.say(text)
+        self.report(text)

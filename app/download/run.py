@@ -1,45 +1,49 @@
-"""What a download does, in order."""
+"""The steps of a download, in order."""
 
 import time
 from pathlib import Path
 
+from app.download.cache import ModelCache
 from app.download.errors import WrongContentError
-from app.download.hub import Hub, RemoteFile
+from app.download.hub import RemoteFile, Repository
 from app.download.progress import Progress, amount
-from app.download.selection import choose
-from app.download.store import Store
+from app.download.selection import select
 from app.download.transfer import fetch, matches
 
 
-def download(hub: Hub, cache: Path, progress: Progress, *, verify: bool = False) -> Path:
-    """The snapshot's folder, with every file of the commit that vLLM needs in it, hash for hash.
+def download(
+    repository: Repository, cache: Path, progress: Progress, *, verify: bool = False
+) -> Path:
+    """The snapshot's folder, with every file of the commit that vLLM needs, verified by hash.
 
-    A model that is here already is not asked for and not read again, unless `verify`. Raises
-    `DownloadError`; what has arrived is kept for the next run.
+    A model that is already here is neither requested nor read again, unless `verify` is set. Raises
+    `DownloadError`; the received part is kept for the next run.
     """
-    store = Store(cache, hub.source, hub.revision)
+    store = ModelCache(cache, repository.source, repository.revision)
     with store.lock(progress):
         if not verify and store.is_complete():
-            progress.say("already here and verified; sizes and times are unchanged")
+            progress.report("already here and verified; sizes and times are unchanged")
             return store.snapshot
-        files = choose(hub.files(), hub.source)
+        files = select(repository.files(), repository.source)
         store.remove_abandoned(files, time.time())
         needed = store.missing(files)
         store.require_room(needed)
         unread = [f for f in files if verify or not store.is_verified(f.blob)]
-        progress.say(
-            f"{hub.source} at {hub.revision}: {len(files)} files, "
+        progress.report(
+            f"{repository.source} at {repository.revision}: {len(files)} files, "
             f"{amount(sum(file.size for file in files))}, {amount(needed)} to download"
         )
         progress.start(sum(file.size for file in unread))
         for file in files:
-            _obtain(hub, store, file, progress, read=file in unread)
+            _obtain(repository, store, file, progress, read=file in unread)
             store.link(file)
         store.finish(files)
     return store.snapshot
 
 
-def _obtain(hub: Hub, store: Store, file: RemoteFile, progress: Progress, *, read: bool) -> None:
+def _obtain(
+    repository: Repository, store: ModelCache, file: RemoteFile, progress: Progress, *, read: bool
+) -> None:
     if not read:
         return
     blob = store.blob(file)
@@ -47,12 +51,12 @@ def _obtain(hub: Hub, store: Store, file: RemoteFile, progress: Progress, *, rea
         if matches(blob, file, progress):
             store.record(file)
             return
-        progress.say(f"{file.path}: what is here is not what the hub has; downloading it again")
+        progress.report(f"{file.path}: the file here differs from the hub's; downloading it again")
         progress.add(-file.size)
         blob.unlink()
     try:
-        fetch(hub, file, store.partial(file), progress)
+        fetch(repository, file, store.partial(file), progress)
     except WrongContentError as error:
-        progress.say(f"{error} Trying once more.")
-        fetch(hub, file, store.partial(file), progress)
+        progress.report(f"{error} Retrying once.")
+        fetch(repository, file, store.partial(file), progress)
     store.keep(file)

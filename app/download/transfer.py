@@ -1,10 +1,12 @@
-"""One file from the hub to disk.
+"""Transfers one file from the hub to disk, and resumes partial files.
 
 huggingface_hub (2.4, file_download.py, `_download_to_tmp_and_move`) writes to a file with a random
-name and removes it on failure, so a killed Job would begin a 20 GB file anew, and each kill -9
-would leave what it had on the volume. Here the partial file is named after its content and is
-continued, also by another Job on another node. Ranges of `SLICE` keep each signed address young,
-and work beyond the 50 GB that a content network sends in one answer.
+name and removes it on failure, so a killed Job would restart a 20 GB file from zero, and each
+kill -9 would leave a partial file on the volume. Here the partial file is named after its content
+and is resumed, even by another Job on another node. Once
+https://github.com/huggingface/huggingface_hub/issues/4196 is closed, the library can do this.
+Ranges of `SLICE` bytes keep each signed address fresh, and work beyond the 50 GB that a content
+network sends in one response.
 """
 
 import hashlib
@@ -15,15 +17,15 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from app.download.errors import DownloadError, WrongContentError
-from app.download.hub import Hub, Interrupted, RemoteFile
+from app.download.hub import Interrupted, RemoteFile, Repository
 from app.download.progress import Progress, amount
 
 CHUNK = 1024 * 1024
 SLICE = 4 * 1024**3
-"""Bytes asked for in one request."""
+"""Bytes per request."""
 PATIENCE = 6
-"""Failures in a row without a single new byte, after which it is left to the next run."""
-LONGEST_PAUSE = 30.0
+"""Consecutive failures without a new byte, after which this run gives up."""
+MAX_PAUSE = 30.0
 
 
 class Digest(Protocol):
@@ -32,14 +34,14 @@ class Digest(Protocol):
 
 
 def new_digest(file: RemoteFile) -> Digest:
-    """SHA-256 where that names the blob, otherwise git's SHA-1 of header and content."""
+    """SHA-256 if the blob is named by it, otherwise git's SHA-1 of header and content."""
     if len(file.blob) == 64:
         return hashlib.sha256()
     return hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
 
 
 def matches(path: Path, file: RemoteFile, progress: Progress) -> bool:
-    """Read all of `path`: is it `file`, in size and hash?"""
+    """Whether `path` has the size and hash of `file`; reads all of it."""
     if path.stat().st_size != file.size:
         progress.add(file.size)
         return False
@@ -52,10 +54,10 @@ def matches(path: Path, file: RemoteFile, progress: Progress) -> bool:
 
 
 class _Partial:
-    """The partial file, how far it is, and the digest so far.
+    """A partial file, the number of its bytes, and their digest.
 
-    Written at explicit places: should a file system's lock not hold, two Jobs write the same bytes
-    to the same places.
+    Every write has an explicit offset, so even if the file system's lock fails, two Jobs write the
+    same bytes to the same places.
     """
 
     def __init__(self, stream: IO[bytes], file: RemoteFile, progress: Progress) -> None:
@@ -68,7 +70,7 @@ class _Partial:
             progress.add(len(chunk))
 
     def append(self, data: bytes) -> None:
-        """What exceeds the file's size is dropped: its digest would be wrong anyway."""
+        """Write data; bytes beyond the file's size are dropped, as the digest is wrong anyway."""
         data = data[: self._file.size - self.have]
         written = 0
         while written < len(data):  # unbuffered: a write may be partial
@@ -82,42 +84,42 @@ class _Partial:
         self.have = 0
         self._digest = new_digest(self._file)
 
-    def is_right(self) -> bool:
+    def is_correct(self) -> bool:
         return self._digest.hexdigest() == self._file.blob
 
 
 def fetch(
-    hub: Hub,
+    repository: Repository,
     file: RemoteFile,
     partial: Path,
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Continue `partial` until it is all of `file`, on disk.
+    """Continue `partial` until it is the complete `file`, flushed to disk.
 
-    Raises `WrongContentError` (and removes it) when its hash differs, `MistakeError` when the hub
-    refuses, `DownloadError` when it stays away for about a minute and a half.
+    Raises `WrongContentError` (and removes `partial`) when its hash differs, `MistakeError` when
+    the hub refuses, `DownloadError` when the hub is unreachable for about a minute and a half.
     """
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
     with os.fdopen(descriptor, "r+b", buffering=0) as stream:
         state = _Partial(stream, file, progress)
         if state.have:
-            progress.say(f"{file.path}: going on after {amount(state.have)}")
-        _receive_all(hub, file, state, progress, sleep)
+            progress.report(f"{file.path}: resuming after {amount(state.have)}")
+        _receive_all(repository, file, state, progress, sleep)
         stream.truncate(file.size)
         os.fsync(stream.fileno())
-    if not state.is_right():
+    if not state.is_correct():
         progress.add(-file.size)
         partial.unlink(missing_ok=True)
         raise WrongContentError(
-            f"{file.path} of {hub.source} arrived with another hash than the repository lists "
-            f"({file.blob}). Something between here and {hub.endpoint} alters or caches it: check "
-            "that mirror or proxy (`hub.endpoint`)."
+            f"{file.path} of {repository.source} has a different hash from the one that the "
+            f"repository lists ({file.blob}). Something between here and {repository.endpoint} "
+            "alters or caches it: check that mirror or proxy (`hub.endpoint`)."
         )
 
 
 def _receive_all(
-    hub: Hub,
+    repository: Repository,
     file: RemoteFile,
     state: _Partial,
     progress: Progress,
@@ -127,7 +129,7 @@ def _receive_all(
     while state.have < file.size:
         before = state.have
         try:
-            with hub.range(file, before, min(before + SLICE, file.size) - 1) as answer:
+            with repository.range(file, before, min(before + SLICE, file.size) - 1) as answer:
                 _receive(answer, state)
             reason = "the connection ended early"
         except Interrupted as error:
@@ -136,16 +138,18 @@ def _receive_all(
         if failures == PATIENCE:
             raise DownloadError(
                 f"{file.path} stopped at {amount(state.have)} of {amount(file.size)} ({reason}). "
-                "The next run goes on there."
+                "The next run resumes there."
             )
         if state.have < min(before + SLICE, file.size):
-            pause = min(2.0**failures, LONGEST_PAUSE)
-            progress.say(f"{file.path}: {reason} at {amount(state.have)}; again in {pause:.0f} s")
+            pause = min(2.0**failures, MAX_PAUSE)
+            progress.report(
+                f"{file.path}: {reason} at {amount(state.have)}; retrying in {pause:.0f} s"
+            )
             sleep(pause)
 
 
 def _receive(answer: Any, state: _Partial) -> None:
     if answer.status_code != 206 and state.have:
         state.restart()  # a server without ranges
-    for chunk in answer.iter_bytes():  # as they arrive: nothing waits to fill a larger piece
+    for chunk in answer.iter_bytes():  # as they arrive, without waiting to fill a larger piece
         state.append(chunk)

@@ -1,7 +1,7 @@
-"""A replica without an engine: joins the service's Ray and speaks to the ledger as all do.
+"""A replica without an engine: joins the service's Ray and uses the ledger as all replicas do.
 
-Reads a JSON object a line: `{"tell": {"spent": ..., "failed": ...}}` answers what the others did,
-or null where there is no ledger; `{"kill": true}` ends the ledger's process.
+Reads one JSON object per line. `{"report": {"spent": ..., "failed": ...}}` is answered with the
+changes of the other replicas, or null without a ledger; `{"kill": true}` kills the ledger's process.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import dataclasses
 import json
 import sys
 
-from app.access.ledger import ACTOR, NAMESPACE, Exchange, connect_ray
-from app.access.limits import News
+from app.access.ledger import ACTOR, NAMESPACE, Synchronize, connect_ray
+from app.access.limits import Changes
 
 
 async def answer_questions() -> None:
     import ray
 
-    exchange: Exchange | None = None
+    synchronize: Synchronize | None = None
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -24,15 +24,15 @@ async def answer_questions() -> None:
             ray.kill(ray.get_actor(ACTOR, namespace=NAMESPACE))
             print(json.dumps("killed"), flush=True)
             continue
-        told = News(failed=asked["tell"].get("failed", {}))
-        for account, (requests, tokens) in asked["tell"].get("spent", {}).items():
-            told.spend(account, requests, tokens)
+        own = Changes(failed=asked["report"].get("failed", {}))
+        for account, (requests, tokens) in asked["report"].get("spent", {}).items():
+            own.spend(account, requests, tokens)
         try:
-            exchange = exchange or await connect_ray()
-            heard = dataclasses.asdict(await exchange("neighbour", told))
-        except ray.exceptions.RayError:  # as the service: the next question makes a new one
-            heard, exchange = None, None
-        print(json.dumps(heard), flush=True)
+            synchronize = synchronize or await connect_ray()
+            others = dataclasses.asdict(await synchronize("neighbour", own))
+        except ray.exceptions.RayError:  # as in the service, the next request creates a new actor
+            others, synchronize = None, None
+        print(json.dumps(others), flush=True)
 
 
 def main() -> None:

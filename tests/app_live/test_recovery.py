@@ -63,20 +63,20 @@ def test_a_killed_engine_turns_red_in_5_s_and_is_replaced(service: Service) -> N
         assert '"error"' in stream.result().text
         print(f"red {red.result() - killed:.1f} s after the kill")
     service.wait_running()
-    # The new engine's count begins at 0 and nobody has asked it anything: ready means one token.
+    # The new engine's counters start at 0 and it has had no request: ready means one token.
     with service.operator() as operator:
         assert service.metrics(operator)["generation_tokens_total"] >= 1
     assert post(service.url, headers, max_tokens=2).status_code == 200
     line = service.logged("Engine dead", marks, 5)
-    assert f"(pid {pid}) was ended by SIGKILL" in line
+    assert f"(pid {pid}) was killed by SIGKILL" in line
 
 
 def test_an_engine_that_hangs_is_ended_and_replaced(redeployable: Service) -> None:
-    """It lives and answers nothing: stopped here, stuck in a driver elsewhere."""
+    """The engine is alive and answers nothing: stopped here, stuck in a driver in practice."""
     service = redeployable
     service.deploy(ENGINE_STALL_SECONDS="5", GUARD_PRIORITY="true")
     headers = service.headers()
-    # With the role's priority written in, which the engine takes only where it schedules by it.
+    # The role's priority is written in, which the engine accepts only if it schedules by priority.
     assert post(service.url, headers, max_tokens=2).status_code == 200
     marks = service.log_marks()
     pid = service.engine_processes()["VLLM::EngineCore"]

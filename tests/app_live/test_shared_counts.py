@@ -19,25 +19,25 @@ from tests.app_live.service import Service
 
 pytestmark = [pytest.mark.live]
 
-# Both sides speak once a second; a busy machine takes its time to make an actor's process.
+# Both sides report once per second; a busy machine needs time to create an actor's process.
 SHARED_SECONDS = 10.0
 MADE_ANEW_SECONDS = 60.0
 PER_MINUTE = 10_000
-DEBT = 100 * PER_MINUTE  # so that minutes pass until it is worked off
+DEBT = 100 * PER_MINUTE  # so that it takes minutes to pay off
 
 
 @pytest.fixture(scope="module")
 def neighbour(service: Service) -> Iterator[Program]:
     environ = service.cluster.process_environment()
     with program("tests.app_live.neighbour", environ, service.cluster.address) as joined:
-        tell(joined)  # heard of from now on
+        report(joined)  # the ledger knows it from now on
         yield joined
 
 
-def tell(neighbour: Program, **news: dict[str, Any]) -> dict[str, Any]:
-    """Who spent what elsewhere, as the neighbour hears it when it tells its own news."""
-    heard = neighbour.ask({"tell": news})
-    return dict(heard["spent"]) if heard else {}
+def report(neighbour: Program, **changes: dict[str, Any]) -> dict[str, Any]:
+    """What other replicas spent, as the neighbour receives it when it reports its own changes."""
+    received = neighbour.ask({"report": changes})
+    return dict(received["spent"]) if received else {}
 
 
 def until(wanted: Callable[[], bool], seconds: float, what: str) -> float:
@@ -58,13 +58,13 @@ def test_what_one_replica_spent_counts_at_the_other(service: Service, neighbour:
     ) as headers:
         name = name_of(headers)
 
-        def heard_of_request() -> bool:
+        def received_of_request() -> bool:
             # Anew each time: what happened while the neighbour was silent for long is not kept.
             assert get(service, headers).status_code == 200
-            return name in tell(neighbour)
+            return name in report(neighbour)
 
-        until(heard_of_request, SHARED_SECONDS, "the neighbour hears of a request")
-        tell(neighbour, spent={name: [DEBT, 0]})
+        until(received_of_request, SHARED_SECONDS, "the neighbour hears of a request")
+        report(neighbour, spent={name: [DEBT, 0]})
         until(
             lambda: get(service, headers).status_code == 429, SHARED_SECONDS, "the limit is reached"
         )
@@ -74,7 +74,7 @@ def test_what_one_replica_spent_counts_at_the_other(service: Service, neighbour:
 
 def test_failed_logins_elsewhere_lock_here(service: Service, neighbour: Program) -> None:
     nobody = f"nobody-{secrets.token_hex(4)}"
-    tell(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
+    report(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
     for _ in range(FAILURES - 1):  # one more of our own would lock it too
         time.sleep(2)
         form = {"username": nobody, "password": "x"}
@@ -99,7 +99,7 @@ def test_without_the_ledger_the_service_goes_on_and_makes_it_anew(
 
     def shared_again() -> bool:
         assert get(service, headers).status_code == 200
-        return name in tell(neighbour)
+        return name in report(neighbour)
 
     took = until(shared_again, MADE_ANEW_SECONDS, "counts are shared again")
     print(f"shared again {took:.1f} s after the first question")

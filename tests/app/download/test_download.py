@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.download import transfer
+from app.download.cache import ModelCache
 from app.download.errors import DownloadError, MistakeError, WrongContentError
-from app.download.hub import Hub, RemoteFile
+from app.download.hub import RemoteFile, Repository
 from app.download.progress import Progress
 from app.download.run import download
-from app.download.store import Store
 from sandbox.hub.repositories import COMMIT, SECOND_COMMIT, Behaviour
 from tests.app.download import weights
 from tests.app.download.weights import SOURCE, partial_of, same
@@ -46,7 +46,7 @@ def fetch_model(
     verify: bool = False,
 ) -> Path:
     progress = Progress((lines if lines is not None else []).append)
-    return download(Hub(url, SOURCE, revision, token), cache, progress, verify=verify)
+    return download(Repository(url, SOURCE, revision, token), cache, progress, verify=verify)
 
 
 def blob_of(snapshot: Path, name: str = "model.safetensors") -> Path:
@@ -166,8 +166,8 @@ def test_a_partial_file_with_wrong_bytes_is_dropped_and_the_whole_comes(
         partial_of(model, cache).write_bytes(b"x" * 5000)
         folder = fetch_model(hub.url, cache, lines)
     assert same(folder, model)
-    assert any("going on after 4.9 KiB" in line for line in lines)
-    assert any("another hash" in line for line in lines)
+    assert any("resuming after 4.9 KiB" in line for line in lines)
+    assert any("a different hash" in line for line in lines)
 
 
 def test_one_wrong_download_is_repeated(model: Path, cache: Path) -> None:
@@ -178,13 +178,15 @@ def test_one_wrong_download_is_repeated(model: Path, cache: Path) -> None:
 def test_bytes_that_stay_wrong_are_named_and_not_kept(model: Path, cache: Path) -> None:
     with (
         weights.hub(model, Behaviour(corrupt=-1)) as hub,
-        pytest.raises(WrongContentError, match=r"model\.safetensors .* another hash .*endpoint"),
+        pytest.raises(
+            WrongContentError, match=r"model\.safetensors .* a different hash .*endpoint"
+        ),
     ):
         fetch_model(hub.url, cache)
     partial = partial_of(model, cache)
     assert not partial.exists()
     assert not partial.with_suffix("").exists()
-    assert not Store(cache, SOURCE, COMMIT).is_complete()
+    assert not ModelCache(cache, SOURCE, COMMIT).is_complete()
 
 
 def test_a_busy_hub_is_asked_again_later(model: Path, cache: Path, no_pauses: list[float]) -> None:
@@ -203,7 +205,7 @@ def test_a_hub_that_stays_busy_is_left_to_the_next_run(model: Path, cache: Path)
 
 
 def test_a_hub_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
-    hub = Hub("http://127.0.0.1:9", SOURCE, COMMIT)
+    hub = Repository("http://127.0.0.1:9", SOURCE, COMMIT)
     with (
         pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: ConnectError") as error,
         hub.range(RemoteFile("a", 1, "0" * 40), 0, 0),
@@ -250,7 +252,7 @@ def test_partial_files_that_nobody_continued_are_removed(model: Path, cache: Pat
 
 
 def test_a_path_that_leaves_the_repository_is_refused(cache: Path) -> None:
-    store = Store(cache, SOURCE, COMMIT)
+    store = ModelCache(cache, SOURCE, COMMIT)
     for path in ("../../../escape.json", "/etc/escape.json"):
-        with pytest.raises(MistakeError, match="no path below"):
+        with pytest.raises(MistakeError, match="not a path inside"):
             store.link(RemoteFile(path, 1, "0" * 40))

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from app.download.errors import MistakeError
-from app.download.hub import Hub, RemoteFile
+from app.download.hub import RemoteFile, Repository
 from app.download.inspect import inspect
 from app.download.progress import Progress, amount
-from app.download.selection import choose
+from app.download.selection import select
 from tests.app.download import weights
 
 
 def chosen(*paths: str) -> list[str]:
     files = [RemoteFile(path, size, "0" * 40) for size, path in enumerate(paths)]
-    return [file.path for file in choose(files, "owner/name")]
+    return [file.path for file in select(files, "owner/name")]
 
 
 def test_safetensors_leave_out_pickles_and_other_formats() -> None:
@@ -73,7 +73,7 @@ def test_amounts_are_readable(size: int, text: str) -> None:
 
 
 def test_a_token_is_in_no_repr() -> None:
-    assert "secret" not in repr(Hub("http://h", "a/b", "0" * 40, "secret"))
+    assert "secret" not in repr(Repository("http://h", "a/b", "0" * 40, "secret"))
 
 
 def test_a_whole_model_is_described(tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
     "no type": (lambda f: (f / "config.json").write_text("{}"), "model_type"),
     "a shard less": (
         lambda f: (f / "model-00002-of-00002.safetensors").unlink(),
-        "names model-00002-of-00002.safetensors, which is not there",
+        "lists model-00002-of-00002.safetensors, which is missing",
     ),
     "no map": (lambda f: (f / "model.safetensors.index.json").write_text("{}"), "weight_map"),
     "cut off": (
         lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(
             weights.safetensors(1000)[:-1]
         ),
-        "its header says",
+        "its header states",
     ),
     "empty": (
         lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(b""),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.download.store import Store
+from app.download.cache import ModelCache
 from sandbox.hub.repositories import COMMIT, Behaviour
 from sandbox.hub.server import Hub
 
@@ -68,7 +68,7 @@ def same(snapshot: Path, model: Path) -> bool:
 def partial_of(model: Path, cache: Path) -> Path:
     """The partial file of the weights, its folder made."""
     name = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
-    store = Store(cache, SOURCE, COMMIT)
+    store = ModelCache(cache, SOURCE, COMMIT)
     store.blobs.mkdir(parents=True, exist_ok=True)
     return store.blobs / f"{name}.incomplete"
 

@@ -108,7 +108,10 @@ def test_the_guards_priorities_need_the_engines_scheduler() -> None:
         ({"ENGINE_STALL_SECONDS": "long"}, "ENGINE_STALL_SECONDS is 'long'"),
         ({"ENGINE_ARGS": "{"}, "ENGINE_ARGS is not JSON"),
         ({"ENGINE_ARGS": "[]"}, "ENGINE_ARGS is a list; allowed: a JSON object"),
-        ({"ENGINE_ARGS": '{"api-key": "x"}'}, "may not contain api-key: users come from auth-config"),
+        (
+            {"ENGINE_ARGS": '{"api-key": "x"}'},
+            "may not contain api-key: users come from auth-config",
+        ),
         ({"ENGINE_ARGS": '{"ssl_keyfile": "x"}'}, "may not contain ssl_keyfile: TLS ends"),
         ({"ENGINE_ARGS": '{"a-b": 1, "a_b": 2}'}, "contains a_b twice"),
         ({"ENGINE_ARGS": '{"max_num_seqs": "8"}'}, "max_num_seqs is '8'; allowed: a whole"),

@@ -1,9 +1,9 @@
-"""The model cache: huggingface_hub's layout, and what is known to be right in it.
+"""The model cache: huggingface_hub's layout, and a record of the files that were verified.
 
 <cache>/models--owner--name/blobs/<hash>            content, named by its hash
-                            blobs/<hash>.incomplete what has arrived of it
-                            snapshots/<commit>/     links to the blobs: what vLLM opens
-                            .rayline/verified.json  blobs whose hash was found right
+                            blobs/<hash>.incomplete the part that was received so far
+                            snapshots/<commit>/     links to the blobs, which vLLM opens
+                            .rayline/verified.json  blobs whose hash was verified
                             .rayline/<commit>.json  the files of a finished download
 """
 
@@ -25,8 +25,8 @@ ABANDONED = 24 * 3600.0
 """Seconds after which a partial file that this commit does not need is removed."""
 
 
-class Store:
-    """One repository's folder of the cache, at one commit."""
+class ModelCache:
+    """The folder of one repository in the cache, at one commit."""
 
     def __init__(self, cache: Path, source: str, revision: str) -> None:
         self.cache = cache
@@ -41,9 +41,9 @@ class Store:
     def lock(
         self, progress: Progress, sleep: Callable[[float], None] = time.sleep
     ) -> Iterator[None]:
-        """Hold the repository: two Jobs that want blobs of the same one go one after the other.
+        """Lock the repository, so that two Jobs for it run one after the other.
 
-        flock(2): CephFS and NFS honour it between nodes, and drop it with a holder that dies.
+        flock(2): CephFS and NFS honour it between nodes, and release it if the holder dies.
         """
         for folder in (self.blobs, self.snapshot, self._records):
             folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Store:
             waited = 0
             while not _locked(stream.fileno()):
                 if waited % 10 == 0:
-                    progress.say("another download of this model is running; waiting for it")
+                    progress.report("another download of this model is running; waiting for it")
                 sleep(1.0)
                 waited += 1
             yield
@@ -63,7 +63,7 @@ class Store:
         return self.blobs / f"{file.blob}.incomplete"
 
     def is_verified(self, blob: str) -> bool:
-        """Was its hash found right, and has nobody changed it since (size and time)?"""
+        """Whether its hash was verified and it has not changed since (by size and time)."""
         known = _read(self._verified).get(blob)
         try:
             return known is not None and known == _stamp(self.blobs / blob)
@@ -71,19 +71,19 @@ class Store:
             return False
 
     def keep(self, file: RemoteFile) -> None:
-        """The partial file is whole and right: make it the blob."""
+        """Turn a complete and verified partial file into the blob."""
         os.replace(self.partial(file), self.blob(file))
         self.record(file)
 
     def record(self, file: RemoteFile) -> None:
-        """The blob's hash is right."""
+        """Record that the blob's hash was verified."""
         _write(self._verified, _read(self._verified) | {file.blob: _stamp(self.blob(file))})
 
     def link(self, file: RemoteFile) -> None:
         """Make the snapshot's file point to its blob."""
         link = self.snapshot / file.path
         if self.snapshot not in Path(os.path.normpath(link)).parents:
-            raise MistakeError(f"the repository lists {file.path!r}, which is no path below it")
+            raise MistakeError(f"the repository lists {file.path!r}, which is not a path inside it")
         link.parent.mkdir(parents=True, exist_ok=True)
         target = os.path.relpath(self.blob(file), link.parent)
         if link.is_symlink() and os.readlink(link) == target:
@@ -97,8 +97,10 @@ class Store:
         _write(self._commit, {file.path: file.blob for file in files})
 
     def is_complete(self) -> bool:
-        """Is this commit here, as it was verified? Reads no content: a run over a whole model takes
-        no time. `--verify` reads everything."""
+        """Whether this commit is here and unchanged since it was verified.
+
+        Reads no content, so it is fast; `--verify` reads everything.
+        """
         listed = _read(self._commit)
         return bool(listed) and all(
             self.is_verified(str(blob)) and (self.snapshot / path).exists()
@@ -106,7 +108,7 @@ class Store:
         )
 
     def missing(self, files: list[RemoteFile]) -> int:
-        """Bytes that still have to arrive."""
+        """Bytes that still have to be downloaded."""
         total = 0
         for blob, file in {file.blob: file for file in files}.items():
             if not (self.blobs / blob).exists():
@@ -123,7 +125,7 @@ class Store:
             raise MistakeError(no_room(self.cache, f"{amount(needed)} more", free))
 
     def remove_abandoned(self, files: list[RemoteFile], now: float) -> None:
-        """Partial files of other commits that nobody continued."""
+        """Remove partial files of other commits that no run has continued."""
         wanted = {self.partial(file) for file in files}
         for path in self.blobs.glob("*.incomplete"):
             if path not in wanted and now - path.stat().st_mtime > ABANDONED:
@@ -131,11 +133,11 @@ class Store:
 
 
 def no_room(cache: Path, needed: str, free: int) -> str:
-    """What to say, and to type, when the volume is full."""
+    """The message for a full volume."""
     return (
         f"The model needs {needed}, and {cache} has {amount(free)} free. Enlarge the claim (pulumi "
-        "config set --path rayline:storage.size 400Gi), or delete models that nobody serves any "
-        f"more: du -sh {cache}/models--*"
+        "config set --path rayline:storage.size 400Gi), or delete models that are no longer "
+        f"served: du -sh {cache}/models--*"
     )
 
 
@@ -145,7 +147,7 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        # No locks here (some NFS, Lustre): see transfer._Partial why that harms nothing.
+        # Some NFS and Lustre have no locks; transfer._Partial shows why none is needed.
         if error.errno not in {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}:
             raise
     return True
@@ -157,7 +159,7 @@ def _stamp(path: Path) -> dict[str, int]:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """A record, or nothing: what is lost is only the knowledge that all is well."""
+    """A record, or nothing; losing a record only means verifying again."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
