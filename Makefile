@@ -62,13 +62,13 @@ test-fast: setup ## tests without root, network or sandbox, in seconds
 ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
 
 test-engine: setup ## the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages the first time
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_live/environment.sh $(PYTHON)
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_live
 
 PEERS_VENV := $(dir $(ENGINE_VENV))bench-peers
 
 bench-app: ## the service, bare vLLM, LiteLLM, Ray Serve LLM in turns, then the guard alone; 15 minutes
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh tests/app_live/environment.sh $(PYTHON)
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(PYTHON)
 	@RAYLINE_PEERS_VENV="$(PEERS_VENV)" sh bench/environment.sh $(PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m bench.app --peers "$(PEERS_VENV)" $(ARGS)
 	@"$(ENGINE_VENV)/bin/python" -m bench.guard

@@ -1,8 +1,8 @@
-"""The service, bare vLLM and what else could be in front of it: one client, turns that alternate.
+"""Compares the service, bare vLLM and what else could be in front of it, in alternating turns.
 
-`make bench-app`. All servers run all the time and one at a time is asked, a few seconds each, in
-an order that moves on every turn; what is compared is always two turns of the same cycle.
-Ends with the machine, its load and a table for docs/performance.md.
+`make bench-app`. All servers run all the time. One at a time receives requests for a few seconds, in
+an order that rotates every turn, and only turns of the same cycle are compared. The output ends with
+the machine, its load and a table for docs/performance.md.
 """
 
 import argparse
@@ -21,35 +21,45 @@ from pathlib import Path
 from bench import contenders
 from bench.contenders import Target
 from bench.processes import cpu_seconds
+from bench.serving.service import MODEL, tiny_model
 from bench.table import Round, markdown, order, others, table
 from sandbox.hub.tiny_model.train import pairs
-from tests.app_live.service import MODEL, tiny_model
 
-# A vLLM worker looks for work in a loop for a second after its last step, on the core that the
-# next engine's worker is bound to as well: no turn begins before that is over.
+# A vLLM worker polls for work for a second after its last step, on the core to which the next
+# engine's worker is bound as well: no turn begins before that is over.
 SETTLE_S = 1.5
 QUIET_CORES = 0.3
-# Requests of each stream in a turn: enough for seconds of work, and for a p99 over all turns.
+# Requests per stream and turn: enough for seconds of work, and for a p99 over all turns.
 EACH = {1: 16, 8: 6, 32: 4}
 
 
 def arguments(line: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.app", description=__doc__)
-    parser.add_argument("--peers", type=Path, required=True, help="environment of LiteLLM")
-    parser.add_argument("--turns", type=positive, default=12, help="turns of each (default 12)")
-    parser.add_argument("--tokens", type=positive, default=64, help="of each answer (default 64)")
     parser.add_argument(
-        "--streams", type=positive, nargs="+", default=list(EACH), help="at once (default 1 8 32)"
+        "--peers", type=Path, required=True, help="folder of LiteLLM's Python environment"
+    )
+    parser.add_argument(
+        "--turns", type=positive, default=12, help="turns per contender (default 12)"
+    )
+    parser.add_argument(
+        "--tokens", type=positive, default=64, help="tokens per answer (default 64)"
+    )
+    parser.add_argument(
+        "--streams",
+        type=positive,
+        nargs="+",
+        default=list(EACH),
+        help="concurrent streams (default 1 8 32)",
     )
     parser.add_argument(
         "--patience", type=positive, default=300,
-        help="seconds in all that turns may wait for other work to pause (default 300)",
+        help="total seconds that turns may wait for a quiet machine (default 300)",
     )  # fmt: skip
     return parser.parse_args(line)
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """A whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -57,7 +67,7 @@ def positive(text: str) -> int:
 
 
 def requests_each(streams: int) -> int:
-    """As the table above has it; for other numbers of streams about 64 a turn."""
+    """The number in `EACH`; for other numbers of streams about 64 requests per turn."""
     return EACH.get(streams, max(4, 64 // streams))
 
 
@@ -77,32 +87,32 @@ def machine() -> str:
 
 @contextmanager
 def client_first() -> Iterator[str]:
-    """Let this client have a core when it wants one, as if it had a machine of its own.
+    """Give this client a core whenever it needs one, as if it had its own machine.
 
-    By its session, which is what Linux shares cores among (man 7 sched, autogroup); servers have
-    sessions of their own. It is the caller's shell's too, so it gets back what it had. Takes root.
-    What was done, for the table's text.
+    Raises the priority of the client's session, because Linux divides cores among sessions (man 7
+    sched, autogroup) and servers have separate sessions. The caller's shell is in the same session,
+    so the previous priority is restored. Requires root. Yields a description for the table.
     """
     setting = Path("/proc/self/autogroup")
     try:
         before = setting.read_text().split()[-1]
         setting.write_text("-15")
     except OSError as error:
-        yield f"the client waits for cores as the servers do ({error.strerror})"
+        yield f"the client has no priority over the servers ({error.strerror})"
         return
     try:
-        yield "the client's session comes first (autogroup nice -15)"
+        yield "the client's session has priority (autogroup nice -15)"
     finally:
         setting.write_text(before)
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     average = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"{datetime.now():%H:%M:%S} load {average}: {text}", flush=True)
 
 
 async def settle(patience_s: float) -> float:
-    """Waits for a quiet machine, so that the next turn has it alone; seconds that are left."""
+    """Wait for a quiet machine, for at most `patience_s`; the seconds of patience that remain."""
     while True:
         before, began = cpu_seconds()[1], time.monotonic()
         await asyncio.sleep(SETTLE_S)
@@ -121,7 +131,7 @@ async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Rou
     patience = float(wanted.patience)
     for streams in wanted.streams:
         each = requests_each(streams)
-        for target in targets:  # not counted: first requests compile and import
+        for target in targets:  # not counted, because first requests compile and import
             await load(target, questions, MODEL, streams, 1, wanted.tokens)
         for turn in range(wanted.turns):
             for name in order(list(by_name), turn):
@@ -129,28 +139,28 @@ async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Rou
                 found = await load(by_name[name], questions, MODEL, streams, each, wanted.tokens)
                 rounds.append(Round(name, streams, turn, found))
         noise = others([one for one in rounds if one.streams == streams])
-        say(f"{wanted.turns} turns of {streams} streams; other work took {noise} cores")
-    # In the table bare comes first, whoever was first in a turn.
+        report(f"{wanted.turns} turns of {streams} streams; other work used {noise} cores")
+    # In the table, bare vLLM comes first, whichever contender was first in a turn.
     place = {target.name: number for number, target in enumerate(targets)}
     return sorted(rounds, key=lambda one: (one.streams, place[one.contender], one.number))
 
 
 def main() -> None:
     wanted = arguments()
-    # As Ctrl-C does: what was started is stopped on the way out.
+    # Like Ctrl-C, so that everything that was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="rayline-bench-") as scratch, ExitStack() as running:
         print(f"{machine()}; {running.enter_context(client_first())}", flush=True)
         folder = Path(os.environ.get("RAYLINE_BENCH_LOGS", scratch))
         folder.mkdir(exist_ok=True)
         model = tiny_model()
-        say("start: bare vLLM")
+        report("starting bare vLLM")
         first = running.enter_context(contenders.bare(model, folder))
-        say("start: LiteLLM in front of it")
+        report("starting LiteLLM in front of it")
         proxy = running.enter_context(contenders.litellm(first, wanted.peers, folder))
-        say("start: the service, Ray Serve LLM")
+        report("starting the service and Ray Serve LLM")
         served = running.enter_context(contenders.ray_serve(model, wanted.peers, folder))
-        say("measuring")
+        report("measuring")
         rounds = asyncio.run(measure([first, *served, proxy], wanted))
     print(markdown(table(rounds)))
 

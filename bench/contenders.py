@@ -1,7 +1,7 @@
-"""Who is measured: engines with the same arguments, and what is in front of each.
+"""The contenders: engines with the same arguments, each behind something else.
 
-What the service is started with is shared with its tests (`tests/app_live`): real Ray Serve with
-HAProxy on loopback. Ray Serve LLM is a second application of the same Ray and the same HAProxy.
+The service runs as in its live tests (`bench.serving`), on a real Ray Serve with HAProxy on
+loopback. Ray Serve LLM is a second application of the same Ray behind the same HAProxy.
 """
 
 import json
@@ -15,21 +15,21 @@ from typing import Any
 
 from app.engine.settings import from_environment
 from bench.processes import free_port, server
+from bench.serving.cluster import ROOT, Cluster
+from bench.serving.service import MODEL, START_SECONDS, Service
 from bench.table import BARE
-from tests.app_live.cluster import ROOT, Cluster
-from tests.app_live.service import APPLICATION, MODEL, START_SECONDS, Service
 
 SERVICE, REPLICA = "rayline", "rayline, past HAProxy"
 LITELLM, RAY_LLM = "LiteLLM proxy", "Ray Serve LLM"
 RAY_LLM_PREFIX = "/ray-llm"
 LITELLM_KEY = "sk-of-this-run-only"
-# Every limit is counted and none is reached.
-MOST = 2**30
+# Every limit is counted, but none is reached.
+UNREACHED = 2**30
 ROLE = {
     "groups": ["inference", "models"],
     "models": [MODEL],
-    "requests_per_minute": MOST,
-    "tokens_per_minute": MOST,
+    "requests_per_minute": UNREACHED,
+    "tokens_per_minute": UNREACHED,
     "concurrent": 1024,
     "max_tokens": 1024,
 }
@@ -38,14 +38,14 @@ ENGINE = {
     "MAX_MODEL_LEN": "1024",
     "MAX_NUM_SEQS": "32",
     "GUARD_MAX_RUNNING": "64",
-    "ENABLE_ENFORCE_EAGER": "True",  # compiling takes two minutes of every start
+    "ENABLE_ENFORCE_EAGER": "True",  # compiling would take two minutes of every start
     "ENGINE_ARGS": "{}",
 }
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where one contender answers, and with which headers."""
+    """The address of one contender, and the headers that it requires."""
 
     name: str
     url: str
@@ -53,7 +53,7 @@ class Target:
 
 
 def flags(arguments: Mapping[str, object]) -> list[str]:
-    """The engine's arguments as vLLM's command line has them."""
+    """The engine's arguments as options of vLLM's command line."""
     found = []
     for name, value in arguments.items():
         option = name.replace("_", "-")
@@ -65,7 +65,7 @@ def flags(arguments: Mapping[str, object]) -> list[str]:
 
 
 def ray_llm_application(arguments: Mapping[str, object]) -> dict[str, Any]:
-    """Ray's own way to serve a model, with its defaults but for the engine and the CPU."""
+    """Ray's own application for a model, with its defaults except for the engine and the CPU."""
     engine = dict(arguments)
     source = {"model_id": engine.pop("served_model_name"), "model_source": engine.pop("model")}
     return {
@@ -87,7 +87,7 @@ def ray_llm_application(arguments: Mapping[str, object]) -> dict[str, Any]:
 
 
 def litellm_configuration(upstream: str) -> str:
-    """One model with a key in front, as its documentation has it for vLLM. JSON is YAML."""
+    """One model and a key, as LiteLLM documents it for vLLM. JSON is valid YAML."""
     parameters = {"model": f"hosted_vllm/{MODEL}", "api_base": f"{upstream}/v1", "api_key": "none"}
     return json.dumps(
         {
@@ -108,8 +108,8 @@ def ray_serve(model: Path, peers: Path, folder: Path) -> Iterator[list[Target]]:
         (service.auth_folder / "ROLES").write_text(json.dumps({"bench": ROLE}))
         cluster.start()
         environment = service.environment(**ENGINE)
-        # One after the other: vLLM on a CPU measures its memory while it starts.
-        ours = service_application(environment)
+        # One after the other, because vLLM on a CPU measures free memory while it starts.
+        ours = service.application(environment)
         cluster.put([ours])
         service.wait_running()
         theirs = ray_llm_application(from_environment(environment, "cpu").arguments)
@@ -127,20 +127,10 @@ def ray_serve(model: Path, peers: Path, folder: Path) -> Iterator[list[Target]]:
         cluster.stop()
 
 
-def service_application(environment: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "name": APPLICATION,
-        "route_prefix": "/",
-        "import_path": "app.main:application",
-        "runtime_env": {"env_vars": dict(environment)},
-        "deployments": [{"name": "VLLMDeployment", "num_replicas": 1}],
-    }
-
-
 @contextmanager
 def bare(model: Path, folder: Path) -> Iterator[Target]:
-    """vLLM's own server, with the arguments that the service gives its engine."""
-    cluster = Cluster()  # never started: it knows the environment that engines get
+    """vLLM's own server, with the same arguments as the service's engine."""
+    cluster = Cluster()  # never started; it only provides the environment of engines
     environment = {**cluster.process_environment()}
     arguments = from_environment(Service(cluster, model).environment(**ENGINE), "cpu").arguments
     cluster.folder.rmdir()

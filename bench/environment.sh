@@ -1,6 +1,6 @@
 #!/bin/sh
-# The environment of what is measured beside the service (LiteLLM): made once for each content of
-# the requirements. Arguments: the Python to make it with. RAYLINE_PEERS_VENV: the folder.
+# Creates the Python environment of the peers (LiteLLM), once for each content of the requirements.
+# Argument: the Python to create it with. RAYLINE_PEERS_VENV: its folder.
 set -eu
 cd "$(dirname "$0")/.."
 stamp="$RAYLINE_PEERS_VENV/.installed"
@@ -10,8 +10,8 @@ echo "  Python environment of the peers: $RAYLINE_PEERS_VENV (1 GB, about 2 minu
 "$1" -m venv --clear "$RAYLINE_PEERS_VENV"
 "$RAYLINE_PEERS_VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
     --require-hashes --no-deps -r requirements/bench-peers.txt
-# Ray Serve LLM runs in the service's environment and misses this one package there. Only it is
-# lent, because LiteLLM's other packages are of other versions than the service's.
+# Ray Serve LLM runs in the service's environment and lacks only this package there. Only this one is
+# linked, because the versions of LiteLLM's other packages differ from the service's.
 mkdir "$RAYLINE_PEERS_VENV/for-ray-llm"
 ln -s "$("$RAYLINE_PEERS_VENV/bin/python" -c 'import pyarrow; print(*pyarrow.__path__)')" \
     "$RAYLINE_PEERS_VENV/for-ray-llm/pyarrow"

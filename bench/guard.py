@@ -1,8 +1,8 @@
-"""What the guard costs on a stub engine: per request, per streamed chunk, and in throughput.
+"""Measures the guard on a stub engine: cost per request and per streamed chunk, and throughput.
 
-Bare and guarded calls alternate in one run, in this process, so that a noisy machine hits both
-alike; the numbers to quote are the differences and the ratios. No socket and no client library
-is in between: this is the guard alone. `python -m bench.guard`
+Bare and guarded calls alternate in one process, so that noise affects both alike; quote the
+differences and ratios. There is no socket and no client library in between: this is the guard
+alone. Run it with `python -m bench.guard`.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from app.guard.application import Guard
 
 KEY = "bench" + "x7Rz2LmW8vYp4NcB" * 3
 ROUNDS, CALLS, CHUNKS = 30, 200, 500
-# Chunks of an answer and the pause before each: an engine as fast as a card of these users can be
-# with a small model, and one that is faster than any and answers in 40 ms.
+# Chunks per answer and the pause before each: an engine as fast as a consumer card with a small
+# model, and a faster one that answers in 40 ms.
 PACES = {"64 chunks, 5 ms apart": (64, 0.005), "20 chunks, 2 ms apart": (20, 0.002)}
 PACED_ROUNDS, EACH = 6, 4
 CHUNK = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
@@ -41,10 +41,10 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Stub:
-    """An engine that answers with so many chunks, at once or at a pace of its own.
+    """An engine that answers with `chunks` chunks, at once or with `pause_s` between them.
 
-    Each chunk has its time from the request on: an engine's steps do not wait for who listens, and
-    what asyncio's timer is late by, a millisecond at most, must not add up.
+    Each chunk is due at a time counted from the request, because an engine's steps do not wait for
+    the listener, and because delays of asyncio's timer, up to a millisecond, must not add up.
     """
 
     def __init__(self, chunks: int, pause_s: float = 0.0) -> None:
@@ -70,7 +70,7 @@ class Stub:
 
 
 def guarded(stub: Stub) -> tuple[Guard, bytes]:
-    """A guard as a replica has it, and a user's Authorization header."""
+    """A guard as in a replica, and a user's Authorization header."""
     environ = {
         "USER_LIST": "BOB",
         "BOB_USERNAME": "bob",
@@ -97,7 +97,7 @@ def guarded(stub: Stub) -> tuple[Guard, bytes]:
 
 
 async def once(app: App, authorization: bytes) -> float:
-    """Seconds of one call."""
+    """The duration of one call, in seconds."""
     scope = {
         "type": "http",
         "method": "POST",
@@ -128,7 +128,7 @@ async def once(app: App, authorization: bytes) -> float:
 
 
 async def compare(chunks: int, calls: int) -> tuple[list[float], list[float]]:
-    """Seconds of single calls, bare and guarded, in alternating blocks."""
+    """Durations of single calls in seconds, bare and guarded, in alternating blocks."""
     stub = Stub(chunks)
     guard, authorization = guarded(stub)
     bare: list[float] = []
@@ -142,10 +142,9 @@ async def compare(chunks: int, calls: int) -> tuple[list[float], list[float]]:
 
 
 async def throughput(streams: int, chunks: int, pause_s: float) -> tuple[float, float, float]:
-    """So many clients, each one request after the other: requests a second bare and guarded, and
-    their ratio.
+    """Requests per second of `streams` clients, bare and guarded, and the ratio of the two.
 
-    Each is the median of rounds, the ratio that of the rounds' own ratios.
+    The rates are medians over the rounds; the ratio is the median of the rounds' own ratios.
     """
 
     async def client(app: App) -> None:
@@ -183,7 +182,7 @@ async def main() -> None:
         print(f"request p{percent}: bare {b:.1f} us, guarded {g:.1f} us, added {g - b:.1f} us")
     bare, with_guard = await compare(CHUNKS, 5)
     added = (statistics.median(with_guard) - statistics.median(bare)) * 1e6
-    # What a request costs once is in both; what is left is the chunks'.
+    # Both contain the cost of one request; the rest is the cost of the chunks.
     first, first_guarded = await compare(1, CALLS)
     once_added = (statistics.median(first_guarded) - statistics.median(first)) * 1e6
     print(f"streamed chunk: added {(added - once_added) / (CHUNKS - 1):.2f} us")

@@ -1,7 +1,7 @@
-"""The client: the same streamed chat requests to whoever is asked, and when what came back.
+"""The client: sends the same streamed chat requests to each contender and times the answers.
 
-It shares the machine with the servers. So it looks into chunks only until the first text is there,
-and into the one with the usage; the rest it only receives.
+It shares the machine with the servers. To cost little, it parses chunks only until the first text,
+and the chunk with the usage; it only receives the others.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ TIMEOUT_S = 120.0
 
 
 def request(question: str, model: str, tokens: int) -> dict[str, object]:
-    """A chat request whose answer has exactly so many tokens, whatever the model would say."""
+    """A chat request whose answer has exactly `tokens` tokens, whatever the model generates."""
     return {
         "model": model,
         "messages": [{"role": "user", "content": question}],
@@ -32,7 +32,7 @@ def request(question: str, model: str, tokens: int) -> dict[str, object]:
 
 
 async def ask(session: aiohttp.ClientSession, url: str, body: bytes, tokens: int) -> Answer:
-    """One request. An answer that is not whole is an error of the whole measurement."""
+    """One request. An incomplete answer fails the whole measurement."""
     began = time.perf_counter()
     first: float | None = None
     usage = b""
@@ -49,12 +49,12 @@ async def ask(session: aiohttp.ClientSession, url: str, body: bytes, tokens: int
     ended = time.perf_counter()
     counted = json.loads(usage[6:])["usage"]["completion_tokens"] if usage else 0
     if first is None or counted != tokens:
-        raise RuntimeError(f"{url} gave {counted} tokens in place of {tokens}")
+        raise RuntimeError(f"{url} returned {counted} tokens instead of {tokens}")
     return Answer(first - began, ended - began, counted)
 
 
 def has_text(line: bytes) -> bool:
-    """True for an event with text of the answer; vLLM's first has only the role."""
+    """Whether an event contains text of the answer; vLLM's first event has only the role."""
     choices = json.loads(line[6:])["choices"]
     return bool(choices and choices[0]["delta"].get("content"))
 
@@ -62,7 +62,7 @@ def has_text(line: bytes) -> bool:
 async def load(
     target: Target, questions: list[str], model: str, streams: int, each: int, tokens: int
 ) -> Turn:
-    """So many streams at once, each one request after the other.
+    """Run `streams` concurrent streams, each of which sends its requests one after the other.
 
     Every stream first opens its connection with a request that is not counted.
     """

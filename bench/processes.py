@@ -1,4 +1,4 @@
-"""A server as a process of its own: started with its log in a file, ended with all below it."""
+"""Runs servers as separate processes: logs go to a file, and descendants end with them."""
 
 import os
 import signal
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import httpx
 import psutil
-
-from tests.app_live.service import descendants
 
 STOP_SECONDS = 30.0
 
@@ -27,7 +25,7 @@ def free_port() -> int:
 def server(
     command: Sequence[str], environment: Mapping[str, str], ready: str, log: Path, seconds: float
 ) -> Iterator[int]:
-    """Its pid, once the address `ready` answers 200."""
+    """The server's pid, once the URL `ready` answers 200."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -36,8 +34,8 @@ def server(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
-            # Linux shares cores among sessions first (sched_autogroup): in the client's own, one
-            # server would run beside it, while Ray's processes, in theirs, make it wait.
+            # Linux divides cores among sessions first (sched_autogroup). In the client's session
+            # the server would share the client's part, while Ray's processes have their own.
             start_new_session=True,
         )
     try:
@@ -52,6 +50,14 @@ def server(
         stop(process)
 
 
+def descendants(pid: int) -> list[int]:
+    """The pids of all processes below `pid`; empty if it is gone."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2).status_code == 200
@@ -60,7 +66,7 @@ def answers(url: str) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks it to end, then kills what is left of it: by pid, and nothing else."""
+    """Terminate the process, then kill what is left of it and below it, by pid only."""
     below = descendants(process.pid)
     process.terminate()
     try:
@@ -74,9 +80,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_seconds() -> tuple[float, float]:
-    """CPU time since the start of what we run, this process included, and of all else.
+    """CPU seconds of this process and its descendants, and of everything else.
 
-    What the machine's own host took from it (steal) counts as all else.
+    Time that the hypervisor took (steal) counts as everything else.
     """
     ours = 0.0
     this = psutil.Process()

@@ -1,4 +1,4 @@
-"""From single requests to the table: pure functions, no clock and no socket."""
+"""Turns measured requests into the table: pure functions without clock or socket."""
 
 import math
 import statistics
@@ -16,13 +16,13 @@ HEADER = (
     "p99 ms",
     "added p50 ms (rounds)",
     "added to a request p50 ms (rounds)",
-    "CPU us a token",
+    "CPU us per token",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One streamed answer: seconds to its first text and to its end, tokens by its own `usage`."""
+    """One streamed answer: seconds until its first text and its end, and tokens by its `usage`."""
 
     first_s: float
     total_s: float
@@ -31,7 +31,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A few seconds of load: `cpu_s` is of the client and all servers, the other of all else."""
+    """A few seconds of load. `cpu_s` is the CPU time of the client and all servers, `others_cpu_s`
+    that of everything else."""
 
     seconds: float
     cpu_s: float
@@ -53,7 +54,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Whose turn it was; `number` counts the turns of the same contender and streams."""
+    """One turn of a contender; `number` counts its turns with the same number of streams."""
 
     contender: str
     streams: int
@@ -62,19 +63,19 @@ class Round:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least so many percent are not above (nearest rank)."""
+    """The smallest value that at least `percent` of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """`median (least to most)` of one value a round."""
-    middle, least, most = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
+    """`median (minimum to maximum)` of one value per round."""
+    median, minimum, maximum = statistics.median(values), min(values), max(values)
+    return f"{median:.{digits}f} ({minimum:.{digits}f} to {maximum:.{digits}f})"
 
 
 def row(own: Sequence[Round], bare: Sequence[Round]) -> tuple[str, ...]:
-    """One contender's cells; compared turn by turn with bare, so that noise hits both."""
+    """The cells of one contender, compared with bare vLLM turn by turn so that noise affects both."""
     firsts = [answer.first_s * 1000 for one in own for answer in one.turn.answers]
     cells = (
         str(own[0].streams),
@@ -98,13 +99,13 @@ def row(own: Sequence[Round], bare: Sequence[Round]) -> tuple[str, ...]:
 
 
 def added(mine: Turn, theirs: Turn, seconds: Callable[[Answer], float]) -> float:
-    """Difference of two turns' medians in milliseconds."""
+    """The difference of the medians of two turns, in milliseconds."""
     middles = [statistics.median(map(seconds, one.answers)) for one in (mine, theirs)]
     return (middles[0] - middles[1]) * 1000
 
 
 def table(rounds: Sequence[Round]) -> list[tuple[str, ...]]:
-    """Rows by number of streams, and in it in the order in which contenders first took part."""
+    """Rows ordered by number of streams, then by each contender's first turn."""
     rows = []
     for streams in dict.fromkeys(one.streams for one in rounds):
         turns: dict[str, list[Round]] = {}
@@ -124,11 +125,11 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def order(names: Sequence[str], turn: int) -> list[str]:
-    """Who goes when: each turn starts with the next one, so that none always follows the same."""
+    """The order of one turn: it rotates, so that no contender always follows the same other one."""
     start = turn % len(names)
     return [*names[start:], *names[:start]]
 
 
 def others(rounds: Sequence[Round]) -> str:
-    """How busy the machine was with other work, in cores: the noise that the table has in it."""
+    """How busy the machine was with other work, in cores: the noise in the table."""
     return spread([one.turn.others_cpu_s / one.turn.seconds for one in rounds], 2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.app_live.service import ROLES, Service
+from bench.serving.service import ROLES, Service
 
 RELOAD_SECONDS = 10.0
 

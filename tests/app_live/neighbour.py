@@ -1,7 +1,7 @@
 """A replica without an engine: joins the service's Ray and uses the ledger as all replicas do.
 
 Reads one JSON object per line. `{"report": {"spent": ..., "failed": ...}}` is answered with the
-changes of the other replicas, or null without a ledger; `{"kill": true}` kills the ledger's process.
+changes of the other replicas, or null without a ledger; `{"kill": true}` kills its process.
 """
 
 import asyncio

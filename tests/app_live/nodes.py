@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.app_live.folders import remove
+from bench.serving.folders import remove
 
 # Two nodes of one card of the kind asked for, one of two such cards, one of another kind.
 NODES = {

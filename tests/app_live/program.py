@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
-from tests.app_live.cluster import ROOT
+from bench.serving.cluster import ROOT
 
 SECONDS = 90.0
 

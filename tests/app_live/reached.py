@@ -5,7 +5,7 @@ from collections import Counter
 
 import httpx
 
-from tests.app_live.service import Service
+from bench.serving.service import Service
 
 _LINE = re.compile(
     r'http_requests_total\{handler="([^"]*)",method="([^"]*)",status="([^"]*)"\} (.*)'

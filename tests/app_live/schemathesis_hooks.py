@@ -11,9 +11,9 @@ import schemathesis  # type: ignore[import-not-found]
 from schemathesis.core.jsonschema import make_validator  # type: ignore[import-not-found]
 from schemathesis.specs.openapi import checks  # type: ignore[import-not-found]
 
-from app.guard.bounds import PRIVILEGED
+from app.access.permissions import PRIVILEGED
+from bench.serving.service import MODEL
 from tests.app_live.lax import widened
-from tests.app_live.service import MODEL
 
 FEW = 4
 KEPT = 0.3

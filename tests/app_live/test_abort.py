@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app_live.service import LONG, MODEL, Service, completion
+from bench.serving.service import MODEL, Service
+from tests.app_live.calls import LONG, completion
 
 pytestmark = [pytest.mark.live]
 

@@ -12,9 +12,9 @@ from collections import Counter
 import httpx
 import pytest
 
+from bench.serving.service import PASSWORD, Service
 from tests.app.guard import attacks
 from tests.app_live.reached import reached
-from tests.app_live.service import PASSWORD, Service
 
 pytestmark = [pytest.mark.live]
 

@@ -11,8 +11,9 @@ import httpx
 import openai
 import pytest
 
+from bench.serving.service import MODEL, PASSWORD, Service
 from sandbox.hub.tiny_model.train import pairs
-from tests.app_live.service import LONG, MODEL, PASSWORD, Service
+from tests.app_live.calls import LONG
 
 pytestmark = [pytest.mark.live]
 

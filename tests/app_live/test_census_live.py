@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app.access import routes
-from tests.app_live.cluster import ROOT
-from tests.app_live.service import APPLICATION, Service
+from bench.serving.cluster import ROOT
+from bench.serving.service import APPLICATION, Service
 
 pytestmark = [pytest.mark.live]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.access.roles import DEFAULTS
-from tests.app_live.cluster import ROOT
+from bench.serving.cluster import ROOT
+from bench.serving.service import Service
 from tests.app_live.extra_role import extra_role
 from tests.app_live.reached import reached
-from tests.app_live.service import Service
 
 pytestmark = [pytest.mark.live]
 

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from app.engine.settings import RESERVED_REQUESTS
-from tests.app_live.cluster import DEPLOYMENT
+from bench.serving.cluster import DEPLOYMENT
+from bench.serving.service import APPLICATION, ENGINE, MODEL, Service
+from tests.app_live.calls import completion
 from tests.app_live.extra_role import extra_role
-from tests.app_live.service import APPLICATION, ENGINE, MODEL, Service, completion
 
 pytestmark = [pytest.mark.live]
 

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from app.auth.lockout import FAILURES, WINDOW_S
-from tests.app_live.service import PASSWORD, Service
+from bench.serving.service import PASSWORD, Service
 
 pytestmark = [pytest.mark.live]
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.serving.service import MODEL, Service
 from tests.app_live.extra_role import extra_role
 from tests.app_live.random_messages import message
-from tests.app_live.service import MODEL, Service
 
 pytestmark = [pytest.mark.live]
 

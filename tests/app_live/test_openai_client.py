@@ -14,10 +14,11 @@ import openai
 import pytest
 from starlette.responses import JSONResponse
 
+from bench.serving.service import MODEL, Service
 from tests.app.conftest import Service as Stubbed
 from tests.app.conftest import build, values
+from tests.app_live.calls import LONG
 from tests.app_live.extra_role import extra_role
-from tests.app_live.service import LONG, MODEL, Service
 
 pytestmark = [pytest.mark.live]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app_live.service import ENGINE, Service, completion
+from bench.serving.service import ENGINE, Service
+from tests.app_live.calls import completion
 
 pytestmark = [pytest.mark.live]
 

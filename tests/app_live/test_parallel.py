@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.app_live.service import Service, completion
+from bench.serving.service import Service
+from tests.app_live.calls import completion
 
 pytestmark = [pytest.mark.live]
 

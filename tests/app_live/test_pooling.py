@@ -4,7 +4,7 @@ import httpx
 import openai
 import pytest
 
-from tests.app_live.service import MODEL, Service
+from bench.serving.service import MODEL, Service
 
 pytestmark = [pytest.mark.live]
 

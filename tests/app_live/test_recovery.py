@@ -10,7 +10,8 @@ import httpx
 import openai
 import pytest
 
-from tests.app_live.service import APPLICATION, Service, completion, status
+from bench.serving.service import APPLICATION, Service, status
+from tests.app_live.calls import completion
 
 pytestmark = [pytest.mark.live]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app_live.service import MODEL, PASSWORD, Service
+from bench.serving.service import MODEL, PASSWORD, Service
 
 pytestmark = [pytest.mark.live]
 

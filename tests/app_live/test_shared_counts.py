@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from app.auth.lockout import FAILURES, pair_key
+from bench.serving.service import Service
 from tests.app_live.extra_role import extra_role
 from tests.app_live.program import Program, program
-from tests.app_live.service import Service
 
 pytestmark = [pytest.mark.live]
 

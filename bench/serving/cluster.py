@@ -1,4 +1,4 @@
-"""Starts `host.py`, puts Serve applications on it by REST and knows where they answer."""
+"""Starts `host.py`, deploys Serve applications on it by REST and knows their addresses."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from tests.app_live.folders import remove
+from bench.serving.folders import remove
 from toolchain.paths import cache_root
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ DEPLOYMENT = "VLLMDeployment"
 
 @dataclass(frozen=True)
 class Ports:
-    """Free TCP ports of this host: chosen anew each time, so that runs do not meet."""
+    """Free TCP ports of this host, chosen for each run so that runs do not collide."""
 
     dashboard: int
     ingress: int
@@ -45,17 +45,17 @@ class Ports:
 
 @dataclass
 class Cluster:
-    """One Ray on loopback. `start` and `stop` belong together; the folder goes with it."""
+    """One Ray on loopback. `stop` undoes `start` and removes the folder."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 4
     ports: Ports = field(default_factory=Ports.free)
-    # Short: Ray puts sockets below it, and a socket's path ends at 107 bytes.
+    # Short: Ray creates sockets below it, and a socket's path may have at most 107 bytes.
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp")))
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     process: subprocess.Popen[str] | None = None
     address: str = ""
-    """Where other programs join this Ray."""
+    """The address at which other programs join this Ray."""
 
     @property
     def url(self) -> str:
@@ -65,14 +65,14 @@ class Cluster:
     def start(self) -> None:
         with (self.folder / "host.log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.app_live.host"],
+                [sys.executable, "-m", "bench.serving.host"],
                 cwd=ROOT,
                 env=self.process_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                start_new_session=True,  # Ctrl-C is for the tests, which then close its input
+                start_new_session=True,  # Ctrl-C is for the caller, which then closes its input
             )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -89,7 +89,7 @@ class Cluster:
         self.address = json.loads(line)
 
     def process_environment(self) -> dict[str, str]:
-        """The environment of Ray and of everything it starts; nothing of the caller's Ray."""
+        """The environment of Ray and of everything it starts, without that of the caller's Ray."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         haproxy = self.folder / "haproxy"
         return {
@@ -101,8 +101,8 @@ class Cluster:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
-            # Ray starts its workers with niceness 15: any other program would starve the engine,
-            # and the benchmark's client would go before it and not before a bare one.
+            # Ray starts its workers with niceness 15. Any other program would then starve the
+            # engine, and the benchmark's client would precede it, but not a bare engine.
             "RAY_worker_niceness": "0",
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -118,11 +118,11 @@ class Cluster:
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(self.ports.first_replica + 100),
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_PORT_QUARANTINE_S": "0",
-            # Not below HOME, which may have a space: Torch's compiler is called by a line of text.
+            # Not below HOME, which may contain a space: Torch calls its compiler by a shell line.
             "VLLM_CACHE_ROOT": str(cache_root() / "vllm"),
             "VLLM_CPU_KVCACHE_SPACE": "1",
-            # One thread wherever there is a core: two that are bound to theirs wait for each other
-            # at every layer, and on a busy machine a word takes seconds then.
+            # One thread on any core: two threads bound to cores wait for each other at every layer,
+            # so that on a busy machine one token takes seconds.
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": "1",
             "VLLM_NO_USAGE_STATS": "1",
@@ -131,7 +131,7 @@ class Cluster:
         }
 
     def put(self, applications: list[dict[str, Any]]) -> None:
-        """The whole Serve configuration, as `PUT /api/serve/applications/` takes it."""
+        """Apply the whole Serve configuration by `PUT /api/serve/applications/`."""
         answer = httpx.put(
             f"http://127.0.0.1:{self.ports.dashboard}/api/serve/applications/",
             json={
@@ -155,7 +155,7 @@ class Cluster:
         return dict(answer.raise_for_status().json()["applications"])
 
     def wait_running(self, name: str, seconds: float) -> None:
-        """Until the application is RUNNING; its failure, or the deadline, with Serve's words."""
+        """Wait until the application is RUNNING; RuntimeError with Serve's report otherwise."""
         deadline = time.monotonic() + seconds
         report: dict[str, Any] = {}
         while time.monotonic() < deadline:
@@ -168,12 +168,12 @@ class Cluster:
         raise RuntimeError(f"{name} is not RUNNING: {json.dumps(report, indent=1)[:6000]}")
 
     def replicas(self, name: str) -> list[dict[str, Any]]:
-        """Replicas of the application as Serve reports them: state, pid, replica_id..."""
+        """The application's replicas as Serve reports them, with state, pid and replica_id."""
         deployments = self.applications().get(name, {}).get("deployments", {})
         return list(deployments.get(DEPLOYMENT, {}).get("replicas", []))
 
     def stop(self) -> None:
-        """Ends Serve and Ray as `host.py` does it; a host that hangs is killed."""
+        """Let `host.py` stop Serve and Ray; kill it if it hangs."""
         if self.process is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Folders in /tmp that Ray's processes write into until the very last."""
+"""Removes folders in /tmp into which Ray's processes write until they end."""
 
 import shutil
 import time
@@ -8,9 +8,10 @@ SECONDS = 10.0
 
 
 def remove(folder: Path) -> None:
-    """Until it is gone: a process that still ends puts its last lines where we have just removed.
+    """Remove the folder, repeatedly until it is gone.
 
-    One removal that ignores errors leaves the folder behind then; one that does not, fails.
+    A process that is still ending may write into the folder while it is being removed. A single
+    removal would then fail, or leave the folder behind if it ignored errors.
     """
     deadline = time.monotonic() + SECONDS
     while True:

@@ -1,15 +1,15 @@
-"""A Ray of its own for the tests, with the dashboard's REST API, until its standard input closes.
+"""Runs a separate Ray with the dashboard's REST API until standard input closes.
 
-Runs as a process of its own, so that the tests import neither Ray nor vLLM, and so that Ray is
-ended through the handles of the process that started it. Says Ray's address on standard output. It
-removes the whole folder itself: tests that are killed cannot.
+It is a separate process so that its caller imports neither Ray nor vLLM, and so that Ray is stopped
+through the handles of the process that started it. It prints Ray's address on standard output, and
+removes the whole folder itself, because a caller that is killed cannot.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from tests.app_live.folders import remove
+from bench.serving.folders import remove
 
 
 def main() -> None:

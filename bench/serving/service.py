@@ -1,13 +1,10 @@
-"""The service under test: one Serve application on a `Cluster`, its users and how to call it."""
+"""The service as one Serve application on a `Cluster`, with its users and how to call it."""
 
-import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +12,18 @@ from typing import Any
 import httpx
 
 from app.auth import config, passwords, tokens
-from tests.app_live.cluster import ROOT, Cluster
+from bench.processes import descendants
+from bench.serving.cluster import DEPLOYMENT, ROOT, Cluster
 from toolchain.paths import cache_root
 
 APPLICATION = "Tiny"
 MODEL = "tiny"
 START_SECONDS = 400.0
-LONG = 16_000  # tokens
 PASSWORD = "correct horse battery staple"
 ROLES = '{"probe": {"groups": ["inference", "models"], "requests_per_minute": 2}}'
-# Not compiled: two minutes of every start. One GiB of cache holds all of the tests' requests. The
-# model says 1024 tokens and may be asked for more, as its positions are computed: the how-to's call
-# wants 2000, and an answer of seconds is more than 10,000.
+# Not compiled, which would take two minutes of every start. One GiB of cache holds the requests of
+# all tests. The model states 1024 tokens but can exceed them, because its positions are computed: a
+# documented call wants 2000, and an answer that takes seconds has more than 10,000.
 ENGINE = {
     "MODEL_NAME": MODEL,
     "DTYPE": "bfloat16",
@@ -35,7 +32,7 @@ ENGINE = {
     "GUARD_MAX_RUNNING": "8",
     "ENABLE_ENFORCE_EAGER": "True",
     "DRAIN_SECONDS": "60",
-    # Without white space, of which so small a model would write as much as it may.
+    # Without white space, of which so small a model would generate as much as allowed.
     "ENGINE_ARGS": """{"enable-auto-tool-choice": true, "tool_call_parser": "hermes",
         "hf_overrides": {"max_position_embeddings": 16384},
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": true}}""",
@@ -44,7 +41,7 @@ ENGINE = {
 
 @dataclass(frozen=True)
 class Service:
-    """Where it is reached and with what; `deploy` starts it anew with another environment."""
+    """Addresses and credentials; `deploy` restarts the service with another environment."""
 
     cluster: Cluster
     model: Path
@@ -59,7 +56,7 @@ class Service:
         return self.cluster.folder / "auth-config"
 
     def write_users(self) -> None:
-        """The auth-config as a mounted Secret has it: one file a name."""
+        """Write the auth-config like a mounted Secret: one file per name."""
         self.auth_folder.mkdir()
         entries = {"USER_LIST": "ALICE, BOB, EVE", "JWT_KEY": self.key, "ROLES": ROLES}
         hashed = passwords.hash_password(PASSWORD)
@@ -71,7 +68,7 @@ class Service:
             (self.auth_folder / name).write_text(value)
 
     def write(self, name: str, value: str) -> None:
-        """One file of the auth-config, in one step, as kubelet does it."""
+        """Replace one file of the auth-config atomically, as kubelet does."""
         new = self.auth_folder / f".{name}"
         new.write_text(value)
         new.rename(self.auth_folder / name)
@@ -84,31 +81,33 @@ class Service:
             **changes,
         }
 
+    def application(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """The Serve application with this environment."""
+        return {
+            "name": APPLICATION,
+            "route_prefix": "/",
+            "import_path": "app.main:application",
+            "runtime_env": {"env_vars": dict(environment)},
+            "deployments": [{"name": DEPLOYMENT, "num_replicas": 1}],
+        }
+
     def deploy(self, **changes: str) -> None:
-        """Puts the application and waits until it answers; RUNNING means a first token came."""
-        self.cluster.put(
-            [
-                {
-                    "name": APPLICATION,
-                    "route_prefix": "/",
-                    "import_path": "app.main:application",
-                    "runtime_env": {"env_vars": self.environment(**changes)},
-                    "deployments": [{"name": "VLLMDeployment", "num_replicas": 1}],
-                }
-            ]
-        )
+        """Deploy the application and wait until it answers; RUNNING means it generated a token."""
+        self.cluster.put([self.application(self.environment(**changes))])
         self.wait_running()
 
     def wait_running(self) -> None:
         self.cluster.wait_running(APPLICATION, START_SECONDS)
         deadline = time.monotonic() + 30
-        while status(f"{self.url}/ready") != 200:  # the proxy hears of a replica a moment later
+        while status(f"{self.url}/ready") != 200:  # the proxy learns of a replica a moment later
             if time.monotonic() > deadline:
-                raise RuntimeError("RUNNING, and /ready does not answer 200 after 30 s")
+                raise RuntimeError(
+                    "the application is RUNNING, but /ready does not answer 200 after 30 s"
+                )
             time.sleep(0.1)
 
     def token(self, role: str) -> str:
-        """A service token of its own, so that one test's limits are not another's."""
+        """A new service token, so that each caller has separate limits."""
         (key,) = config.parse_keys({"JWT_KEY": self.key})
         name = f"test-{secrets.token_hex(4)}"
         return tokens.service_token(key, name, role, 1, time.time())[0]
@@ -124,7 +123,7 @@ class Service:
         raise RuntimeError("no replica answers on its own port")
 
     def engine_processes(self) -> dict[str, int]:
-        """Name -> pid of the engine's processes below the running replica."""
+        """The pids of the engine's processes below the running replica, by name."""
         (replica,) = self.running_replicas()
         found = {}
         for pid in descendants(replica["pid"]):
@@ -134,12 +133,12 @@ class Service:
         return found
 
     def running_replicas(self) -> list[dict[str, Any]]:
-        """As Serve reports them; one, unless one is being replaced."""
+        """The running replicas as Serve reports them: one, except during a replacement."""
         replicas = self.cluster.replicas(APPLICATION)
         return [replica for replica in replicas if replica["state"] == "RUNNING"]
 
     def operator(self) -> httpx.Client:
-        """A client with an admin's token; whoever takes it closes it."""
+        """A client with an admin's token, which the caller closes."""
         return httpx.Client(base_url=self.url, headers=self.headers("admin"), timeout=30)
 
     def metrics(self, operator: httpx.Client) -> dict[str, float]:
@@ -154,15 +153,15 @@ class Service:
         return sums
 
     def log_marks(self) -> dict[Path, int]:
-        """How long each worker's log is now, for `logs`."""
+        """The current length of each worker's log, for `logs`."""
         folder = self.cluster.folder / "ray" / "session_latest" / "logs"
         return {file: file.stat().st_size for file in folder.glob("worker-*.err")}
 
     def logs(self, since: Mapping[Path, int]) -> str:
-        """What the workers wrote since then, ours and vLLM's.
+        """The lines that our code and vLLM wrote into the workers' logs since `since`.
 
-        By file: each replica has its own, in no order of time, so that what is new is not what is
-        at the end of them all.
+        Each replica has its own file, and the files are not ordered by time, so the new lines are
+        not at the end of their concatenation.
         """
         new = []
         for file in self.log_marks():
@@ -172,10 +171,10 @@ class Service:
         return "".join(new)
 
     def logged(self, words: str, since: Mapping[Path, int], seconds: float) -> str:
-        """The one line with these words that was written since then, waited for."""
+        """Wait for the one line with these words that was written since `since`."""
         deadline = time.monotonic() + seconds
         while True:
-            # Without what has no end yet: the line may be half written.
+            # Without an unterminated line, which may be half written.
             whole = self.logs(since).rpartition("\n")[0].splitlines()
             lines = [line for line in whole if words in line]
             if lines:
@@ -186,60 +185,18 @@ class Service:
 
 
 def status(url: str) -> int | None:
-    """The status of a GET, None where nothing answers within a second."""
+    """The status of a GET; None if nothing answers within a second."""
     try:
         return httpx.get(url, timeout=1).status_code
     except httpx.HTTPError:
         return None
 
 
-def completion(**changes: Any) -> dict[str, Any]:
-    """A completion that takes its whole `max_tokens`: seconds, unless changed."""
-    return {"model": MODEL, "prompt": "Why", "max_tokens": LONG, "ignore_eos": True, **changes}
-
-
-def descendants(pid: int) -> list[int]:
-    """Every process below `pid`, from the kernel's tables."""
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            parents.setdefault(int(fields[1]), []).append(int(folder.name))
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
-    return found
-
-
 def tiny_model() -> Path:
-    """Made by a process of its own: torch's import warns, and its memory would stay with us."""
+    """The model's folder, made by a separate process: importing torch warns and takes memory."""
     cache = cache_root() / "models"
     made = subprocess.run(
         [sys.executable, "-m", "sandbox.hub.tiny_model", str(cache)],
         cwd=ROOT, check=True, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     return Path(made.stdout.strip())
-
-
-@contextmanager
-def running() -> Iterator[Service]:
-    """The service from nothing to RUNNING, and back."""
-    cluster = Cluster()
-    service = Service(cluster, tiny_model())
-    try:
-        service.write_users()
-        cluster.start()
-        service.deploy()
-        yield service
-    finally:
-        keep = os.environ.get("RAYLINE_TEST_LOGS")  # a folder: where to look after a failure
-        if keep:
-            logs = cluster.folder / "ray" / "session_latest" / "logs"
-            shutil.copytree(logs, Path(keep) / cluster.folder.name, dirs_exist_ok=True)
-        cluster.stop()
