@@ -1,8 +1,8 @@
 """Compares the service, bare vLLM and what else could be in front of it, in alternating turns.
 
-`make bench-app`. All servers run all the time. One at a time receives requests for a few seconds, in
-an order that rotates every turn, and only turns of the same cycle are compared. The output ends with
-the machine, its load and a table for docs/performance.md.
+`make bench-app`. All servers run all the time. One at a time receives requests for a few seconds,
+in an order that rotates every turn, and only turns of the same cycle are compared. The output ends
+with the machine, its load and a table for docs/performance.md.
 """
 
 import argparse

@@ -75,7 +75,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def row(own: Sequence[Round], bare: Sequence[Round]) -> tuple[str, ...]:
-    """The cells of one contender, compared with bare vLLM turn by turn so that noise affects both."""
+    """The cells of one contender, compared with bare vLLM turn by turn: noise affects both."""
     firsts = [answer.first_s * 1000 for one in own for answer in one.turn.answers]
     cells = (
         str(own[0].streams),

@@ -125,7 +125,7 @@ def table() -> str:
     """The default roles as the Markdown table of docs/service.md, which a test compares."""
     roles = DEFAULTS.values()
     rows = [
-        ("", *(role.name for role in roles)),
+        ("role", *(role.name for role in roles)),
         ("---", *("---" for _ in roles)),
         *(
             (f"`{field.name}`", *(_cell(getattr(role, field.name)) for role in roles))

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import argon2
-import httpx
 import jwt
 import pytest
 
 from app.auth import config, passwords, source
 from app.auth.identity import Authenticator
 from app.errors import ConfigurationError
+from tests.app.calls import post
 from tests.app.conftest import (
     HASHES,
     KEY,
@@ -19,7 +19,6 @@ from tests.app.conftest import (
     PASSWORDS,
     Service,
     build,
-    chat,
     run,
     salted_sha256,
     values,
@@ -28,11 +27,7 @@ from tests.app.conftest import (
 
 
 def call(service: Service, headers: dict[str, str]) -> int:
-    async def one() -> httpx.Response:
-        async with service.client() as client:
-            return await client.post("/v1/chat/completions", json=chat(), headers=headers)
-
-    return int(run(one()).status_code)
+    return post(service, user=None, headers=headers).status_code
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +14,8 @@ from app.access.roles import DEFAULTS
 from app.errors import RefusedError
 from app.guard import bounds
 from app.guard.bounds import Bounds
+from tests.app.calls import PATH, ask, post
 from tests.app.conftest import Service, chat, run
-
-PATH = "/v1/chat/completions"
 
 
 def deep(levels: int) -> Any:
@@ -101,27 +99,9 @@ def bounded(make: Callable[..., Service]) -> Service:
     return make(media_domains=frozenset({"images.example"}))
 
 
-def post(
-    service: Service,
-    body: bytes,
-    user: str = "bob",
-    path: str = PATH,
-    extra: Mapping[str, str] | None = None,
-) -> httpx.Response:
-    async def one() -> httpx.Response:
-        async with service.client() as client:
-            headers = {
-                **service.bearer(user), "Content-Type": "application/json", **(extra or {})
-            }  # fmt: skip
-            return await client.post(path, content=body, headers=headers)
-
-    answer: httpx.Response = run(one())
-    return answer
-
-
 @pytest.mark.parametrize("fields", REFUSED, ids=[str(r)[:50] for r in REFUSED])
 def test_refused_before_the_engine(bounded: Service, fields: dict[str, Any]) -> None:
-    answer = post(bounded, json.dumps(chat(**fields)).encode())
+    answer = ask(bounded, **fields)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "out_of_bounds"
     assert bounded.backend.calls == []
@@ -135,13 +115,13 @@ def test_allowed_things_pass_byte_for_byte(bounded: Service) -> None:
         json.dumps({**image("data:image/png;base64,AAAA"), "max_tokens": 5}).encode(),
         '{"messages": [{"content": "Сколько четвергов?"}], "max_tokens": 2}'.encode(),
     ]
-    assert [post(bounded, body).status_code for body in bodies] == [200] * len(bodies)
+    assert [post(bounded, content=body).status_code for body in bodies] == [200] * len(bodies)
     assert [call[2] for call in bounded.backend.calls] == bodies
 
 
 def test_admin_may_use_privileged_fields_and_not_large_ones(bounded: Service) -> None:
     for fields, status in (({"chat_template": "x"}, 200), ({"n": 9}, 400)):
-        assert post(bounded, json.dumps(chat(**fields)).encode(), "alice").status_code == status
+        assert ask(bounded, "alice", **fields).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -168,7 +148,7 @@ def test_admin_may_use_privileged_fields_and_not_large_ones(bounded: Service) ->
     ids=range(17),
 )
 def test_json_that_two_parsers_could_read_differently(bounded: Service, body: bytes) -> None:
-    answer = post(bounded, body)
+    answer = post(bounded, content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] in ("invalid_json", "out_of_bounds")
     assert bounded.backend.calls == []
@@ -213,7 +193,7 @@ def test_headers_are_bounded(bounded: Service) -> None:
 
 @pytest.mark.parametrize("name", ["X-Request-Timeout-Seconds", "x-request-disconnect-disabled"])
 def test_headers_that_steer_ray_serve_are_refused(bounded: Service, name: str) -> None:
-    answer = post(bounded, b"{}", extra={name: "1"})
+    answer = post(bounded, content=b"{}", headers={name: "1"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "header_not_allowed"
     assert name.lower() in answer.json()["error"]["message"]
@@ -230,12 +210,7 @@ def test_only_known_headers_reach_the_engine(bounded: Service) -> None:
         "X-Amzn-SageMaker-Session-Id": "NEW_SESSION",
     }
 
-    async def call() -> httpx.Response:
-        async with bounded.client() as client:
-            headers = {**bounded.bearer("bob"), **sneaky}
-            return await client.post(PATH, json=chat(max_tokens=1), headers=headers)
-
-    answer = run(call())
+    answer = post(bounded, json=chat(max_tokens=1), headers=sneaky)
     names = {name for name, _ in bounded.backend.headers[0]}
     expected = {b"accept", b"content-type", b"content-length", b"host", b"user-agent"}
     assert names == {*expected, b"x-request-id"}
@@ -282,10 +257,10 @@ def test_any_object_is_passed_or_refused(document: dict[str, Any]) -> None:
         permissions.apply(DEFAULTS["guest"], routes.TABLE["POST", PATH], parsed, served)
 
 
-def test_an_assistant_who_said_nothing_is_refused_before_the_engine(bounded: Service) -> None:
-    said = {"type": "message", "role": "assistant", "content": []}
-    body = json.dumps({"model": "tiny", "input": [said, {"role": "user", "content": "go on"}]})
-    answer = post(bounded, body.encode(), path="/v1/responses")
+def test_an_empty_message_of_the_assistant_is_refused_before_the_engine(bounded: Service) -> None:
+    empty = {"type": "message", "role": "assistant", "content": []}
+    body = json.dumps({"model": "tiny", "input": [empty, {"role": "user", "content": "go on"}]})
+    answer = post(bounded, "/v1/responses", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "input[0].content"
     assert bounded.backend.calls == []

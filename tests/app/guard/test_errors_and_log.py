@@ -13,12 +13,12 @@ def test_every_refusal_has_the_shape_of_openai(service: Service) -> None:
     service.backend.crash = ValueError("prompt text in an exception")
     answers = {
         400: post(service, json={"n": 99}),
-        401: post(service, headers={}),
-        403: get(service, "/metrics", headers=service.bearer("bob")),
-        404: get(service, "/nothing", headers=service.bearer("bob")),
-        405: get(service, PATH, headers=service.bearer("bob")),
+        401: post(service, user=None),
+        403: get(service, "/metrics", "bob"),
+        404: get(service, "/nothing", "bob"),
+        405: get(service, PATH, "bob"),
         413: post(service, json={"a": "x" * 2_000_000}),
-        415: get(service, "/token", method="POST", json={}),
+        415: post(service, "/token", None, json={}),
         500: post(service),
     }
     for status, answer in answers.items():
@@ -68,7 +68,7 @@ def test_no_secret_is_in_any_log(
     ):
         post(service, json=content)
         post(service, json=content, headers={"Authorization": "Bearer CANARY-token-7f3a"})
-    post(service, content=f'{{"a": "{prompt}'.encode(), json=None)
+    post(service, content=f'{{"a": "{prompt}'.encode())
     get(service, f"/v1/models?key={query}", headers=good)
     get(service, f"/{query}", headers=good)
     get(service, f"/{query}%2f")
