@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from app.access import permissions, routes
 from app.access.ledger import Connect, Synchronizer, connect_ray
 from app.access.limits import Limits
-from app.asgi import ASGIApp, Receive, Scope, Send
+from app.asgi import Receive, Scope, Send
 from app.auth.identity import Authenticator, Identity
 from app.auth.lockout import Lockout
 from app.auth.login import Login
@@ -81,8 +81,13 @@ class Guard:
         if scope["type"] == "http":
             if self._synchronizer is not None:
                 self._synchronizer.start()
-            async with Request(scope, receive, send) as request:
+            request = Request(scope, receive, send)
+            try:
                 await self._answer(request)
+            except Exception as error:
+                await request.fail(error)
+            finally:
+                request.write_log()
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -90,6 +95,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": "not supported"})
 
     async def _answer(self, request: Request) -> None:
+        """Make every check in the order of the module's docstring, then let the engine answer."""
         scope = request.scope
         path = routes.plain_path(scope)
         if path is None:
@@ -113,6 +119,7 @@ class Guard:
         bodies.declared_length(headers.length, bound)
         account = self._limits.admit(caller.key, caller.role)
         usage = request.usage = Usage()
+        counting = current.set(usage)  # vLLM's application counts the tokens of this request in it
         try:
             body, served = b"", self._engine.served
             if route.method == "POST":
@@ -125,8 +132,9 @@ class Guard:
             send = request.relay(self._alive)
             if route.template == openapi.PATH:
                 send = openapi.rewriting(send, caller.role.groups)
-            await _call(app, request, body, send, usage)
+            await app(for_engine(scope, body, request.id), request.replay(body), send)
         finally:
+            current.reset(counting)
             self._limits.release(caller.key, account, usage.total)
 
     def _identify(self, headers: Received, request: Request) -> Identity:
@@ -137,15 +145,6 @@ class Guard:
             raise unauthorized() from None
         request.caller = caller.key
         return caller
-
-
-async def _call(app: ASGIApp, request: Request, body: bytes, send: Send, usage: Usage) -> None:
-    """Call vLLM's application, which counts its tokens in `usage`."""
-    token = current.set(usage)
-    try:
-        await app(for_engine(request.scope, body, request.id), request.replay(body), send)
-    finally:
-        current.reset(token)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -27,19 +27,13 @@ def checked(
     served: Served,
 ) -> bytes:
     """The body for the engine; RefusedError 400, 403 or 415 for one that is not permitted."""
-
-    def check(document: Mapping[str, Any]) -> dict[str, Any]:
-        bounds.check(document, route.template, limits, permissions.closed_fields(role))
-        return permissions.apply(role, route, document, served)
-
-    if route.group == AUDIO:
-        check(_document(bodies.form(content_type, body)))
-        return body
     if not body and route.group == OPERATE:
         return body
-    document = bounds.parse(body)
-    added = check(document)
-    return json.dumps({**document, **added}).encode() if added else body
+    is_form = route.group == AUDIO
+    document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
+    bounds.check(document, route.template, limits, permissions.closed_fields(role))
+    added = permissions.apply(role, route, document, served)
+    return json.dumps({**document, **added}).encode() if added and not is_form else body
 
 
 def _document(form: Mapping[str, str]) -> dict[str, Any]:

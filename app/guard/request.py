@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
 
 from app.asgi import Message, Receive, Scope, Send
 from app.errors import Headers, RefusedError, new_request_id
@@ -16,11 +15,7 @@ _log = logging.getLogger("rayline.guard")
 
 
 class Request:
-    """A request from its arrival to its log line.
-
-    As a context manager it turns whatever goes wrong inside into an answer, and then writes one
-    line of the log.
-    """
+    """A request from its arrival to its log line: what was answered, and on whose behalf."""
 
     __slots__ = (
         "_began",
@@ -39,21 +34,8 @@ class Request:
         self._began = time.perf_counter()
         self._replaced = self._complete = False
 
-    async def __aenter__(self) -> "Request":
-        return self
-
-    async def __aexit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
-    ) -> bool:
-        try:
-            if error is None or not isinstance(error, Exception):
-                return False  # a cancelled request has nobody to answer
-            await self._handle(error)
-            return True
-        finally:
-            self._write_log()
-
-    async def _handle(self, error: Exception) -> None:
+    async def fail(self, error: Exception) -> None:
+        """Answer a request that could not be completed, as far as that is still possible."""
         if isinstance(error, RefusedError):
             self.note = error.limit or (error.code if self.note == "-" else self.note)
             await self._refuse(error)
@@ -129,7 +111,8 @@ class Request:
     async def _refuse(self, refusal: RefusedError) -> None:
         await self.answer(refusal.status, refusal.body(), refusal.headers())
 
-    def _write_log(self) -> None:
+    def write_log(self) -> None:
+        """Write the one line of the access log."""
         if not _access.isEnabledFor(logging.INFO):
             return
         usage = self.usage or Usage()

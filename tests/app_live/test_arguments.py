@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app.engine.test_settings import HOW_TO
+from tests.app.engine.test_settings import ORIGINAL_ENVIRONMENT
 from tests.app_live.program import Program, program
 
 pytestmark = [pytest.mark.live]
@@ -19,7 +19,7 @@ def vllm() -> Iterator[Program]:
 
 
 def test_the_how_tos_environment_is_vllms(vllm: Program) -> None:
-    found = vllm.ask(HOW_TO)["arguments"]
+    found = vllm.ask(ORIGINAL_ENVIRONMENT)["arguments"]
     assert found == {
         "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
         "served_model_name": ["Dolphin3.0"],

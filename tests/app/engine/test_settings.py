@@ -1,4 +1,4 @@
-"""The environment of the engine: what it becomes, and what is refused in which words."""
+"""The engine's environment: the arguments that it becomes, and the messages for mistakes."""
 
 import json
 
@@ -12,48 +12,39 @@ from app.engine.settings import (
 )
 from app.errors import ConfigurationError
 
-# Word for word what the how-to sets, its optional variables included.
-HOW_TO = {
-    "MODEL_ID": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
-    "MODEL_NAME": "Dolphin3.0",
-    "TENSOR_PARALLELISM": "1",
-    "PIPELINE_PARALLELISM": "2",
-    "HF_HOME": "/data/model-cache",
-    "DTYPE": "float16",
-    "GPU_MEMORY_UTIL": "0.97",
-    "MAX_MODEL_LEN": "32768",
-    "MAX_NUM_SEQS": "128",
-    "CPU_OFFLOAD_GB": "12.0",
-    "ENABLE_CHUNKED_PREFILL": "True",
-    "ENABLE_ENFORCE_EAGER": "True",
+# The original hand-made deployment (docs/origin.md): each variable, the argument of vLLM that it
+# becomes, and that argument's value.
+ORIGINAL: dict[str, tuple[str, str, object]] = {
+    "MODEL_ID": ("Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ", "model", None),
+    "MODEL_NAME": ("Dolphin3.0", "served_model_name", None),
+    "TENSOR_PARALLELISM": ("1", "tensor_parallel_size", 1),
+    "PIPELINE_PARALLELISM": ("2", "pipeline_parallel_size", 2),
+    "DTYPE": ("float16", "dtype", None),
+    "GPU_MEMORY_UTIL": ("0.97", "gpu_memory_utilization", 0.97),
+    "MAX_MODEL_LEN": ("32768", "max_model_len", None),
+    "MAX_NUM_SEQS": ("128", "max_num_seqs", 128),
+    "CPU_OFFLOAD_GB": ("12.0", "cpu_offload_gb", 12.0),
+    "ENABLE_CHUNKED_PREFILL": ("True", "enable_chunked_prefill", True),
+    "ENABLE_ENFORCE_EAGER": ("True", "enforce_eager", True),
 }
+ORIGINAL_ENVIRONMENT = {name: text for name, (text, _, _) in ORIGINAL.items()}
 
 
 def settings(device: Device = "cuda", **environ: str) -> EngineSettings:
     return from_environment({"MODEL_ID": "m", **environ}, device)
 
 
-def test_the_how_tos_environment_in_vllms_names() -> None:
-    found = from_environment(HOW_TO, "cuda")
-    assert found.arguments == {
-        "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
-        "served_model_name": "Dolphin3.0",
-        "tensor_parallel_size": 1,
-        "pipeline_parallel_size": 2,
-        "dtype": "float16",
-        "gpu_memory_utilization": 0.97,
-        "max_model_len": "32768",
-        "max_num_seqs": 128,
-        "cpu_offload_gb": 12.0,
-        "enable_chunked_prefill": True,
-        "enforce_eager": True,
-        "distributed_executor_backend": "ray",
+def test_each_variable_becomes_an_argument_of_vllm() -> None:
+    found = from_environment({**ORIGINAL_ENVIRONMENT, "HF_HOME": "/data/model-cache"}, "cuda")
+    expected = {
+        argument: text if value is None else value for text, argument, value in ORIGINAL.values()
     }
+    assert found.arguments == {**expected, "distributed_executor_backend": "ray"}
     assert found.max_requests == 256
     assert found.max_ongoing_requests == 256 + RESERVED_REQUESTS
 
 
-def test_what_is_not_said_is_vllms_choice_but_for_what_serve_is_sized_by() -> None:
+def test_vllm_chooses_what_is_absent_except_the_batch_size() -> None:
     assert settings(MODEL_NAME="", DTYPE="").arguments == {
         "model": "m",
         "served_model_name": "m",
@@ -61,7 +52,7 @@ def test_what_is_not_said_is_vllms_choice_but_for_what_serve_is_sized_by() -> No
     }
 
 
-def test_engine_args_hold_any_argument_in_either_spelling() -> None:
+def test_engine_args_may_contain_any_argument_in_either_spelling() -> None:
     given = {"--quantization": "awq_marlin", "max-num-seqs": 16, "swap_space": 2}
     found = settings(ENGINE_ARGS=json.dumps(given))
     assert found.arguments["quantization"] == "awq_marlin"
@@ -69,7 +60,7 @@ def test_engine_args_hold_any_argument_in_either_spelling() -> None:
     assert found.max_requests == 32
 
 
-def test_how_long_a_hang_may_last() -> None:
+def test_the_allowed_duration_of_a_hang() -> None:
     assert settings().stall_seconds == 300
     assert settings(ENGINE_STALL_SECONDS="0").stall_seconds == 0
 
@@ -84,14 +75,14 @@ def test_how_long_a_hang_may_last() -> None:
         ("cpu", "1", "2", "mp"),  # vLLM: "current platform cpu does not support ray"
     ],
 )
-def test_ray_runs_the_workers_only_where_they_lie_on_nodes(
+def test_ray_runs_the_workers_only_if_they_are_on_several_nodes(
     device: Device, tensor: str, pipeline: str, backend: str | None
 ) -> None:
     found = settings(device, TENSOR_PARALLELISM=tensor, PIPELINE_PARALLELISM=pipeline)
     assert found.arguments.get("distributed_executor_backend") == backend
 
 
-def test_the_guards_priorities_need_the_engines_scheduler() -> None:
+def test_priorities_of_the_guard_set_the_scheduling_policy_of_the_engine() -> None:
     assert settings(GUARD_PRIORITY="true").arguments["scheduling_policy"] == "priority"
 
 
