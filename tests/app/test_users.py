@@ -29,7 +29,7 @@ def test_key_is_accepted_as_jwt_key(capsys: pytest.CaptureFixture[str]) -> None:
     Authenticator(values(JWT_KEY=capsys.readouterr().out.strip()))
 
 
-def test_service_token_works_and_says_how_to_revoke_it(
+def test_service_token_is_valid_and_can_be_revoked_as_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "auth", values())
@@ -53,14 +53,16 @@ def test_service_token_works_and_says_how_to_revoke_it(
         (["--name", "a", "--role", "user", "--auth-config", "/nowhere"], "is not a folder"),
     ],
 )
-def test_service_token_errors(
+def test_mistakes_of_service_token_are_reported(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert users.main(["service-token", *arguments], values()) == 2
     assert says in capsys.readouterr().err
 
 
-def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_warnings_and_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "auth"
     environ = {source.FOLDER_VARIABLE: str(folder)}
     write(folder, values())

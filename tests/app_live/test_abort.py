@@ -100,7 +100,9 @@ def test_the_engine_stops_within_100_ms(
     assert min(late) < ABORT_SECONDS
 
 
-def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.Client) -> None:
+def test_a_hundred_disconnected_clients_occupy_nothing(
+    service: Service, operator: httpx.Client
+) -> None:
     headers = service.headers("admin")
     for number in range(100):
         stream = number % 2 == 0
@@ -115,7 +117,7 @@ def test_a_hundred_that_leave_occupy_nothing(service: Service, operator: httpx.C
     assert answer.status_code == 200
 
 
-def test_what_was_generated_for_one_who_left_is_counted(
+def test_tokens_of_a_disconnected_client_are_counted(
     service: Service, operator: httpx.Client
 ) -> None:
     wait_for(service, operator, 0, 60)

@@ -18,7 +18,7 @@ def vllm() -> Iterator[Program]:
         yield started
 
 
-def test_the_how_tos_environment_is_vllms(vllm: Program) -> None:
+def test_vllm_accepts_the_original_environment(vllm: Program) -> None:
     found = vllm.ask(ORIGINAL_ENVIRONMENT)["arguments"]
     assert found == {
         "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
@@ -49,7 +49,7 @@ def test_the_how_tos_environment_is_vllms(vllm: Program) -> None:
          {"max_position_embeddings": 4096}),
     ],
 )  # fmt: skip
-def test_any_argument_of_vllm_is_taken(
+def test_any_argument_of_vllm_is_accepted(
     vllm: Program, given: dict[str, object], name: str, value: object
 ) -> None:
     answer = vllm.ask({"MODEL_ID": "m", "ENGINE_ARGS": json.dumps(given)})
@@ -67,7 +67,7 @@ def test_any_argument_of_vllm_is_taken(
         ({"enable-auto-tool-choice": True}, ["vLLM rejects the engine's arguments", "--tool-call"]),
     ],
 )  # fmt: skip
-def test_what_vllm_does_not_have_is_refused_by_name(
+def test_an_unknown_argument_is_refused_by_name(
     vllm: Program, given: dict[str, object], words: list[str]
 ) -> None:
     refused = vllm.ask({"MODEL_ID": "m", "ENGINE_ARGS": json.dumps(given)})["refused"]

@@ -65,7 +65,7 @@ def test_the_two_curl_calls(base: str) -> None:
     assert answer["choices"][0]["message"]["content"]
 
 
-def test_the_model_answers_each_question_of_its_page_with_its_paragraph(client: Client) -> None:
+def test_the_model_answers_each_question_with_its_paragraph(client: Client) -> None:
     """So the engine renders the chat template as the model learned it."""
     for question, paragraph in pairs():
         messages = [{"role": "user", "content": question}]
@@ -99,7 +99,7 @@ def test_async_calls_run_side_by_side(service: Service) -> None:
     assert all(0 < count <= 25 for count in asyncio.run(ask()))
 
 
-def test_a_json_schema_binds_the_answer(client: Client) -> None:
+def test_the_answer_follows_a_json_schema(client: Client) -> None:
     schema = {
         "type": "object",
         "properties": {"cards": {"enum": [1, 2]}, "fast": {"type": "boolean"}},
@@ -163,7 +163,7 @@ def test_errors_are_the_clients_typed_exceptions(
     assert raised.value.response.json()["error"]["message"]
 
 
-def test_who_may_not_is_told_so(service: Service, client: Client) -> None:
+def test_a_role_without_the_route_gets_403(service: Service, client: Client) -> None:
     with pytest.raises(openai.AuthenticationError):
         client(api_key="no-token").models.list()
     with pytest.raises(openai.PermissionDeniedError):

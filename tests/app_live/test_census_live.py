@@ -72,7 +72,7 @@ def test_without_a_token_every_route_but_three_is_401(base: str) -> None:
     assert len(served) >= 30
 
 
-def test_nothing_that_vllm_has_is_unknown() -> None:
+def test_every_route_of_vllm_is_listed() -> None:
     known = {(route.method, route.template) for route in routes.TABLE.values()}
     found = vllm_routes()
     heads = {(m, p) for m, p in found["served"] if m == "HEAD" and ("GET", p) in known}
@@ -87,7 +87,7 @@ def test_nothing_that_vllm_has_is_unknown() -> None:
     assert known - served - written - documents - made - set(OWN) == set()
 
 
-def test_what_is_described_is_what_is_served(service: Service, base: str) -> None:
+def test_the_description_matches_the_service(service: Service, base: str) -> None:
     described_to_admin = set(described(base, service.headers("admin")))
     assert set(OWN) <= described_to_admin
     assert described_to_admin - set(OWN) <= set(vllm_routes()["served"])
@@ -98,7 +98,9 @@ def test_what_is_described_is_what_is_served(service: Service, base: str) -> Non
 
 
 @pytest.mark.parametrize("role", ["user", "guest"])
-def test_dangerous_routes_are_for_admin_or_nobody(service: Service, base: str, role: str) -> None:
+def test_dangerous_routes_are_for_admin_only_or_closed(
+    service: Service, base: str, role: str
+) -> None:
     operate = [key for key, route in routes.TABLE.items() if route.group == routes.OPERATE]
     assert set(DANGEROUS) <= {path for _, path in operate}
     headers = service.headers(role)
@@ -108,7 +110,7 @@ def test_dangerous_routes_are_for_admin_or_nobody(service: Service, base: str, r
     assert set(statuses) == {403}
 
 
-def test_what_is_not_listed_is_closed_to_admin_too(service: Service, base: str) -> None:
+def test_an_unlisted_route_is_closed_to_admin_too(service: Service, base: str) -> None:
     headers = service.headers("admin")
     with httpx.Client(base_url=base, timeout=30, headers=headers) as client:
         for path in ("/docs", "/redoc", "/openapi.json", "/metrics", "/v1/models"):
@@ -119,7 +121,7 @@ def test_what_is_not_listed_is_closed_to_admin_too(service: Service, base: str) 
         assert client.get("/pause").status_code == 405
 
 
-def test_what_serve_itself_answers_tells_no_more_than_a_name(base: str) -> None:
+def test_answers_of_serve_itself_reveal_only_a_name(base: str) -> None:
     """Ray Serve answers these two before the guard; probes of the cluster need the first."""
     assert httpx.get(f"{base}/-/healthz").text == "success"
     assert httpx.get(f"{base}/-/routes").json() == {"/": APPLICATION}
@@ -127,7 +129,7 @@ def test_what_serve_itself_answers_tells_no_more_than_a_name(base: str) -> None:
         assert httpx.get(f"{base}{path}").status_code in (401, 404), path
 
 
-def test_one_request_id_an_answer_and_it_is_the_guards(service: Service, base: str) -> None:
+def test_each_answer_has_one_request_id_from_the_guard(service: Service, base: str) -> None:
     for given in ({}, {"x-request-id": "mine"}):
         for headers in (service.headers(), {}):
             answer = httpx.get(f"{base}/v1/models", headers={**headers, **given}, timeout=30)
@@ -136,7 +138,9 @@ def test_one_request_id_an_answer_and_it_is_the_guards(service: Service, base: s
 
 
 @pytest.mark.parametrize("seconds", ["0.5", "-1", "1e-9"])
-def test_no_client_tells_serve_how_long_to_wait(service: Service, base: str, seconds: str) -> None:
+def test_no_client_controls_the_timeouts_of_serve(
+    service: Service, base: str, seconds: str
+) -> None:
     """Serve obeys both of anyone: the second would hide from it that the client is gone."""
     for header in ("x-request-timeout-seconds", "x-request-disconnect-disabled"):
         given = {**service.headers(), header: seconds if header.endswith("seconds") else "?1"}

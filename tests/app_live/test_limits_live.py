@@ -40,7 +40,7 @@ def usage(answer: httpx.Response, stream: bool) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_tokens_a_minute_are_what_the_engine_used(service: Service, stream: bool) -> None:
+def test_tokens_per_minute_are_counted_by_the_real_engine(service: Service, stream: bool) -> None:
     """Two answers use up what a minute allows; the third request is refused."""
     with extra_role(
         service, "metered", groups=["inference", "describe"], tokens_per_minute=TOKENS

@@ -60,7 +60,7 @@ def test_five_failures_lock_that_pair_and_nobody_else(
     assert guesser.get("/v1/models", headers=bearer(live)).status_code == 200
 
 
-def test_no_header_of_a_client_is_an_address(address: Callable[[], httpx.Client]) -> None:
+def test_no_client_can_choose_its_address(address: Callable[[], httpx.Client]) -> None:
     guesser = address()
     statuses = []
     for number in range(FAILURES + 1):

@@ -70,7 +70,7 @@ def test_random_messages_are_answered_or_refused(
         ),
     ],
 )
-def test_what_the_engine_cannot_read_is_named(
+def test_messages_that_the_engine_cannot_read_are_named(
     client: httpx.Client, item: dict[str, Any], param: str
 ) -> None:
     answer = ask(client, "/v1/responses", [ASKED, item])
@@ -93,6 +93,6 @@ def test_what_the_engine_cannot_read_is_named(
         {**RETURNED, "id": "x", "status": "completed"},
     ],
 )  # fmt: skip
-def test_what_the_engine_reads_is_let_through(client: httpx.Client, item: dict[str, Any]) -> None:
+def test_messages_that_the_engine_can_read_pass(client: httpx.Client, item: dict[str, Any]) -> None:
     answer = ask(client, "/v1/responses", [ASKED, item, ASKED])
     assert answer.status_code == 200, answer.text

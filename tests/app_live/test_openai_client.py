@@ -75,7 +75,7 @@ def test_async_errors_are_typed(
     assert raised.value.request_id
 
 
-def test_a_limit_is_waited_for_by_the_clients_retries(service: Service) -> None:
+def test_the_client_retries_after_a_limit(service: Service) -> None:
     """30 calls a minute: one too many is 429 with Retry-After, and the client's retry is let in."""
     seen: list[int] = []
     hooks = {"response": [lambda answer: seen.append(answer.status_code)]}
@@ -101,7 +101,7 @@ def test_a_limit_is_waited_for_by_the_clients_retries(service: Service) -> None:
     assert set(seen) == {200, 429}
 
 
-def test_a_stream_that_is_left_closes(service: Service) -> None:
+def test_an_abandoned_stream_is_closed(service: Service) -> None:
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.token("user")) as client:
         with client.chat.completions.create(**{**SHORT, "max_tokens": LONG}, stream=True) as stream:
             next(iter(stream))
@@ -128,7 +128,7 @@ def raised_by(stubbed: Stubbed) -> openai.APIStatusError:
     return raised.value
 
 
-def test_422_of_the_engine_is_unprocessable(stubbed: Stubbed) -> None:
+def test_422_of_the_engine_raises_unprocessable_entity(stubbed: Stubbed) -> None:
     error = {"message": "no such image", "type": "UnprocessableEntityError", "code": 422}
     stubbed.backend.app = JSONResponse({"error": error}, status_code=422)
     answer = raised_by(stubbed)
@@ -136,7 +136,7 @@ def test_422_of_the_engine_is_unprocessable(stubbed: Stubbed) -> None:
     assert answer.body == error
 
 
-def test_503_without_an_engine_says_when_to_come_back(stubbed: Stubbed) -> None:
+def test_503_without_an_engine_has_retry_after(stubbed: Stubbed) -> None:
     stubbed.backend.is_alive = False
     answer = raised_by(stubbed)
     assert isinstance(answer, openai.InternalServerError)

@@ -47,7 +47,7 @@ async def flood(
         return await asyncio.gather(*(one(mine) for mine in headers))
 
 
-def test_only_200_and_429(service: Service, base: str) -> None:
+def test_overload_is_answered_with_200_and_429_only(service: Service, base: str) -> None:
     time.sleep(1)  # an abandoned request of the test before leaves its place within that
     everyone = [service.headers() for _ in range(CLIENTS)]
     answers = asyncio.run(flood(base, everyone, max_tokens=1500))

@@ -37,20 +37,20 @@ def scheduler() -> Iterator[Scheduler]:
         yield Scheduler(nodes)
 
 
-def test_two_stages_take_two_nodes_of_the_group(scheduler: Scheduler) -> None:
+def test_two_stages_use_two_nodes_of_the_group(scheduler: Scheduler) -> None:
     assert sorted(scheduler.place(1, 2, "rtx-3090") or []) == ["a", "b"]  # type: ignore[call-overload]
 
 
-def test_stages_share_a_node_that_has_room(scheduler: Scheduler) -> None:
+def test_stages_share_a_node_with_enough_gpus(scheduler: Scheduler) -> None:
     assert scheduler.place(1, 2, "rtx-4090") == ["c", "c"]
 
 
-def test_another_groups_cards_are_not_taken(scheduler: Scheduler) -> None:
+def test_gpus_of_other_groups_are_not_used(scheduler: Scheduler) -> None:
     assert scheduler.place(1, 3, "rtx-3090") is None
     assert scheduler.place(1, 2, "rtx-3060") is None
 
 
-def test_without_a_group_every_card_will_do(scheduler: Scheduler) -> None:
+def test_without_a_group_every_gpu_is_used(scheduler: Scheduler) -> None:
     placed = scheduler.place(1, 5, "")
     assert isinstance(placed, list)
     assert sorted(placed) == ["a", "b", "c", "c", "d"]

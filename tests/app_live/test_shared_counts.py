@@ -52,7 +52,7 @@ def get(service: Service, headers: dict[str, str]) -> httpx.Response:
     return httpx.get(f"{service.url}/v1/models", headers=headers, timeout=30)
 
 
-def test_what_one_replica_spent_counts_at_the_other(service: Service, neighbour: Program) -> None:
+def test_use_at_one_replica_counts_at_the_other(service: Service, neighbour: Program) -> None:
     with extra_role(
         service, "sharer", groups=["models", "describe"], requests_per_minute=PER_MINUTE
     ) as headers:
@@ -72,7 +72,7 @@ def test_what_one_replica_spent_counts_at_the_other(service: Service, neighbour:
         assert answer.headers["x-ratelimit-limit-name"] == "requests_per_minute"
 
 
-def test_failed_logins_elsewhere_lock_here(service: Service, neighbour: Program) -> None:
+def test_failed_logins_at_other_replicas_lock_too(service: Service, neighbour: Program) -> None:
     nobody = f"nobody-{secrets.token_hex(4)}"
     report(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
     for _ in range(FAILURES - 1):  # one more of our own would lock it too
@@ -85,7 +85,7 @@ def test_failed_logins_elsewhere_lock_here(service: Service, neighbour: Program)
     assert answer.headers["x-ratelimit-limit-name"] == "login_failures"
 
 
-def test_without_the_ledger_the_service_goes_on_and_makes_it_anew(
+def test_without_the_ledger_the_service_continues_and_recreates_it(
     service: Service, neighbour: Program
 ) -> None:
     headers = service.headers()

@@ -29,31 +29,31 @@ def test_bare_vllm_gets_the_engine_arguments_of_the_service() -> None:
     ]
 
 
-def test_a_switch_that_is_off_is_named_so() -> None:
+def test_a_disabled_switch_has_its_negative_option() -> None:
     assert contenders.flags({"enable_chunked_prefill": False, "a": {"b": 1}}) == [
         "--no-enable-chunked-prefill", '--a={"b": 1}',
     ]  # fmt: skip
 
 
-def test_ray_serve_llm_gets_them_too() -> None:
+def test_ray_serve_llm_gets_the_engine_arguments_of_the_service() -> None:
     given = from_environment(SETTINGS, "cpu").arguments
     (config,) = contenders.ray_llm_application(given)["args"]["llm_configs"]
     assert config["model_loading_config"] == {"model_id": "tiny", "model_source": "a/model"}
     assert config["engine_kwargs"] == {"dtype": "bfloat16", "max_num_seqs": 32}
 
 
-def test_litellm_asks_the_bare_server_and_wants_a_key() -> None:
+def test_litellm_calls_the_bare_server_and_requires_a_key() -> None:
     written = json.loads(contenders.litellm_configuration("http://127.0.0.1:1"))
     (model,) = written["model_list"]
     assert model["litellm_params"]["api_base"] == "http://127.0.0.1:1/v1"
     assert written["general_settings"]["master_key"]
 
 
-def test_the_role_of_the_client_is_one_that_the_service_takes() -> None:
+def test_the_service_accepts_the_role_of_the_client() -> None:
     assert "bench" in roles.parse(json.dumps({"bench": contenders.ROLE}))
 
 
-def test_arguments_have_defaults_and_refuse_nothing_at_once() -> None:
+def test_arguments_have_defaults_and_must_be_positive() -> None:
     assert arguments(["--peers", "folder"]).streams == [1, 8, 32]
     assert arguments(["--peers", "folder", "--streams", "2", "--turns", "1"]).streams == [2]
     with pytest.raises(SystemExit):
@@ -66,7 +66,7 @@ def test_every_turn_has_enough_requests() -> None:
     assert requests_each(1000) == 4
 
 
-def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_exits_at_once_is_an_error_with_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "print('no port'); raise SystemExit(3)"]
     with (
         pytest.raises(RuntimeError, match="no port"),
@@ -75,7 +75,7 @@ def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(tmp_path: Pa
         pass
 
 
-def test_cpu_time_of_what_we_start_is_ours() -> None:
+def test_cpu_time_of_our_children_is_ours() -> None:
     """A child that works is counted; the machine's other work is not."""
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

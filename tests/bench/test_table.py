@@ -25,15 +25,15 @@ def a_round(name: str, number: int, seconds: float, first_ms: float, streams: in
 @pytest.mark.parametrize(
     ("percent", "expected"), [(0, 1), (1, 1), (50, 50), (99, 99), (99.5, 100), (100, 100)]
 )
-def test_percentile_is_a_value_that_was_measured(percent: float, expected: int) -> None:
+def test_a_percentile_is_a_measured_value(percent: float, expected: int) -> None:
     assert percentile([*range(100, 0, -1)], percent) == expected
 
 
-def test_the_percentile_of_one_value_is_that_value() -> None:
+def test_the_percentile_of_one_value_is_the_value() -> None:
     assert percentile([7.0], 99) == 7.0
 
 
-def test_ratios_are_of_turns_that_belong_together() -> None:
+def test_ratios_compare_turns_of_the_same_cycle() -> None:
     """Both became half as fast in the second turn: nothing was lost to what is in front."""
     rounds = [
         a_round(BARE, 0, 1.0, 10),
@@ -60,7 +60,7 @@ def test_a_missing_turn_is_an_error_and_no_number() -> None:
         table([a_round(BARE, 0, 1.0, 10), a_round(BARE, 1, 1.0, 10), a_round("front", 0, 1.0, 10)])
 
 
-def test_other_work_is_told_in_cores() -> None:
+def test_other_work_is_shown_in_cores() -> None:
     assert others([a_round(BARE, 0, 4.0, 10)]) == "0.50 (0.50 to 0.50)"
 
 
@@ -69,7 +69,7 @@ def test_markdown_has_a_cell_for_every_column() -> None:
     assert {line.count("|") for line in markdown(rows).splitlines()} == {len(HEADER) + 1}
 
 
-def test_every_contender_starts_a_turn_equally_often() -> None:
+def test_every_contender_is_first_equally_often() -> None:
     names = ["a", "b", "c"]
     turns = [order(names, turn) for turn in range(6)]
     assert [turn[0] for turn in turns] == ["a", "b", "c", "a", "b", "c"]

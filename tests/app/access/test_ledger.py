@@ -80,7 +80,7 @@ def test_replicas_share_requests_tokens_and_running() -> None:
     run(story())
 
 
-def test_replicas_share_what_runs_at_once() -> None:
+def test_replicas_share_concurrent_requests() -> None:
     clock, one, two = pair()
     bob = role(concurrent=2)
 

@@ -21,7 +21,7 @@ def test_nothing_is_normalised_into_an_open_route(raw: bytes) -> None:
     assert routes.plain_path({"path": "/token", "raw_path": raw}) is None
 
 
-def test_templates_take_one_plain_segment() -> None:
+def test_a_template_matches_one_plain_segment() -> None:
     find: Callable[[str, str], routes.Route | None] = routes.find
     assert find("GET", "/v1/responses/resp_1") is not None
     assert find("POST", "/v1/responses/resp_1/cancel") is not None

@@ -61,7 +61,9 @@ def call(service: Service, headers: dict[str, str]) -> int:
         ({"ROLES": '{"user": {"models": "a"}}'}, "a list of names"),
     ],
 )
-def test_start_is_refused_and_says_why_without_secrets(changes: dict[str, str], says: str) -> None:
+def test_a_bad_configuration_is_refused_with_a_reason_and_no_secret(
+    changes: dict[str, str], says: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Authenticator(values(**changes))
     assert says in str(caught.value)
@@ -70,13 +72,13 @@ def test_start_is_refused_and_says_why_without_secrets(changes: dict[str, str], 
             assert value not in str(caught.value)
 
 
-def test_nothing_secret_in_a_repr() -> None:
+def test_no_repr_contains_a_secret() -> None:
     shown = repr(config.parse(values(JWT_PREVIOUS_KEYS=OLD_KEY)))
     for secret in (KEY, OLD_KEY, *HASHES.values()):
         assert secret not in shown
 
 
-def test_the_older_hash_works_and_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_older_hash_is_accepted_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     for form in (
         salted_sha256("secret12"),
         "a" * 32 + ":" + salted_sha256("secret12", "a" * 32)[32:],
@@ -99,7 +101,7 @@ def test_argon2_of_other_cost_is_accepted_and_reported() -> None:
         passwords.weakness(dear.replace("m=8192", "m=9999999"))
 
 
-def test_files_come_before_the_environment(tmp_path: Path) -> None:
+def test_files_take_precedence_over_the_environment(tmp_path: Path) -> None:
     folder = tmp_path / "auth"
     write(folder, values(USER_LIST="BOB"))
     auth = Authenticator({**values(), source.FOLDER_VARIABLE: str(folder)})
@@ -189,7 +191,7 @@ def test_a_new_password_ends_the_old_tokens(tmp_path: Path) -> None:
     service.guard.close()
 
 
-def test_a_new_role_counts_at_once(tmp_path: Path) -> None:
+def test_a_new_role_takes_effect_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "auth"
     write(folder, values())
     service = build({source.FOLDER_VARIABLE: str(folder)})

@@ -15,7 +15,7 @@ from app.auth.lockout import FAILURES, WINDOW_S
 from tests.app.conftest import HASHES, PASSWORDS, Service, chat, run, salted_sha256, values
 
 
-def test_multipart_and_url_encoded_give_a_token_that_works(service: Service) -> None:
+def test_multipart_and_url_encoded_logins_return_a_valid_token(service: Service) -> None:
     form = {"username": "bob", "password": PASSWORDS["bob"]}
 
     async def calls() -> None:
@@ -73,7 +73,7 @@ def test_bytes_as_curl_sends_them(service: Service) -> None:
         ("multipart/form-data; boundary=" + "x" * 200, b"", 400),
     ],
 )
-def test_forms_that_are_not_logins(
+def test_forms_that_are_not_logins_are_refused(
     service: Service, content_type: str, body: bytes, status: int
 ) -> None:
     async def call() -> httpx.Response:
@@ -109,7 +109,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
 
 
 @pytest.mark.parametrize("stored", ["argon2id", "salted SHA-256"])
-def test_time_does_not_tell_whether_a_user_exists(
+def test_timing_does_not_reveal_whether_a_user_exists(
     make: Callable[..., Service], cheap: argon2.PasswordHasher, stored: str
 ) -> None:
     """300 pairs, in alternating order: the median of their differences, and which was slower.
@@ -177,12 +177,12 @@ def test_five_failures_lock_that_pair_and_nobody_else(service: Service) -> None:
     assert run(service.login("bob", PASSWORDS["bob"])).status_code == 200
 
 
-def test_an_unknown_user_locks_alike(service: Service) -> None:
+def test_an_unknown_user_is_locked_likewise(service: Service) -> None:
     answers = [run(service.login("nobody", "wrong")) for _ in range(FAILURES + 1)]
     assert [a.status_code for a in answers] == [401] * FAILURES + [429]
 
 
-def test_guesses_at_once_are_no_way_around(service: Service) -> None:
+def test_concurrent_guesses_are_counted(service: Service) -> None:
     async def many() -> list[int]:
         guesses = (service.login("bob", f"wrong {number}") for number in range(20))
         return [answer.status_code for answer in await asyncio.gather(*guesses)]
@@ -217,7 +217,7 @@ def test_forwarded_addresses_count_only_from_trusted_proxies(make: Callable[...,
     assert attempts(trusting, 7) == [401] * 7
 
 
-def test_logins_that_queue_are_bounded(service: Service) -> None:
+def test_the_queue_of_logins_is_bounded(service: Service) -> None:
     async def many() -> list[int]:
         guesses = [service.login(f"user{n}", "wrong") for n in range(login.MAX_WAITING + 10)]
         return [answer.status_code for answer in await asyncio.gather(*guesses)]
@@ -225,7 +225,7 @@ def test_logins_that_queue_are_bounded(service: Service) -> None:
     assert sorted(run(many())) == [401] * login.MAX_WAITING + [429] * 10
 
 
-def test_a_login_does_not_hold_up_streams(service: Service) -> None:
+def test_a_login_does_not_block_streams(service: Service) -> None:
     """argon2 runs beside the event loop: the loop goes on turning during eight logins.
 
     Judged by the time that the loop's own thread computed in one turn, not by the clock: on a busy

@@ -62,7 +62,7 @@ def test_the_library_opens_offline_what_was_downloaded(model: Path, cache: Path)
     assert Path(found) == folder
 
 
-def test_a_second_run_asks_nobody_and_reads_nothing(model: Path, cache: Path) -> None:
+def test_a_second_run_neither_requests_nor_reads_anything(model: Path, cache: Path) -> None:
     lines: list[str] = []
     with weights.hub(model) as hub:
         fetch_model(hub.url, cache)
@@ -72,7 +72,7 @@ def test_a_second_run_asks_nobody_and_reads_nothing(model: Path, cache: Path) ->
     assert lines == ["already here and verified; sizes and times are unchanged"]
 
 
-def test_a_changed_file_is_noticed_and_comes_again(model: Path, cache: Path) -> None:
+def test_a_changed_file_is_detected_and_downloaded_again(model: Path, cache: Path) -> None:
     lines: list[str] = []
     with weights.hub(model) as hub:
         folder = fetch_model(hub.url, cache)
@@ -84,9 +84,7 @@ def test_a_changed_file_is_noticed_and_comes_again(model: Path, cache: Path) -> 
     assert any("differs from the hub's" in line for line in lines)
 
 
-def test_what_another_program_downloaded_is_read_once_and_then_known(
-    model: Path, cache: Path
-) -> None:
+def test_files_of_another_program_are_verified_once(model: Path, cache: Path) -> None:
     from huggingface_hub import snapshot_download
 
     first: list[str] = []
@@ -101,7 +99,7 @@ def test_what_another_program_downloaded_is_read_once_and_then_known(
     assert second == ["already here and verified; sizes and times are unchanged"]
 
 
-def test_verify_finds_what_size_and_time_do_not_show(model: Path, cache: Path) -> None:
+def test_verify_detects_changes_that_size_and_time_do_not_show(model: Path, cache: Path) -> None:
     with weights.hub(model) as hub:
         folder = fetch_model(hub.url, cache)
         blob = blob_of(folder)
@@ -114,9 +112,7 @@ def test_verify_finds_what_size_and_time_do_not_show(model: Path, cache: Path) -
     assert same(folder, model)
 
 
-def test_another_commit_with_the_same_files_downloads_none_of_them(
-    model: Path, cache: Path
-) -> None:
+def test_a_commit_with_the_same_files_downloads_none(model: Path, cache: Path) -> None:
     with weights.hub(model, Behaviour(commits=(COMMIT, SECOND_COMMIT))) as hub:
         fetch_model(hub.url, cache)
         hub.requests.clear()
@@ -126,7 +122,7 @@ def test_another_commit_with_the_same_files_downloads_none_of_them(
     assert same(second, model)
 
 
-def test_a_cut_connection_is_continued_not_repeated(
+def test_a_lost_connection_is_resumed_not_restarted(
     model: Path, cache: Path, no_pauses: list[float]
 ) -> None:
     with weights.hub(model, Behaviour(cut=100_000)) as hub:
@@ -138,7 +134,7 @@ def test_a_cut_connection_is_continued_not_repeated(
     assert no_pauses == [1.0] * (len(asked) - 1)
 
 
-def test_large_files_come_in_several_requests(
+def test_large_files_need_several_requests(
     model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]
 ) -> None:
     monkeypatch.setattr(transfer, "SLICE", 128 * 1024)
@@ -149,7 +145,7 @@ def test_large_files_come_in_several_requests(
     assert no_pauses == []
 
 
-def test_a_server_without_ranges_begins_again(model: Path, cache: Path) -> None:
+def test_without_ranges_the_transfer_restarts(model: Path, cache: Path) -> None:
     with weights.hub(model, Behaviour(ranges=False)) as hub:
         content = (model / "model.safetensors").read_bytes()
         partial_of(model, cache).write_bytes(content[:150_000])
@@ -158,9 +154,7 @@ def test_a_server_without_ranges_begins_again(model: Path, cache: Path) -> None:
     assert same(folder, model)
 
 
-def test_a_partial_file_with_wrong_bytes_is_dropped_and_the_whole_comes(
-    model: Path, cache: Path
-) -> None:
+def test_a_partial_file_with_wrong_bytes_is_replaced(model: Path, cache: Path) -> None:
     lines: list[str] = []
     with weights.hub(model) as hub:
         partial_of(model, cache).write_bytes(b"x" * 5000)
@@ -170,12 +164,12 @@ def test_a_partial_file_with_wrong_bytes_is_dropped_and_the_whole_comes(
     assert any("a different hash" in line for line in lines)
 
 
-def test_one_wrong_download_is_repeated(model: Path, cache: Path) -> None:
+def test_a_wrong_download_is_retried_once(model: Path, cache: Path) -> None:
     with weights.hub(model, Behaviour(corrupt=1)) as hub:
         assert same(fetch_model(hub.url, cache), model)
 
 
-def test_bytes_that_stay_wrong_are_named_and_not_kept(model: Path, cache: Path) -> None:
+def test_a_file_that_stays_wrong_is_named_and_removed(model: Path, cache: Path) -> None:
     with (
         weights.hub(model, Behaviour(corrupt=-1)) as hub,
         pytest.raises(
@@ -189,13 +183,13 @@ def test_bytes_that_stay_wrong_are_named_and_not_kept(model: Path, cache: Path) 
     assert not ModelCache(cache, SOURCE, COMMIT).is_complete()
 
 
-def test_a_busy_hub_is_asked_again_later(model: Path, cache: Path, no_pauses: list[float]) -> None:
+def test_a_busy_hub_is_retried_later(model: Path, cache: Path, no_pauses: list[float]) -> None:
     with weights.hub(model, Behaviour(busy=3)) as hub:
         assert same(fetch_model(hub.url, cache), model)
     assert no_pauses == [2.0, 4.0, 8.0]
 
 
-def test_a_hub_that_stays_busy_is_left_to_the_next_run(model: Path, cache: Path) -> None:
+def test_a_hub_that_stays_busy_ends_the_run(model: Path, cache: Path) -> None:
     with (
         weights.hub(model, Behaviour(busy=-1)) as hub,
         pytest.raises(DownloadError, match=r"503.*next run") as error,
@@ -204,7 +198,7 @@ def test_a_hub_that_stays_busy_is_left_to_the_next_run(model: Path, cache: Path)
     assert error.value.exit_code == 1
 
 
-def test_a_hub_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_retried_later(tmp_path: Path) -> None:
     hub = Repository("http://127.0.0.1:9", SOURCE, COMMIT)
     with (
         pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: ConnectError") as error,
@@ -214,7 +208,7 @@ def test_a_hub_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
     assert error.value.exit_code == 1
 
 
-def test_too_little_room_is_said_before_the_first_byte(
+def test_too_little_space_is_reported_before_the_first_byte(
     model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -228,7 +222,7 @@ def test_too_little_room_is_said_before_the_first_byte(
         assert same(fetch_model(hub.url, cache), model)
 
 
-def test_a_file_system_without_locks_stops_nobody(
+def test_a_file_system_without_locks_is_no_obstacle(
     model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_descriptor: int, _how: int) -> None:
@@ -239,7 +233,7 @@ def test_a_file_system_without_locks_stops_nobody(
         assert same(fetch_model(hub.url, cache), model)
 
 
-def test_partial_files_that_nobody_continued_are_removed(model: Path, cache: Path) -> None:
+def test_abandoned_partial_files_are_removed(model: Path, cache: Path) -> None:
     folder = partial_of(model, cache).parent
     old, young = folder / "aa.incomplete", folder / "bb.incomplete"
     for path in (old, young):

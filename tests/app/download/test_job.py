@@ -20,7 +20,7 @@ def model(tmp_path: Path) -> Path:
     return weights.make(tmp_path / "model")
 
 
-def test_a_model_lies_where_the_engine_looks_and_only_what_it_needs(
+def test_a_model_has_the_files_that_the_engine_needs_where_it_looks(
     model: Path, tmp_path: Path
 ) -> None:
     with weights.hub(model) as hub:
@@ -36,7 +36,7 @@ def test_a_model_lies_where_the_engine_looks_and_only_what_it_needs(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_download_is_continued_by_the_next(
+def test_a_killed_download_is_resumed_by_the_next(
     model: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     home = tmp_path / "home"
@@ -73,7 +73,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_two_jobs_at_once_download_once(model: Path, tmp_path: Path) -> None:
+def test_two_concurrent_jobs_download_once(model: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with weights.hub(model, Behaviour(rate=200_000)) as hub:
         jobs = [
@@ -105,7 +105,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("behaviour", "given", "said"), MISTAKES, ids=lambda v: str(v)[:24])
-def test_a_mistake_says_what_to_change(
+def test_a_mistake_states_what_to_change(
     model: Path, tmp_path: Path, behaviour: Behaviour, given: dict[str, str], said: str
 ) -> None:
     (model / "pytorch_model.bin").unlink()
@@ -117,7 +117,7 @@ def test_a_mistake_says_what_to_change(
 
 
 @pytest.mark.parametrize("access", ["private", "gated"])
-def test_the_token_of_a_file_opens_the_model_and_is_not_told(
+def test_the_token_of_a_file_opens_the_model_and_is_not_printed(
     model: Path, tmp_path: Path, access: str
 ) -> None:
     token = tmp_path / "token"

@@ -20,7 +20,7 @@ def chosen(*paths: str) -> list[str]:
     return [file.path for file in select(files, "owner/name")]
 
 
-def test_safetensors_leave_out_pickles_and_other_formats() -> None:
+def test_safetensors_exclude_pickles_and_other_formats() -> None:
     small = ("config.json", "tokenizer.model", "chat_template.jinja", "modeling.py", "vocab.txt")
     assert chosen(
         *small,
@@ -31,7 +31,7 @@ def test_safetensors_leave_out_pickles_and_other_formats() -> None:
     ) == [*small, "model.safetensors"]
 
 
-def test_pickles_come_where_there_is_nothing_else() -> None:
+def test_pickles_are_selected_without_safetensors() -> None:
     assert chosen("config.json", "pytorch_model.bin") == ["config.json", "pytorch_model.bin"]
 
 
@@ -40,7 +40,7 @@ def test_modules_of_embedding_models_keep_their_weights() -> None:
     assert chosen(*paths, "model.safetensors") == [*paths, "model.safetensors"]
 
 
-def test_both_forms_of_a_mistral_model_come() -> None:
+def test_both_forms_of_a_mistral_model_are_downloaded() -> None:
     paths = ["params.json", "consolidated.safetensors", "model.safetensors"]
     assert chosen(*paths) == paths
 
@@ -51,7 +51,7 @@ def test_a_repository_without_weights_is_a_mistake(paths: tuple[str, ...]) -> No
         chosen(*paths)
 
 
-def test_progress_is_a_line_in_ten_seconds() -> None:
+def test_progress_is_one_line_per_ten_seconds() -> None:
     now, lines = [0.0], list[str]()
     progress = Progress(lines.append, lambda: now[0])
     progress.start(4000 * 1024**2)
@@ -72,7 +72,7 @@ def test_amounts_are_readable(size: int, text: str) -> None:
     assert amount(size) == text
 
 
-def test_a_token_is_in_no_repr() -> None:
+def test_no_repr_contains_the_token() -> None:
     assert "secret" not in repr(Repository("http://h", "a/b", "0" * 40, "secret"))
 
 
@@ -82,7 +82,7 @@ def test_a_whole_model_is_described(tmp_path: Path) -> None:
     assert found.size == sum(p.stat().st_size for p in (tmp_path / "m").glob("*.safetensors"))
 
 
-def test_mistrals_own_format_needs_no_config(tmp_path: Path) -> None:
+def test_the_mistral_format_needs_no_config(tmp_path: Path) -> None:
     folder = weights.make(tmp_path / "m", size=10)
     (folder / "config.json").rename(folder / "params.json")
     assert inspect(folder).kind == "mistral"
@@ -128,7 +128,7 @@ def test_a_broken_model_is_named(tmp_path: Path, what: str) -> None:
         inspect(folder)
 
 
-def test_no_weights_at_all_is_named(tmp_path: Path) -> None:
+def test_missing_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(MistakeError, match="no weights"):
         inspect(tmp_path)

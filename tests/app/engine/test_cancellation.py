@@ -84,7 +84,7 @@ def test_every_token_is_counted_once(kind: OutputKind, outputs: list[SimpleNames
     assert (account.prompt_tokens, account.completion_tokens) == (3, 6)
 
 
-def test_a_vector_has_no_tokens_of_its_own() -> None:
+def test_an_embedding_has_no_completion_tokens() -> None:
     """As vLLM's `encode` yields it: one object where `generate` has a list of choices."""
     engine = Engine()
     vector = SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=SimpleNamespace(data="tensor"))
@@ -98,7 +98,7 @@ def test_a_vector_has_no_tokens_of_its_own() -> None:
     assert (account.prompt_tokens, account.completion_tokens) == (3, 0)
 
 
-def test_outside_of_a_request_nothing_is_wrapped() -> None:
+def test_outside_a_request_nothing_is_wrapped() -> None:
     engine = Engine()
 
     async def warm_up() -> int:
@@ -108,7 +108,7 @@ def test_outside_of_a_request_nothing_is_wrapped() -> None:
     assert asyncio.run(warm_up()) == 1
 
 
-def test_a_cancelled_request_aborts_a_handler_that_was_left_behind() -> None:
+def test_a_cancelled_request_aborts_its_running_handler() -> None:
     """The shape of vLLM's `with_cancellation`: its handler is a task that cancelling misses."""
     engine = Engine()
     generate = counted(engine.generate)
@@ -140,7 +140,7 @@ def test_a_cancelled_request_aborts_a_handler_that_was_left_behind() -> None:
     assert (account.prompt_tokens, account.completion_tokens) == (3, 4)
 
 
-def test_closing_the_outputs_closes_the_engines() -> None:
+def test_closing_the_outputs_closes_those_of_the_engine() -> None:
     engine = Engine()
     generate = counted(engine.generate)
 

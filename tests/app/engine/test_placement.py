@@ -28,7 +28,7 @@ def test_on_one_node_the_replica_holds_every_gpu(tensor: int) -> None:
 
 
 @pytest.mark.parametrize(("tensor", "pipeline"), [(1, 2), (2, 2), (4, 3)])
-def test_over_nodes_there_is_one_bundle_a_gpu(tensor: int, pipeline: int) -> None:
+def test_on_several_nodes_there_is_one_bundle_per_gpu(tensor: int, pipeline: int) -> None:
     found = placement("cuda", tensor, pipeline, "rtx-3090")
     gpu = {"GPU": 1.0, "rtx-3090": 0.001}
     assert found == {
@@ -38,11 +38,11 @@ def test_over_nodes_there_is_one_bundle_a_gpu(tensor: int, pipeline: int) -> Non
     }
 
 
-def test_without_a_group_any_node_will_do() -> None:
+def test_without_a_group_any_node_is_used() -> None:
     found = placement("cuda", 1, 2)
     assert found["placement_group_bundles"] == [{"CPU": 1.0, "GPU": 1.0}, {"GPU": 1.0}]
 
 
-def test_the_cpu_asks_for_no_gpu_however_it_is_split() -> None:
+def test_a_cpu_engine_requests_no_gpu() -> None:
     expected = {"ray_actor_options": {"num_cpus": 1.0, "num_gpus": 0, "resources": {}}}
     assert placement("cpu", 2, 1) == placement("cpu", 1, 2) == expected

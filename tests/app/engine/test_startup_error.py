@@ -35,14 +35,14 @@ def cause(log: str, folder: Path, *, to_file: bool = True) -> str:
     return done.stderr.decode().removeprefix("CAUSE=")
 
 
-def test_it_is_the_first_error_since_then(tmp_path: Path) -> None:
+def test_the_first_error_since_the_start_is_returned(tmp_path: Path) -> None:
     assert cause(LOG, tmp_path) == "ValueError: No memory for the cache."
 
 
-def test_an_endless_one_is_cut(tmp_path: Path) -> None:
+def test_an_endless_error_is_truncated(tmp_path: Path) -> None:
     assert len(cause(f"ERROR 1 2 [x.py:1] ValueError: {'x' * 9999}\n", tmp_path)) == MAX_LENGTH
 
 
-def test_there_is_none_in_a_quiet_log_nor_in_a_pipe(tmp_path: Path) -> None:
+def test_a_quiet_log_and_a_pipe_have_no_error(tmp_path: Path) -> None:
     assert cause("INFO all is well\n", tmp_path) == ""
     assert cause(LOG, tmp_path, to_file=False) == ""

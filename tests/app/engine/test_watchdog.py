@@ -36,26 +36,26 @@ async def watched(engine: Engine, seconds: float) -> bool:
     return True
 
 
-def test_slow_answers_are_answers() -> None:
+def test_a_slow_answer_is_an_answer() -> None:
     engine = Engine(0.05, 0.1, 0.05)
     assert not asyncio.run(watched(engine, 0.5))
     assert engine.asked > 5
 
 
-def test_no_answer_is_the_end() -> None:
+def test_no_answer_means_stuck() -> None:
     engine = Engine(0, 0, 3600)
     assert asyncio.run(watched(engine, 5))
     assert (engine.asked, engine.cancelled) == (3, 1)
 
 
-def test_errors_are_answers() -> None:
+def test_an_error_counts_as_an_answer() -> None:
     for error in (RuntimeError("dead"), TimeoutError()):
         engine = Engine(error=error)
         assert not asyncio.run(watched(engine, 0.3))
         assert engine.asked > 2
 
 
-def test_stuck_processes_and_theirs_are_ended() -> None:
+def test_stuck_processes_and_their_children_are_killed() -> None:
     """In a process of its own: it ends all that this one started."""
     code = (
         "import subprocess, sys, os, signal\n"

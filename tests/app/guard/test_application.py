@@ -63,7 +63,7 @@ def test_chunks_are_the_engines_own_objects(service: Service) -> None:
     assert b"".join(m["body"] for m in sent[1:-1]) == CHUNK * 50
 
 
-def test_streams_pass_through_over_a_socket_as_they_come(service: Service) -> None:
+def test_streams_pass_through_a_socket_without_delay(service: Service) -> None:
     service.backend.chunks, service.backend.pause_s = 5, 0.05
 
     async def call() -> None:
@@ -83,7 +83,7 @@ def test_streams_pass_through_over_a_socket_as_they_come(service: Service) -> No
     run(call())
 
 
-def test_a_client_that_leaves_ends_the_engines_work(service: Service) -> None:
+def test_a_disconnected_client_ends_the_work_of_the_engine(service: Service) -> None:
     service.backend.chunks, service.backend.pause_s = 10_000, 0.01
 
     async def call() -> float:
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_ends_the_engines_work(service: Service) -> None:
     assert run(call()) < 0.1
 
 
-def test_a_disconnect_is_handed_to_the_engines_receive(service: Service) -> None:
+def test_the_engine_receives_the_disconnect(service: Service) -> None:
     seen = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -115,14 +115,14 @@ def test_a_disconnect_is_handed_to_the_engines_receive(service: Service) -> None
     assert [m["type"] for m in seen] == ["http.request", "http.disconnect"]
 
 
-def test_a_client_that_leaves_while_sending_costs_nothing(service: Service) -> None:
+def test_a_client_that_disconnects_while_sending_reaches_no_engine(service: Service) -> None:
     begun = {"type": "http.request", "body": b"{", "more_body": True}
     sent = run(direct(service, scope_of(service), [begun, {"type": "http.disconnect"}]))
     assert sent == []
     assert (service.guard.running, service.backend.calls) == (0, [])
 
 
-def test_a_body_that_does_not_come_is_given_up(
+def test_a_body_that_does_not_arrive_times_out(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(body, "TIMEOUT_S", 0.05)
@@ -138,7 +138,7 @@ def test_websockets_are_closed(service: Service) -> None:
     assert [(m["type"], m["code"]) for m in sent] == [("websocket.close", 1008)]
 
 
-def test_lifespan_is_the_guards_own(service: Service) -> None:
+def test_the_guard_answers_lifespan_itself(service: Service) -> None:
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     sent = run(direct(service, {"type": "lifespan"}, messages))
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -168,7 +168,7 @@ def test_a_dead_engine_is_503_with_retry_after(service: Service) -> None:
     assert run(service.login("bob", PASSWORDS["bob"])).status_code == 200
 
 
-def test_an_engine_that_dies_under_a_request_is_503_too(service: Service) -> None:
+def test_an_engine_that_dies_during_a_request_is_503(service: Service) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         service.backend.is_alive = False
         await send({"type": "http.response.start", "status": 500, "headers": []})
@@ -179,13 +179,13 @@ def test_an_engine_that_dies_under_a_request_is_503_too(service: Service) -> Non
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_unavailable")
 
 
-def test_what_the_model_cannot_do_is_no_error_of_the_server(service: Service) -> None:
+def test_an_unsupported_request_is_404_instead_of_501(service: Service) -> None:
     service.backend.app = JSONResponse({"error": {"message": "not supported"}}, status_code=501)
     answer = post(service)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_supported")
 
 
-def test_a_route_that_this_model_does_not_have_is_404_in_our_form(service: Service) -> None:
+def test_a_route_that_the_model_lacks_is_404_in_openai_form(service: Service) -> None:
     """As vLLM's application of a model of vectors, which has no chat."""
     routes = service.backend.app.router.routes
     routes[:] = [route for route in routes if getattr(route, "path", "") != PATH]

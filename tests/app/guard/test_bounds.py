@@ -100,7 +100,9 @@ def bounded(make: Callable[..., Service]) -> Service:
 
 
 @pytest.mark.parametrize("fields", REFUSED, ids=[str(r)[:50] for r in REFUSED])
-def test_refused_before_the_engine(bounded: Service, fields: dict[str, Any]) -> None:
+def test_a_field_out_of_bounds_is_refused_before_the_engine(
+    bounded: Service, fields: dict[str, Any]
+) -> None:
     answer = ask(bounded, **fields)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "out_of_bounds"
@@ -119,7 +121,7 @@ def test_allowed_things_pass_byte_for_byte(bounded: Service) -> None:
     assert [call[2] for call in bounded.backend.calls] == bodies
 
 
-def test_admin_may_use_privileged_fields_and_not_large_ones(bounded: Service) -> None:
+def test_admin_may_use_privileged_fields_but_not_exceed_bounds(bounded: Service) -> None:
     for fields, status in (({"chat_template": "x"}, 200), ({"n": 9}, 400)):
         assert ask(bounded, "alice", **fields).status_code == status
 
@@ -147,7 +149,7 @@ def test_admin_may_use_privileged_fields_and_not_large_ones(bounded: Service) ->
     ],
     ids=range(17),
 )
-def test_json_that_two_parsers_could_read_differently(bounded: Service, body: bytes) -> None:
+def test_json_that_parsers_could_read_differently_is_refused(bounded: Service, body: bytes) -> None:
     answer = post(bounded, content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] in ("invalid_json", "out_of_bounds")
@@ -192,7 +194,7 @@ def test_headers_are_bounded(bounded: Service) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Request-Timeout-Seconds", "x-request-disconnect-disabled"])
-def test_headers_that_steer_ray_serve_are_refused(bounded: Service, name: str) -> None:
+def test_headers_that_control_ray_serve_are_refused(bounded: Service, name: str) -> None:
     answer = post(bounded, content=b"{}", headers={name: "1"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "header_not_allowed"
@@ -219,7 +221,7 @@ def test_only_known_headers_reach_the_engine(bounded: Service) -> None:
     assert seen[b"host"] == b"rayline"
 
 
-def test_forms_of_audio_are_judged_too(make: Callable[..., Service]) -> None:
+def test_audio_forms_are_checked_too(make: Callable[..., Service]) -> None:
     service = make()
 
     async def call(fields: dict[str, str]) -> int:
@@ -248,7 +250,7 @@ _NAMES = st.sampled_from(
 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(_NAMES | st.text(max_size=8), _JSON, max_size=6))
-def test_any_object_is_passed_or_refused(document: dict[str, Any]) -> None:
+def test_any_object_is_accepted_or_refused(document: dict[str, Any]) -> None:
     """No document makes the check itself fail: that would be a 500."""
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())

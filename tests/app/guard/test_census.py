@@ -63,7 +63,7 @@ def test_a_new_route_is_closed_even_to_admin(service: Service, method: str, path
     assert service.backend.calls == []
 
 
-def test_the_census_names_what_is_closed(service: Service) -> None:
+def test_the_census_lists_closed_routes(service: Service) -> None:
     closed = {(m, p) for m, p, group in service.guard.routes() if group == "closed"}
     heads = {("HEAD", p) for p in ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")}
     assert closed == {*UNLISTED, ("WEBSOCKET", "/v1/realtime"), *heads}
@@ -98,7 +98,7 @@ def test_user_reaches_what_vllm_serves(service: Service) -> None:
     run(calls())
 
 
-def test_wrong_method_says_which_are_allowed(service: Service) -> None:
+def test_a_wrong_method_states_the_allowed_ones(service: Service) -> None:
     async def call() -> None:
         async with service.client() as client:
             for method in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PATCH"):

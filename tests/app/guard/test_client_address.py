@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[3] / "app" / "haproxy.sh"
 CONFIGURATION = "frontend prometheus\n    bind :1\nfrontend http_frontend\n    bind *:2\n"
 
 
-def test_without_a_ray_token_nothing_is_a_proof(tmp_path: Path) -> None:
+def test_without_a_ray_token_there_is_no_proof(tmp_path: Path) -> None:
     assert client_address.proxy_proof("", None) == b""
     assert client_address.proxy_proof("", tmp_path / "nowhere") == b""
     assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", b"", b"") == "10.0.0.1"
@@ -49,7 +49,7 @@ def started(tmp_path: Path, **environ: str) -> tuple[list[str], str]:
     return ran.stdout.splitlines(), configuration.read_text()
 
 
-def test_the_script_and_the_guard_mean_the_same_proof(tmp_path: Path) -> None:
+def test_the_script_and_the_guard_compute_the_same_proof(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
     for environ, proof in (
@@ -68,7 +68,7 @@ def test_the_script_and_the_guard_mean_the_same_proof(tmp_path: Path) -> None:
     assert started(tmp_path)[1] == CONFIGURATION
 
 
-def test_a_lock_behind_the_proxy_is_of_user_and_address(make: Callable[..., Service]) -> None:
+def test_behind_the_proxy_a_lock_is_per_user_and_address(make: Callable[..., Service]) -> None:
     expected = client_address.proxy_proof(TOKEN, None)
     service = make(ray_token=TOKEN)
 

@@ -31,7 +31,7 @@ def operations(document: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("user", ["alice", "bob"])
-def test_exactly_what_the_role_may_call_is_described(service: Service, user: str) -> None:
+def test_exactly_the_routes_of_the_role_are_described(service: Service, user: str) -> None:
     role = DEFAULTS[{"alice": "admin", "bob": "user"}[user]]
     described = operations(served(service, user))
     assert described >= OPEN
@@ -44,7 +44,7 @@ def test_exactly_what_the_role_may_call_is_described(service: Service, user: str
     assert all(routes.judge(v.upper(), p) not in role.groups for v, p in closed)
 
 
-def test_the_guards_answers_are_in_each(service: Service) -> None:
+def test_the_answers_of_the_guard_are_in_each_operation(service: Service) -> None:
     document = served(service, "bob")
     for path, item in document["paths"].items():
         for verb, operation in item.items():
@@ -60,7 +60,7 @@ def test_the_guards_answers_are_in_each(service: Service) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-def test_vllms_own_words_stay() -> None:
+def test_the_description_by_vllm_stays() -> None:
     good = {"description": "fine", "content": {"text/event-stream": {"schema": {}}}}
     engine = {
         "openapi": "3.1.0",
@@ -92,7 +92,7 @@ def test_vllms_own_words_stay() -> None:
     assert made["servers"] == [{"url": "/m"}]
 
 
-def test_what_is_no_description_passes_as_it_is() -> None:
+def test_an_error_instead_of_the_description_passes_unchanged() -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -29,12 +29,12 @@ def headers_of(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(bytes(name), value) for name, value in sent[0]["headers"]]
 
 
-def test_the_guards_stays_alone() -> None:
+def test_the_id_of_the_guard_stays_the_only_one() -> None:
     given = [(b"a", b"b"), (b"X-Request-Id", b"req-1")]
     assert headers_of(given) == given
 
 
-def test_an_answer_of_serves_own_gets_one() -> None:
+def test_an_answer_of_serve_itself_gets_an_id() -> None:
     given = [(b"a", b"b")]
     first, second = headers_of(given)
     assert first == (b"a", b"b")

@@ -43,7 +43,9 @@ AUDIO = {"type": "input_audio", "input_audio": "AAAA"}
         (CHAT, {"messages": [[user(TEXT)], [user(1)]]}, "messages[1][0].content[0]"),
     ],
 )
-def test_refused_by_the_name_of_the_field(template: str, document: Any, param: str) -> None:
+def test_a_message_that_vllm_fails_on_is_refused_by_its_field(
+    template: str, document: Any, param: str
+) -> None:
     with pytest.raises(RefusedError) as refused:
         vllm_bugs.check(document, template)
     assert refused.value.status == 400
@@ -68,5 +70,5 @@ def test_refused_by_the_name_of_the_field(template: str, document: Any, param: s
         (CHAT, {}),
     ],
 )
-def test_left_to_the_engine(template: str, document: Any) -> None:
+def test_other_messages_are_left_to_the_engine(template: str, document: Any) -> None:
     vllm_bugs.check(document, template)
