@@ -1,14 +1,14 @@
 #!/bin/sh
-# HAProxy as Ray Serve starts it, with two changes. Named to Serve by RAY_SERVE_HAPROXY_BINARY_PATH.
+# HAProxy as Ray Serve starts it (RAY_SERVE_HAPROXY_BINARY_PATH), with two changes.
 #
-# 1. No kernel splicing (-dS). Serve's configuration has `option splice-request`. With it HAProxy 2.8
-# misses that a client closed its connection whenever the request's body came in a segment of its
-# own, as it does from most clients: an answer that is not streamed is then generated to its end for
-# nobody. tests/app_live/test_abort.py fails without it.
+# 1. No kernel splicing (-dS). Serve's configuration has `option splice-request`, with which HAProxy
+# 2.8 does not notice that a client has closed its connection if the request's body came in a
+# separate segment, as most clients send it. An answer that is not streamed would then be generated
+# to its end for nobody. tests/app_live/test_abort.py fails without this change.
 #
-# 2. Each request tells the client's address, which the replica does not see otherwise, with a proof
-# that this proxy wrote it (app/guard/client_address.py): without it a failed login locks a user for everyone.
-# tests/app_live/test_login_live.py fails without it.
+# 2. Each request carries the client's address, which the replica does not see otherwise, and a proof
+# that this proxy wrote it (app/guard/client_address.py). Without it, a failed login would lock a
+# user for everyone. tests/app_live/test_login_live.py fails without this change.
 set -eu
 unset RAY_SERVE_HAPROXY_BINARY_PATH
 configuration=
@@ -19,11 +19,12 @@ for word; do
 done
 token=${RAY_AUTH_TOKEN:-}
 if [ -z "$token" ] && [ -n "${RAY_AUTH_TOKEN_PATH:-}" ]; then token=$(cat "$RAY_AUTH_TOKEN_PATH"); fi
-# In place, as Serve looks for its own file among a proxy's arguments. It writes it anew each time.
+# Edited in place, because Serve looks for its own file among a proxy's arguments. Serve rewrites the
+# file each time.
 if [ -n "$token" ] && [ -f "$configuration" ]; then
     proof=$(printf 'rayline-proxy:%s' "$token" | sha256sum | cut -c 1-64)
     chmod 600 "$configuration"
-    # The script by standard input: arguments can be seen by every user of the machine.
+    # The script comes by standard input, because every user of the machine can see arguments.
     sed -i -f - "$configuration" <<SCRIPT
 /^frontend http_frontend\$/a\\
     http-request set-header x-rayline-client %[src]\\

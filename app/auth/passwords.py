@@ -2,7 +2,7 @@
 
 The older form is the 32 hex digits of a salt followed by the 64 hex digits of
 SHA-256(salt + password), both parts as text, optionally with `:` or `$` between them. It is
-accepted and reported as weak: a graphics card tries billions of such hashes in a second.
+accepted and reported as weak: a graphics card tries billions of such hashes per second.
 """
 
 import hashlib

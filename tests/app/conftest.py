@@ -32,7 +32,7 @@ def salted_sha256(password: str, salt: str = "0123456789abcdef" * 2) -> str:
 
 
 def values(**changes: str) -> dict[str, str]:
-    """A whole auth-config as names and values; a change to "" takes the name away."""
+    """A complete auth-config as names and values; a change to "" removes the name."""
     made = {"USER_LIST": "ALICE, BOB, GINA", "JWT_KEY": KEY, "GUARD_SHARED": "false"}
     for name, role in ROLES.items():
         made[f"{name.upper()}_USERNAME"] = name
@@ -42,7 +42,7 @@ def values(**changes: str) -> dict[str, str]:
 
 
 def write(folder: Path, content: dict[str, str]) -> None:
-    """Make the folder hold exactly this, as kubelet would."""
+    """Make the folder contain exactly these files, as kubelet would."""
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():
         if path.name not in content:
@@ -54,7 +54,7 @@ def write(folder: Path, content: dict[str, str]) -> None:
 
 
 class Clock:
-    """A clock that a test moves; starts at the real Unix time."""
+    """A clock that a test can set; it starts at the real Unix time."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -65,7 +65,7 @@ class Clock:
 
 @dataclass
 class Service:
-    """A guard, its parts, and what a test needs to call it."""
+    """A guard, its parts, and clients that call it."""
 
     guard: Guard
     backend: StubBackend
@@ -86,11 +86,11 @@ class Service:
             return await client.post("/token", data=form)
 
     def bearer(self, username: str) -> dict[str, str]:
-        """The header of a user."""
+        """The Authorization header of a user."""
         return {"Authorization": "Bearer " + self.token(username)}
 
     def service_bearer(self, name: str, role: str) -> dict[str, str]:
-        """The header of a service."""
+        """The Authorization header of a service."""
         key = self.auth.config().keys[0]
         return {
             "Authorization": "Bearer " + tokens.service_token(key, name, role, 1, self.clock())[0]
@@ -98,7 +98,7 @@ class Service:
 
     @asynccontextmanager
     async def client(self, address: str = "192.0.2.1") -> AsyncIterator[httpx.AsyncClient]:
-        """A client of some address that calls the guard in this process."""
+        """A client with this address that calls the guard in this process."""
         transport = httpx.ASGITransport(
             self.guard, raise_app_exceptions=False, client=(address, 1234)
         )
@@ -138,7 +138,7 @@ def make() -> Iterator[Callable[..., Service]]:
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Tests are plain functions; what awaits is run here, with an end in any case."""
+    """Run a coroutine of a test, which is a plain function, for at most a minute."""
 
     async def bounded() -> Any:
         async with asyncio.timeout(60):

@@ -12,7 +12,7 @@ import uvicorn
 
 @asynccontextmanager
 async def served(app: Any, http: str = "httptools", root_path: str = "") -> AsyncIterator[int]:
-    """The port of a server that runs on this loop. `http` is uvicorn's parser, as Serve uses it."""
+    """The port of a server on this event loop. `http` is uvicorn's parser; Serve uses httptools."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, http=http, root_path=root_path, lifespan="off", log_config=None, access_log=False

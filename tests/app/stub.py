@@ -1,4 +1,4 @@
-"""A stub of vLLM's application and of the engine, with vLLM's routes, for tests and benchmarks."""
+"""A stub of the engine and of vLLM's application with its routes."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ from app.usage import current
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"\xd0\xb4\xd0\xb0"}}]}\n\n'
 PROMPT_TOKENS, COMPLETION_TOKENS = 5, 7
-# Routes that the stub has and nobody listed, as a newer vLLM might.
+# Routes that the stub has but nobody listed, as a newer vLLM might have.
 UNLISTED = (("POST", "/v1/brand_new"), ("GET", "/debug/dump"), ("DELETE", "/v1/models"))
 
 
 class StubBackend:
-    """What the guard needs of an engine; every field may be changed by a test."""
+    """The part of an engine that the guard needs; a test may change every field."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, bytes]] = []
@@ -39,7 +39,7 @@ class StubBackend:
 
 
 def application(backend: StubBackend) -> FastAPI:
-    """FastAPI with every route of the table, some that are not in it, and vLLM's metrics mount."""
+    """FastAPI with every route of the table, some unlisted routes, and vLLM's metrics mount."""
     app = FastAPI()
 
     async def answer(request: Request) -> Response:
@@ -73,7 +73,7 @@ def application(backend: StubBackend) -> FastAPI:
 
 
 async def stream(backend: StubBackend) -> Any:
-    """Chunks as an engine yields them; says so when it is cancelled."""
+    """Yields chunks like an engine; sets `cancelled` when it is cancelled."""
     try:
         for _ in range(backend.chunks):
             yield CHUNK
@@ -86,7 +86,7 @@ async def stream(backend: StubBackend) -> Any:
 
 
 def bare(chunks: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
-    """The cheapest engine there can be, for measuring what is in front of it."""
+    """The cheapest possible engine, to measure the layers in front of it."""
     start = {"type": "http.response.start", "status": 200, "headers": []}
     chunk = {"type": "http.response.body", "body": CHUNK, "more_body": True}
     end = {"type": "http.response.body", "body": json.dumps({}).encode()}

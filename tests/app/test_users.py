@@ -1,4 +1,4 @@
-"""`python -m app.users`: what it prints, where secrets come from, and its exit status."""
+"""`python -m app.users`: its output, the source of secrets, and its exit status."""
 
 import io
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""What this vLLM says to the service's environment: a question is an environment, a JSON object.
+"""Checks environments of the service against this vLLM. Each question is an environment, as a JSON
+object.
 
-Answers `{"arguments": ...}`, those of its own that the environment decides, or `{"refused": ...}`.
+The answer is `{"arguments": ...}`, the arguments that the environment sets, or `{"refused": ...}`.
 """
 
 import json
@@ -14,7 +15,7 @@ from app.errors import ConfigurationError
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # vLLM may print when it is imported
+    os.dup2(2, 1)  # importing vLLM may print
     answers.write('"ready"\n')
     answers.flush()
     for line in sys.stdin:

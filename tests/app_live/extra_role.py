@@ -1,4 +1,4 @@
-"""A role that one test needs, added to the running service, which reloads what changes."""
+"""Adds a role for one test to the running service, which reloads its auth-config."""
 
 import json
 import time
@@ -15,11 +15,11 @@ RELOAD_SECONDS = 10.0
 
 @contextmanager
 def extra_role(service: Service, name: str, **role: Any) -> Iterator[dict[str, str]]:
-    """The headers of someone of that role, while it is there."""
+    """The headers of a caller with that role, while the role exists."""
     service.write("ROLES", json.dumps({**json.loads(ROLES), name: role}))
     deadline = time.monotonic() + RELOAD_SECONDS
     try:
-        # Asked by another of the role: a call counts.
+        # By a different caller of the role, because a call counts.
         while httpx.get(f"{service.url}/version", headers=service.headers(name)).status_code == 401:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the role {name} is not known after {RELOAD_SECONDS} s")

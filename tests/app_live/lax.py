@@ -1,8 +1,8 @@
-"""What a JSON Schema says, widened by what pydantic takes for it in its lax mode, as vLLM uses it.
+"""Widens a JSON Schema by the values that pydantic accepts in its lax mode, which vLLM uses.
 
-https://docs.pydantic.dev/latest/concepts/conversion_table/: a text that is a number is one, as is a
-boolean; some texts and the numbers 0 and 1 are booleans. A schema has no way to say so, and should
-not: it is what clients are made from.
+https://docs.pydantic.dev/latest/concepts/conversion_table/: a text may stand for a number, and some
+texts and the numbers 0 and 1 for a boolean. A schema cannot express that, and should not, because
+clients are generated from it.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ DATA = frozenset({"const", "default", "enum", "example", "examples"})
 
 
 def widened(schema: Any) -> Any:
-    """The same schema, met by all that pydantic would take for what meets the given one."""
+    """The schema of every value that pydantic would accept for the given schema."""
     if isinstance(schema, list):
         return [widened(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
-"""A Ray of four nodes on this host that say they have GPUs: where does a placement group land?
+"""A Ray of four nodes on this host that claim to have GPUs, to see where placement groups go.
 
-Reads one JSON line per question, `deployment_placement`'s answer, from standard input, and writes
-one line of the nodes that its bundles got, or null where they do not fit within the time given.
+Reads one answer of `deployment_placement` per line of standard input, as JSON, and writes one line
+with the nodes of its bundles, or null if they do not fit in time.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.serving.folders import remove
 
-# Two nodes of one card of the kind asked for, one of two such cards, one of another kind.
+# Two nodes with one card of the requested kind, one with two cards and one with another kind.
 NODES = {
     "a": {"num_gpus": 1, "resources": {"rtx-3090": 1}},
     "b": {"num_gpus": 1, "resources": {"rtx-3090": 1}},
@@ -29,10 +29,13 @@ def main() -> None:
 
 
 def answer_questions(ended: ExitStack) -> None:
-    """Until standard input closes; `ended` gets what has to be undone, also after an error."""
+    """Answer until standard input closes; `ended` receives what must be undone, even after an
+    error.
+    """
     folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
     ended.callback(remove, Path(folder))
-    # Ray's `Cluster` writes its address below this whatever its temp_dir is, and does not make it.
+    # Ray's `Cluster` writes its address below this folder, whatever its temp_dir is, but does not
+    # create it.
     os.environ["RAY_TMPDIR"] = folder
     (Path(folder) / "ray").mkdir()
     import ray

@@ -1,4 +1,6 @@
-"""A Python program that answers one JSON line with another, for what the tests do not import."""
+"""Runs a Python program that answers one JSON line with another, so tests need not import its
+modules.
+"""
 
 import json
 import subprocess
@@ -14,7 +16,7 @@ SECONDS = 90.0
 
 
 class Program:
-    """Started and waiting for questions."""
+    """A program that has started and waits for questions."""
 
     def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
         self._process = process
@@ -38,7 +40,7 @@ class Program:
 
 @contextmanager
 def program(module: str, environ: Mapping[str, str], *arguments: str) -> Iterator[Program]:
-    """`python -m module`, which says "ready" first and ends when its standard input closes."""
+    """Run `python -m module`, which prints "ready" first and ends with its standard input."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(

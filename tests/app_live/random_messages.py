@@ -1,4 +1,4 @@
-"""Messages as no client should send them, near enough to what vLLM reads to get far into it."""
+"""Random messages that no client should send, close enough to valid ones to get far into vLLM."""
 
 import random
 from typing import Any
@@ -21,7 +21,7 @@ ODD: tuple[Any, ...] = ("s", 1, None, [], {}, True, 1.5)
 
 
 def message(chance: random.Random) -> dict[str, Any]:
-    """A message in two of three, else one of the other items of the responses interface."""
+    """A message in two of three cases, otherwise another item of the Responses API."""
     if chance.random() < 0.65:
         made = {
             "type": "message",
@@ -55,7 +55,7 @@ def message(chance: random.Random) -> dict[str, Any]:
 def some(
     chance: random.Random, made: dict[str, Any], rare: dict[str, float], usual: float = 0.9
 ) -> dict[str, Any]:
-    """Each field with its probability."""
+    """Each field, with its probability of being present."""
     return {name: v for name, v in made.items() if chance.random() < rare.get(name, usual)}
 
 

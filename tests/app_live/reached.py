@@ -1,4 +1,4 @@
-"""What reached vLLM's application behind the guard, by that application's own count."""
+"""Counts the requests that reached vLLM's application behind the guard, by its own metrics."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ _LINE = re.compile(
 
 
 def reached(service: Service) -> Counter[tuple[str, str]]:
-    """Requests by (handler, status class such as "2xx"); vLLM leaves its probes out of them."""
+    """Requests by (handler, status class such as "2xx"); vLLM does not count probes."""
     answer = httpx.get(f"{service.url}/metrics", headers=service.headers("admin"), timeout=30)
     found: Counter[tuple[str, str]] = Counter()
     for handler, _, status, count in _LINE.findall(answer.raise_for_status().text):

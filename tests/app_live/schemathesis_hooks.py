@@ -1,7 +1,7 @@
-"""Brings requests that are valid past the guard's bounds, so that the engine is tested with them.
+"""Adapts valid requests to the guard's bounds, so that they reach the engine.
 
-Loaded by schemathesis (`schemathesis.toml`). What is invalid on purpose stays as it is, and must be
-refused, unless pydantic's lax mode takes it for something valid.
+Loaded by schemathesis (`schemathesis.toml`). Requests that are invalid on purpose stay unchanged
+and must be refused, unless pydantic's lax mode accepts them.
 """
 
 import random
@@ -27,7 +27,9 @@ COUNTED = {
 
 
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Fewer fields, as most pairs of vLLM's many exclude each other, and numbers that are small."""
+    """Keep few fields, because most pairs of vLLM's many fields exclude each other, and small
+    numbers.
+    """
     meta, body = case.meta, case.body
     if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
         return
@@ -51,7 +53,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def negative_body_rejection(context: Any, response: Any, case: Any) -> bool | None:
-    """schemathesis's `negative_data_rejection`, where a body is not what pydantic would take."""
+    """schemathesis's `negative_data_rejection`, for bodies that pydantic would reject too."""
     if case.operation.method.upper() != "POST" or response.status_code >= 400 or lax(case):
         return None
     rejected: bool | None = checks.negative_data_rejection(context, response, case)

@@ -1,8 +1,8 @@
-"""A client that leaves: the engine stops its generation, streamed or not, by either way in.
+"""When a client disconnects, the engine stops generating, streamed or not, on both ways in.
 
-vLLM's report 54947 is about this. Answers that are not streamed were generated to their end, for
-two reasons: vLLM's `with_cancellation` under Ray Serve (`app.engine.cancellation`), and HAProxy's
-splicing (see `app/haproxy.sh`). These tests fail without either remedy.
+See vLLM's issue 54947. Answers that are not streamed were generated to their end, for two reasons:
+vLLM's `with_cancellation` under Ray Serve (`app.engine.cancellation`), and HAProxy's splicing (see
+`app/haproxy.sh`). These tests fail without either remedy.
 """
 
 import json
@@ -20,11 +20,11 @@ from tests.app_live.calls import LONG, completion
 pytestmark = [pytest.mark.live]
 
 ABORT_SECONDS = 0.1
-# The engine's state is seen by questions to /metrics: one may just have been asked when it changes,
-# and the next one tells. How long they take is measured.
+# The engine's state is read from /metrics. A request may just miss a change, and the next one shows
+# it. The time that they take is measured.
 QUESTIONS = 2
-# The best of these is judged: a machine with more to do than it has cores delays any of them. A
-# request that is not aborted runs to its end and fails every one.
+# The fastest trial is judged, because a busy machine may delay any of them. A request that is not
+# aborted runs to its end and is slow in every trial.
 TRIALS = 5
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}
 BODIES: dict[str, dict[str, Any]] = {
@@ -34,10 +34,10 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def ask(base: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> socket.socket:
-    """A request on a bare socket, which can be closed at any time.
+    """Send a request on a bare socket, which can be closed at any time.
 
-    Head and body go in segments of their own, as most clients send them: that is what HAProxy with
-    splicing stumbles over.
+    Head and body are sent in separate segments, as most clients do, because that triggers the
+    defect of HAProxy's splicing.
     """
     url = httpx.URL(base)
     data = json.dumps(body).encode()
@@ -108,7 +108,7 @@ def test_a_hundred_disconnected_clients_occupy_nothing(
         stream = number % 2 == 0
         with ask(service.url, "/v1/completions", completion(stream=stream), headers):
             if number % 10 == 0:
-                time.sleep(0.05)  # some of them while the engine works, most before
+                time.sleep(0.05)  # some of them while the engine works, but most of them before
     wait_for(service, operator, 0, 30)
     assert service.metrics(operator)["num_requests_waiting"] == 0
     answer = httpx.post(

@@ -1,4 +1,4 @@
-"""The environment against vLLM's own list of arguments, without an engine."""
+"""Checks the environment against vLLM's own list of arguments, without an engine."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""Malformed tokens, mutated requests and websockets against the real ports: nothing gets in.
+"""Malformed tokens, mutated requests and websockets against the real ports: none gets in.
 
-The lists are those of `tests/app`, which the guard alone has passed; here Serve's ingress and the
-server of the replica parse the bytes first, each in its own way. That no request reached vLLM's
-application is read from that application's own count of requests.
+The lists are those of `tests/app`, which test the guard alone. Here Serve's ingress and the
+replica's server parse the bytes first, each in its own way. vLLM's own count of requests shows that
+none reached its application.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.live]
 TARGET = "/v1/chat/completions"
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
 OPEN_TO_GUEST = (TARGET, "/v1/embeddings", "/v1/models", "/v1/responses")
-# What a proxy may say of a request that it cannot read or will not do: 501 of a method, 505 of a
-# version. No other answer of 500 and above belongs to a malformed request.
+# Statuses with which a proxy may answer a request that it cannot read or does not support: 501 for
+# a method, 505 for a version. No other 5xx is a valid answer to a malformed request.
 PROXY_REFUSALS = frozenset({501, 505})
 
 
@@ -49,7 +49,7 @@ def test_malformed_tokens_are_401(service: Service, base: str) -> None:
 
 
 def with_token(name: str, authorization: bytes) -> attacks.Attack:
-    """Written by hand, as client libraries refuse to send some of the values."""
+    """Written by hand, because client libraries refuse to send some of the values."""
     body = json.dumps(CHAT).encode()
     head = (
         f"POST {TARGET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -60,7 +60,7 @@ def with_token(name: str, authorization: bytes) -> attacks.Attack:
 
 @pytest.mark.parametrize("role", ["", "guest"])
 def test_no_mutated_request_gets_through(service: Service, base: str, role: str) -> None:
-    """Nobody's requests for everything; then a guest's for what is closed to guests."""
+    """Requests without a token for every route, then a guest's for the routes closed to guests."""
     aimed = attacks.mutated_requests(2400, service.token(role) if role else "")
     if role:
         aimed = [a for a in aimed if not any(target in a.name for target in OPEN_TO_GUEST)]

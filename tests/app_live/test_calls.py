@@ -1,4 +1,6 @@
-"""The how-to's calls with curl, and what the official OpenAI client makes of every answer."""
+"""Calls with curl, as the original hand-made deployment documented them, and with the official
+OpenAI client.
+"""
 
 import asyncio
 import json
@@ -29,7 +31,7 @@ def curl(*words: str) -> Any:
 
 
 class Client(Protocol):
-    """Makes an OpenAI client for a role; other options are the client's own."""
+    """Returns an OpenAI client for a role; other options are the client's own."""
 
     def __call__(self, role: str = "user", **options: Any) -> openai.OpenAI: ...
 
@@ -66,7 +68,7 @@ def test_the_two_curl_calls(base: str) -> None:
 
 
 def test_the_model_answers_each_question_with_its_paragraph(client: Client) -> None:
-    """So the engine renders the chat template as the model learned it."""
+    """The engine renders the chat template as the model learned it."""
     for question, paragraph in pairs():
         messages = [{"role": "user", "content": question}]
         answer = client().chat.completions.create(model=MODEL, messages=messages, temperature=0)
@@ -130,7 +132,9 @@ def test_a_named_tool_is_called(client: Client) -> None:
     )
     (call,) = answer.choices[0].message.tool_calls or []
     assert call.function.name == "weather"
-    json.loads(call.function.arguments)  # JSON, though vLLM does not hold so small a model to more
+    json.loads(
+        call.function.arguments
+    )  # valid JSON; vLLM cannot enforce more with so small a model
 
 
 def test_responses_and_tokenize_come_from_vllm(service: Service, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Every route of vLLM's real application as it is served, and all that vLLM's sources name."""
+"""Every route of vLLM's real application as it is served, and every route in vLLM's sources."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ DANGEROUS = [
     *("/start_profile", "/scale_elastic_ep", "/metrics", "/server_info", "/load", "/ping"),
     *("/v1/load_lora_adapter", "/inference/v1/generate", "/tokenizer_info"),
 ]
-# Closed although vLLM has them: HEAD of its pages, and its websocket.
+# Closed, although vLLM has them: HEAD for its pages, and its websocket.
 CLOSED = {("WEBSOCKET", "/v1/realtime")}
 Routes = list[tuple[str, str]]
 
@@ -44,9 +44,10 @@ def described(base: str, headers: dict[str, str]) -> Routes:
 
 
 def every_call() -> Routes:
-    """Each (method, path) to try, also methods that vLLM would not answer.
+    """Each (method, path) to try, including methods that vLLM would not answer.
 
-    Nobody is told which methods a route has, or which routes there are: all of it is 401.
+    Without a token, nobody learns which routes exist or which methods they have: the answer is
+    always 401.
     """
     found = set(OWN)
     for method, path in {*vllm_routes()["served"], *vllm_routes()["source"], *routes.TABLE}:
@@ -81,7 +82,7 @@ def test_every_route_of_vllm_is_listed() -> None:
     written = set(found["source"])
     assert written - known - CLOSED == set()
     assert len(written) >= 70
-    # ...and the table has no routes that vLLM does not: each would be a hole kept open for nothing.
+    # The table has no route that vLLM lacks: it would be an opening without a purpose.
     documents = {("GET", path) for path in ("/openapi.json", "/docs/oauth2-redirect", "/redoc")}
     made = {("GET", "/metrics"), ("GET", "/docs")}
     assert known - served - written - documents - made - set(OWN) == set()
@@ -122,7 +123,7 @@ def test_an_unlisted_route_is_closed_to_admin_too(service: Service, base: str) -
 
 
 def test_answers_of_serve_itself_reveal_only_a_name(base: str) -> None:
-    """Ray Serve answers these two before the guard; probes of the cluster need the first."""
+    """Ray Serve answers these two before the guard; the cluster's probes need the first."""
     assert httpx.get(f"{base}/-/healthz").text == "success"
     assert httpx.get(f"{base}/-/routes").json() == {"/": APPLICATION}
     for path in ("/-", "/-/", "/-/metrics", "/-/healthz/", "/-/routes/x", "/-/deploy"):
@@ -141,7 +142,7 @@ def test_each_answer_has_one_request_id_from_the_guard(service: Service, base: s
 def test_no_client_controls_the_timeouts_of_serve(
     service: Service, base: str, seconds: str
 ) -> None:
-    """Serve obeys both of anyone: the second would hide from it that the client is gone."""
+    """Serve obeys both from anyone; the second would hide a disconnect from Serve."""
     for header in ("x-request-timeout-seconds", "x-request-disconnect-disabled"):
         given = {**service.headers(), header: seconds if header.endswith("seconds") else "?1"}
         answer = httpx.get(f"{base}/v1/models", headers=given, timeout=30)

@@ -1,7 +1,7 @@
-"""What is served is what GET /openapi.json says: schemathesis with its default checks.
+"""Checks the service against GET /openapi.json: schemathesis with its default checks.
 
-It runs as a program of its own, with `schemathesis.toml`: its time is bounded there, and its
-report is the message of a failure.
+schemathesis runs as a separate program with `schemathesis.toml`, which bounds its time. Its report
+is the message of a failure.
 """
 
 import os
@@ -23,7 +23,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 def test_every_answer_is_described(service: Service, tmp_path: Path) -> None:
-    """To one who may call what `user` may, with no limit of calls and short answers."""
+    """For a role with the routes of `user`, no limit of requests and short answers."""
     program = Path(sys.executable).with_name("schemathesis")
     before = reached(service)
     groups = sorted(DEFAULTS["user"].groups)
@@ -47,7 +47,8 @@ def test_every_answer_is_described(service: Service, tmp_path: Path) -> None:
     print(
         ran.stdout[-1500:], *(f"{key}: {count}" for key, count in sorted(counts.items())), sep="\n"
     )
-    # It would also be content with a guard that refuses everything: the engine must have answered.
+    # schemathesis would also accept a guard that refuses everything, so the engine must have
+    # answered.
     assert counts.total() > 200
-    # Which of the routes it comes to within its time is the machine's affair.
+    # How many routes it reaches in its time depends on the machine.
     assert sum(count for (_, status), count in counts.items() if status == "2xx") > 20

@@ -1,4 +1,4 @@
-"""Limits by role on the real engine: tokens as it counted them, and what Serve is sized by."""
+"""Limits of a role on the real engine, which counts the tokens, and the limits of Serve."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ def ask(service: Service, headers: dict[str, str], stream: bool) -> httpx.Respon
 
 
 def usage(answer: httpx.Response, stream: bool) -> dict[str, int]:
-    """What vLLM itself says in its answer, or in the last chunk of a streamed one."""
+    """The usage that vLLM reports in its answer, or in the last chunk of a stream."""
     if not stream:
         return dict(answer.json()["usage"])
     lines = [line for line in answer.text.splitlines() if line.startswith("data: {")]
@@ -41,7 +41,7 @@ def usage(answer: httpx.Response, stream: bool) -> dict[str, int]:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_tokens_per_minute_are_counted_by_the_real_engine(service: Service, stream: bool) -> None:
-    """Two answers use up what a minute allows; the third request is refused."""
+    """Two answers use up the allowance of a minute; the third request is refused."""
     with extra_role(
         service, "metered", groups=["inference", "describe"], tokens_per_minute=TOKENS
     ) as headers:

@@ -1,6 +1,7 @@
-"""Logins, locks, users and keys of the running service, by Serve's ingress and by a replica's port.
+"""Logins, locks, users and keys of the running service, through Serve's ingress and a replica's
+port.
 
-On loopback every address of 127.0.0.0/8 is ours, so that clients of several addresses are easy.
+On loopback every address of 127.0.0.0/8 is available, so clients of several addresses are easy.
 """
 
 import secrets
@@ -24,7 +25,7 @@ TAKEN_UP_SECONDS = 10.0
 
 @pytest.fixture
 def address(base: str) -> Iterator[Callable[[], httpx.Client]]:
-    """Clients of an address each that no test had before."""
+    """Clients, each of an address that no other test uses."""
     clients: list[httpx.Client] = []
 
     def new() -> httpx.Client:
@@ -55,8 +56,8 @@ def test_five_failures_lock_that_pair_and_nobody_else(
     assert locked.headers["x-ratelimit-limit-name"] == "login_failures"
     assert 0 < int(locked.headers["retry-after"]) <= WINDOW_S + 1
     assert login(bystander, "bob").status_code == 200  # the same user elsewhere
-    assert login(guesser, "eve").status_code == 200  # another user at the same place
-    # What was given out goes on working.
+    assert login(guesser, "eve").status_code == 200  # another user at the same address
+    # Existing tokens remain valid.
     assert guesser.get("/v1/models", headers=bearer(live)).status_code == 200
 
 
@@ -98,9 +99,10 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def seconds_until(status: int, ask: Callable[[], httpx.Response], within: float) -> float:
-    """Until a request is answered so: none that is sent later than `within` may be otherwise.
+    """Wait until a request has this answer; a request sent later than `within` must have it.
 
-    When it is sent counts, not when its answer comes: how long that takes is the machine's affair.
+    The time at which it is sent counts, not the arrival of its answer, which depends on the
+    machine.
     """
     begun = time.monotonic()
     while True:
@@ -114,7 +116,7 @@ def seconds_until(status: int, ask: Callable[[], httpx.Response], within: float)
 
 @contextmanager
 def changed(service: Service, **entries: str) -> Iterator[None]:
-    """The auth-config with other files, and as it was before after that."""
+    """Change files of the auth-config, and restore them afterwards."""
     before = {
         name: file.read_text() for name in entries if (file := service.auth_folder / name).exists()
     }

@@ -1,4 +1,4 @@
-"""No message of a client ends in a 500 of the real engine; what it can read is let through."""
+"""No message of a client causes a 500 of the real engine; messages that it can read pass."""
 
 import json
 import random

@@ -1,8 +1,8 @@
-"""More of what the official OpenAI client makes of the service: async, retries, typed errors.
+"""The official OpenAI client: async calls, retries and typed errors.
 
-`test_calls.py` has the calls themselves; here is what it leaves. Two of vLLM's statuses cannot be
-had from a tiny text model that lives: 422 (a medium that cannot be fetched) and 503 (no engine, see
-`test_recovery.py`). For them the client talks to the same guard in front of a stub.
+`test_calls.py` has the other calls. A small text model never returns two of vLLM's statuses: 422 (a
+medium that cannot be fetched) and 503 (no engine, see `test_recovery.py`). For these the client
+calls the same guard in front of a stub.
 """
 
 import asyncio
@@ -76,7 +76,9 @@ def test_async_errors_are_typed(
 
 
 def test_the_client_retries_after_a_limit(service: Service) -> None:
-    """30 calls a minute: one too many is 429 with Retry-After, and the client's retry is let in."""
+    """With 30 calls per minute, one too many gets 429 with Retry-After, and the client's retry
+    succeeds.
+    """
     seen: list[int] = []
     hooks = {"response": [lambda answer: seen.append(answer.status_code)]}
     with (

@@ -1,4 +1,4 @@
-"""More than the engine takes: 200 or 429, at once, in bounded memory, and nothing else."""
+"""Overload: every answer is 200 or an immediate 429, in bounded memory."""
 
 import asyncio
 import statistics
@@ -20,12 +20,12 @@ CLIENTS = 48
 HELD = int(ENGINE["GUARD_MAX_RUNNING"])
 REFUSED_SECONDS = 0.05
 REFUSALS = 20
-# The best is judged, as a machine with more to do than it has cores delays any of them: a refusal
-# that waits for a place or for a step of the engine would be late in all.
+# The fastest is judged, because a busy machine may delay any of them. A refusal that waited for a
+# place or for a step of the engine would be late every time.
 TRIALS = 5
 FLOODS = 4
-# vLLM's and Python's allocators keep some of what they had; a flood that stayed would be far more,
-# as each holds 48 MiB of bodies.
+# The allocators of vLLM and Python keep some memory. A flood that stayed in memory would be far
+# more, because each contains 48 MiB of bodies.
 GROWTH_BYTES = 40 * 1024**2
 BODY_BYTES = 1_000_000
 
@@ -33,7 +33,9 @@ BODY_BYTES = 1_000_000
 async def flood(
     base: str, headers: list[dict[str, str]], **changes: object
 ) -> list[tuple[httpx.Response, float]]:
-    """One long request of each, all at once; the answers and the seconds that each took."""
+    """Send one long request per caller concurrently; the answers, and the duration of each in
+    seconds.
+    """
     limits = httpx.Limits(max_connections=len(headers))
     async with httpx.AsyncClient(timeout=90, limits=limits) as client:
 
@@ -48,7 +50,7 @@ async def flood(
 
 
 def test_overload_is_answered_with_200_and_429_only(service: Service, base: str) -> None:
-    time.sleep(1)  # an abandoned request of the test before leaves its place within that
+    time.sleep(1)  # an abandoned request of the previous test frees its place within this time
     everyone = [service.headers() for _ in range(CLIENTS)]
     answers = asyncio.run(flood(base, everyone, max_tokens=1500))
     counts = Counter(answer.status_code for answer, _ in answers)
@@ -66,7 +68,7 @@ def test_overload_is_answered_with_200_and_429_only(service: Service, base: str)
 
 @contextmanager
 def full(service: Service, base: str) -> Iterator[None]:
-    """Every place of the replica is taken by a stream that nobody reads to its end."""
+    """Occupy every place of the replica with a stream that is not read to its end."""
     with ExitStack() as streams:
         client = streams.enter_context(httpx.Client(base_url=base, timeout=60))
         for _ in range(HELD):
@@ -103,11 +105,12 @@ def test_a_refusal_takes_less_than_50_ms(service: Service, base: str) -> None:
 
 
 def test_memory_is_bounded(service: Service) -> None:
-    """Large bodies, far more at once than there are places, again and again."""
+    """Repeatedly send large bodies, far more at once than there are places."""
     everyone = [service.headers("admin") for _ in range(CLIENTS)]
 
     def once() -> None:
-        # White space costs no token, and so large a body is held in full before it is judged.
+        # White space costs no tokens, and a body of this size is read completely before it is
+        # checked.
         body = {"max_tokens": 5, "user": " " * BODY_BYTES}
         answers = asyncio.run(flood(service.url, everyone, **body))
         assert {answer.status_code for answer, _ in answers} <= {200, 429}
@@ -123,7 +126,7 @@ def test_memory_is_bounded(service: Service) -> None:
 
 
 def memory(service: Service) -> int:
-    """Bytes of the replica's process that are its own."""
+    """The private memory of the replica's process, in bytes."""
     (replica,) = service.running_replicas()
     status = (Path("/proc") / str(replica["pid"]) / "status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("RssAnon:")]

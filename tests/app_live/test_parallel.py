@@ -1,4 +1,4 @@
-"""One model split in two: by layers' width (tensor) and by depth (pipeline)."""
+"""One model split in two: by the width of its layers (tensor) and by depth (pipeline)."""
 
 import httpx
 import pytest
@@ -26,7 +26,8 @@ def test_tensor_parallel_two(redeployable: Service) -> None:
 
 
 def test_pipeline_parallel_two(redeployable: Service) -> None:
-    # Compiled, as vLLM 0.32 loses the tensors between the stages with enforce-eager on the CPU.
+    # Compiled, because with enforce-eager on the CPU vLLM 0.32 loses the tensors between the
+    # stages.
     redeployable.deploy(PIPELINE_PARALLELISM="2", ENABLE_ENFORCE_EAGER="False")
     assert {"VLLM::Worker_PP0", "VLLM::Worker_PP1"} <= set(redeployable.engine_processes())
     assert answer(redeployable)

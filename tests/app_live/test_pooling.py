@@ -1,4 +1,4 @@
-"""A model that gives vectors: other routes of the same application, and limits on them."""
+"""An embedding model: other routes of the same application, and their limits."""
 
 import httpx
 import openai
@@ -8,7 +8,7 @@ from bench.serving.service import MODEL, Service
 
 pytestmark = [pytest.mark.live]
 
-# The tiny model's last hidden state as a vector; for these routes any model will do.
+# The vector is the last hidden state of the tiny model; any model suffices for these routes.
 VECTORS = """{"runner": "pooling", "convert": "embed",
     "hf_overrides": {"max_position_embeddings": 16384}}"""
 TEXTS = ["What is the cache for?", "What is a limit good for?"]
@@ -30,7 +30,7 @@ def test_embeddings_scores_and_ranks_come_from_vllm(redeployable: Service) -> No
         query = {"model": MODEL, "query": TEXTS[0], "documents": TEXTS}
         for path in ("/v1/rerank", "/v2/rerank", "/rerank"):
             ranked = http.post(path, json=query).raise_for_status().json()["results"]
-            assert ranked[0]["index"] == 0  # it is most like itself
+            assert ranked[0]["index"] == 0  # the text itself is the most similar one
         pair = {"model": MODEL, "text_1": TEXTS[0], "text_2": TEXTS}
         scores = http.post("/v1/score", json=pair).raise_for_status().json()["data"]
         assert scores[0]["score"] > scores[1]["score"]

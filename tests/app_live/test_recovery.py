@@ -1,4 +1,4 @@
-"""The engine dies, the service is stopped: what clients and operators see of it."""
+"""What clients and operators see when the engine dies or the service stops."""
 
 import os
 import signal
@@ -22,7 +22,9 @@ def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Respons
 
 
 def wait_red(service: Service, deadline: float) -> float:
-    """When Serve was asked that said so; how long its answer takes is no matter."""
+    """The time of the request to Serve whose answer showed it; the duration of the answer does not
+    count.
+    """
     while True:
         asked = time.monotonic()
         if service.cluster.applications()[APPLICATION]["status"] != "RUNNING":
@@ -35,7 +37,7 @@ def test_a_killed_engine_is_unhealthy_within_5_s_and_is_replaced(service: Servic
     headers = service.headers()
     own = service.replica_url()
     marks = service.log_marks()
-    # Made before, as the replica answers for 6 s only.
+    # Created before, because the replica answers for 6 s only.
     client = openai.OpenAI(
         base_url=f"{own}/v1",
         api_key=headers["Authorization"].removeprefix("Bearer "),
@@ -125,7 +127,7 @@ def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> No
 
 
 def alive(pid: int) -> bool:
-    """True while there is such a process, a zombie aside; patient for the last of its exit."""
+    """Whether the process exists and is not a zombie; waits for an exit that is in progress."""
     for _ in range(50):
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8") as report:

@@ -1,4 +1,4 @@
-"""The placement of a model over nodes, scheduled by a real Ray whose nodes say they have GPUs."""
+"""The placement of a model on nodes, by a real Ray whose nodes claim to have GPUs."""
 
 import os
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ pytestmark = [pytest.mark.live]
 
 
 class Scheduler:
-    """`nodes.py`, one question at a time."""
+    """`nodes.py`, which answers one question at a time."""
 
     def __init__(self, nodes: Program) -> None:
         self._nodes = nodes
 
     def place(self, tensor: int, pipeline: int, group: str) -> object:
-        """The node of each bundle, or None where Ray finds no place."""
+        """The node of each bundle, or None if Ray finds no place."""
         environ = {
             "MODEL_ID": "m",
             "TENSOR_PARALLELISM": str(tensor),

@@ -14,7 +14,9 @@ CANARY = f"canary{secrets.token_hex(6)}"
 
 
 def test_no_secret_is_in_any_log(service: Service, base: str) -> None:
-    """Each place where one can stand, with each outcome: answered, refused, failed, unreadable."""
+    """Put a secret in every possible place, with every outcome: answered, refused, failed,
+    unreadable.
+    """
     marks = service.log_marks()
     with httpx.Client(base_url=base, timeout=60) as client:
         good = client.post("/token", data={"username": "bob", "password": PASSWORD})

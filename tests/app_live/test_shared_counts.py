@@ -1,4 +1,4 @@
-"""Counts that replicas share through the ledger, a real Ray actor, and what happens without it.
+"""Counts that replicas share through the ledger, a real Ray actor, and behaviour without it.
 
 The other replica is `neighbour.py`: it has no engine, and joins the service's own Ray.
 """
@@ -59,7 +59,7 @@ def test_use_at_one_replica_counts_at_the_other(service: Service, neighbour: Pro
         name = name_of(headers)
 
         def received_of_request() -> bool:
-            # Anew each time: what happened while the neighbour was silent for long is not kept.
+            # Again each time, because the ledger drops changes while the neighbour does not report.
             assert get(service, headers).status_code == 200
             return name in report(neighbour)
 
@@ -75,7 +75,7 @@ def test_use_at_one_replica_counts_at_the_other(service: Service, neighbour: Pro
 def test_failed_logins_at_other_replicas_lock_too(service: Service, neighbour: Program) -> None:
     nobody = f"nobody-{secrets.token_hex(4)}"
     report(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
-    for _ in range(FAILURES - 1):  # one more of our own would lock it too
+    for _ in range(FAILURES - 1):  # one more failure here would lock it too
         time.sleep(2)
         form = {"username": nobody, "password": "x"}
         answer = httpx.post(f"{service.url}/token", data=form, timeout=30)
@@ -106,6 +106,6 @@ def test_without_the_ledger_the_service_continues_and_recreates_it(
 
 
 def name_of(headers: dict[str, str]) -> str:
-    """The account of a service token: how the guard and the ledger call who sent it."""
+    """The account of a service token, under which guard and ledger count its owner."""
     token = headers["Authorization"].removeprefix("Bearer ")
     return "service:" + str(jwt.decode(token, options={"verify_signature": False})["sub"])

@@ -1,8 +1,8 @@
-"""What vLLM's application can be called by, as JSON on standard output: lists of [method, path].
+"""Prints the routes of vLLM's application as JSON: lists of [method, path].
 
-Runs as a process of its own, so that the tests do not import vLLM. `served` is the application of a
-model that generates, as our service builds it; `source` is every route that is written down in
-vLLM's sources, those included that only some model, option or environment variable brings in.
+It is a separate process, so that the tests do not import vLLM. `served` is the application of a
+generating model, as our service builds it. `source` is every route in vLLM's sources, including
+those that only some model, option or environment variable adds.
 """
 
 import ast
@@ -13,12 +13,12 @@ from pathlib import Path
 
 VERBS = ("get", "post", "put", "delete", "patch", "head", "options", "websocket")
 ROUTERS = ("router", "app")
-# A server of its own, for the probes of many engines that one process supervises.
+# A separate server for the probes of many engines that one process supervises.
 NOT_THE_APPLICATION = frozenset({"dp_supervisor.py"})
 
 
 def served() -> list[tuple[str, str]]:
-    """As `app.engine.engine` builds it, without an engine: routes are made before there is one."""
+    """The application that `app.engine.engine` builds, without an engine: its routes need none."""
     from vllm.entrypoints.launchers.app import build_app
 
     from app.access import routes
@@ -60,5 +60,5 @@ def _written(call: ast.Call) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    # vLLM may print when it is imported; the answer is the last line.
+    # Importing vLLM may print; the answer is the last line.
     sys.stdout.write("\n" + json.dumps({"served": served(), "source": source()}) + "\n")

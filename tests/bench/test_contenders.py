@@ -1,4 +1,4 @@
-"""What the contenders are started with, and what the command line takes."""
+"""The arguments of the contenders, and those of the command line."""
 
 import json
 import signal
@@ -76,7 +76,7 @@ def test_a_server_that_exits_at_once_is_an_error_with_its_log(tmp_path: Path) ->
 
 
 def test_cpu_time_of_our_children_is_ours() -> None:
-    """A child that works is counted; the machine's other work is not."""
+    """A busy child is counted; the machine's other work is not."""
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         before = cpu_seconds()[0]

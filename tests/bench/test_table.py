@@ -1,4 +1,4 @@
-"""The numbers of the benchmark, from samples that are known."""
+"""The numbers of the benchmark, from known samples."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from bench.table import (
 
 
 def a_round(name: str, number: int, seconds: float, first_ms: float, streams: int = 1) -> Round:
-    """Two answers of 50 tokens, the second a millisecond later."""
+    """Two answers of 50 tokens; the second is a millisecond later."""
     answers = tuple(Answer((first_ms + late) / 1000, 1.0 + late / 1000, 50) for late in (0, 1))
     return Round(name, streams, number, Turn(seconds, 0.2, seconds / 2, answers))
 
@@ -34,7 +34,7 @@ def test_the_percentile_of_one_value_is_the_value() -> None:
 
 
 def test_ratios_compare_turns_of_the_same_cycle() -> None:
-    """Both became half as fast in the second turn: nothing was lost to what is in front."""
+    """Both contenders are half as fast in the second turn, so the ratio stays 1."""
     rounds = [
         a_round(BARE, 0, 1.0, 10),
         a_round(BARE, 1, 2.0, 20),

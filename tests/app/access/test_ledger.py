@@ -1,4 +1,4 @@
-"""Counts shared over replicas: by a ledger that may be slow, or gone."""
+"""Counts shared by replicas through a ledger that may be slow or gone."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ def role(**limits: Any) -> Role:
 
 
 class Replica:
-    """Limits and lockout of one replica, talking to a ledger that can be taken away."""
+    """Limits and lockout of one replica, with a ledger that a test can take away."""
 
     def __init__(self, name: str, clock: Clock, ledger: Ledger) -> None:
         self.limits = Limits(clock, 100)
@@ -90,7 +90,7 @@ def test_replicas_share_concurrent_requests() -> None:
         await meet(one, two)
         with pytest.raises(RefusedError, match="2 requests running"):
             two.limits.admit(BOB, bob)
-        # A replica that fell silent runs nothing any more.
+        # A replica that stopped reporting counts as running nothing.
         clock.now += 60
         await two.synchronizer.once()
         two.limits.admit(BOB, bob)

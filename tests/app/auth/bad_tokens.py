@@ -1,4 +1,4 @@
-"""Malformed tokens: every way of getting a JWT wrong that RFC 8725 and attackers know of."""
+"""Malformed tokens: every defect of a JWT that RFC 8725 and attackers know."""
 
 import base64
 import hmac
@@ -13,16 +13,17 @@ def b64(data: bytes) -> bytes:
 
 
 def signed(header: object, claims: object, secret: bytes, digest: str = "sha256") -> bytes:
-    """A token of any header and claims, with an HMAC; bytes are taken as they are."""
+    """A token with any header and claims, and an HMAC; bytes are used unchanged."""
     parts = [p if isinstance(p, bytes) else json.dumps(p).encode() for p in (header, claims)]
     text = b64(parts[0]) + b"." + b64(parts[1])
     return text + b"." + b64(hmac.new(secret, text, digest).digest())
 
 
 def bad_authorizations(good: str, secret: bytes, user: str) -> dict[str, bytes]:
-    """Values of an Authorization header, none of which may count.
+    """Values of an Authorization header, none of which may be accepted.
 
-    `good` is a valid token, `secret` its key: many attacks are well signed and wrong otherwise.
+    `good` is a valid token and `secret` its key: many attacks are correctly signed and wrong
+    otherwise.
     """
     token = good.encode()
     head, body, mac = token.split(b".")

@@ -230,5 +230,5 @@ def test_service_tokens_and_their_revocation(make: Callable[..., Service]) -> No
     assert call(make(values(REVOKED_SERVICE_TOKENS=token_id)), headers) == 401
     assert call(make(values(REVOKED_SERVICE_TOKENS="x" + token_id)), headers) == 200
     assert call(service, service.service_bearer("open-webui", "no-such-role")) == 401
-    # A service of a user's name is not that user, and a removed user's name does not matter.
+    # A service with a user's name is not that user, so the removal of the user does not affect it.
     assert call(service, service.service_bearer("nobody", "guest")) == 200

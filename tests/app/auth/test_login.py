@@ -1,4 +1,4 @@
-"""POST /token: forms, what an answer gives away, and locking."""
+"""POST /token: forms, the information in an answer, and locking."""
 
 import asyncio
 import ipaddress
@@ -101,7 +101,7 @@ def test_wrong_password_and_unknown_user_have_the_same_bytes(service: Service) -
 
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
-    """Hashes of 1 MiB: the same code twenty times faster, so a difference shows the more."""
+    """Hashes of 1 MiB, which are twenty times faster, so a difference shows more clearly."""
     hasher = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", hasher)
     monkeypatch.setattr(passwords, "_DUMMY", hasher.hash("nobody's password"))
@@ -112,9 +112,9 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> argon2.PasswordHasher:
 def test_timing_does_not_reveal_whether_a_user_exists(
     make: Callable[..., Service], cheap: argon2.PasswordHasher, stored: str
 ) -> None:
-    """300 pairs, in alternating order: the median of their differences, and which was slower.
+    """Compares 300 pairs in alternating order: the median of the differences, and which was slower.
 
-    A busy machine makes one of many runs look unequal; what is unequal looks so in each.
+    On a busy machine a single run may look unequal; a real difference shows in every run.
     """
     password = "right password"
     digest = cheap.hash(password) if stored == "argon2id" else salted_sha256(password)
@@ -142,7 +142,7 @@ def test_timing_does_not_reveal_whether_a_user_exists(
         median, level = statistics.median(differences), statistics.median(levels)
         slower = sum(1 for d in differences if d > 0) / len(differences)
         print(f"{stored}: median {median * 1e6:+.1f} of {level * 1e6:.0f} us, {slower:.0%} slower")
-        # A verification that is left out would be most of the level, and slower in all pairs.
+        # A skipped verification would be most of the level, and show in all pairs.
         return abs(median) < 0.1 * level and 0.38 < slower < 0.62
 
     assert any(run(equal(attempt)) for attempt in range(3))
@@ -226,10 +226,10 @@ def test_the_queue_of_logins_is_bounded(service: Service) -> None:
 
 
 def test_a_login_does_not_block_streams(service: Service) -> None:
-    """argon2 runs beside the event loop: the loop goes on turning during eight logins.
+    """argon2 runs beside the event loop, which keeps turning during eight logins.
 
-    Judged by the time that the loop's own thread computed in one turn, not by the clock: on a busy
-    machine any thread may have to wait for a core.
+    The test measures the CPU time of the loop's own thread per turn, not the clock, because on a
+    busy machine any thread may have to wait for a core.
     """
     began = time.thread_time()
     passwords.verify(HASHES["bob"], "wrong")

@@ -1,4 +1,4 @@
-"""Tokens that were valid once."""
+"""Tokens that are no longer valid."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Downloads against a hub on 127.0.0.1 that behaves well or badly."""
+"""Downloads from a hub on 127.0.0.1 that behaves well or badly."""
 
 import fcntl
 import os
@@ -217,7 +217,7 @@ def test_too_little_space_is_reported_before_the_first_byte(
         with pytest.raises(MistakeError, match=r"1000 bytes free.*rayline:storage\.size"):
             fetch_model(hub.url, cache)
         assert [r for r in hub.requests if "resolve" in r] == []
-        # What is there already needs no room.
+        # Files that are already here need no space.
         partial_of(model, cache).write_bytes((model / "model.safetensors").read_bytes())
         assert same(fetch_model(hub.url, cache), model)
 

@@ -1,4 +1,6 @@
-"""The command of the download Job, as a process: what it prints, how it ends, how it is killed."""
+"""The command of the download Job as a process: its output, its exit status, and its end by a
+signal.
+"""
 
 import hashlib
 import os

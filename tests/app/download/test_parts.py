@@ -1,4 +1,4 @@
-"""What a download chooses, how it reports, and what counts as a whole model."""
+"""The files that a download selects, its progress, and the check for a complete model."""
 
 import json
 import subprocess

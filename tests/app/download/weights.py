@@ -20,14 +20,14 @@ SOURCE = "rayline/x"
 
 
 def safetensors(size: int, seed: int = 1) -> bytes:
-    """A valid file with one tensor of `size` bytes that repeat nothing for a while."""
+    """A valid file with one tensor of `size` bytes, which do not repeat for a while."""
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     body = bytes((i * i * seed + i) % 251 for i in range(1021)) * (size // 1021 + 1)
     return struct.pack("<Q", len(header)) + header + body[:size]
 
 
 def make(folder: Path, shards: int = 1, size: int = 300_000) -> Path:
-    """A model of `shards` safetensors files, and what a download leaves out."""
+    """A model of `shards` safetensors files, and files that a download omits."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')
@@ -66,7 +66,7 @@ def same(snapshot: Path, model: Path) -> bool:
 
 
 def partial_of(model: Path, cache: Path) -> Path:
-    """The partial file of the weights, its folder made."""
+    """The partial file of the weights, in a folder that exists."""
     name = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
     store = ModelCache(cache, SOURCE, COMMIT)
     store.blobs.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(endpoint: str, home: Path) -> dict[str, str]:
-    """As the Job's: whatever this machine knows of a hub is not used."""
+    """The environment of the Job, without any setting of this machine for a hub."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     return kept | {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "PYTHONUNBUFFERED": "1"}
 
@@ -86,7 +86,7 @@ def environment(endpoint: str, home: Path) -> dict[str, str]:
 def run(
     endpoint: str, home: Path, *arguments: str, source: str = SOURCE, revision: str = COMMIT
 ) -> "subprocess.CompletedProcess[str]":
-    """The Job's command, to its end."""
+    """Run the Job's command to its end."""
     return subprocess.run(
         command("--source", source, "--revision", revision, *arguments),
         cwd=ROOT,

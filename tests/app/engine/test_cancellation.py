@@ -29,7 +29,7 @@ def output(*choices: list[int]) -> SimpleNamespace:
 
 
 class Engine:
-    """As vLLM's: `generate` ends with a last output when its request is aborted."""
+    """Like vLLM's: `generate` ends with a last output when its request is aborted."""
 
     def __init__(self) -> None:
         self.aborted: dict[str, asyncio.Event] = {}
@@ -85,7 +85,7 @@ def test_every_token_is_counted_once(kind: OutputKind, outputs: list[SimpleNames
 
 
 def test_an_embedding_has_no_completion_tokens() -> None:
-    """As vLLM's `encode` yields it: one object where `generate` has a list of choices."""
+    """Like the output of vLLM's `encode`: one object where `generate` has a list of choices."""
     engine = Engine()
     vector = SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=SimpleNamespace(data="tensor"))
 
@@ -109,7 +109,7 @@ def test_outside_a_request_nothing_is_wrapped() -> None:
 
 
 def test_a_cancelled_request_aborts_its_running_handler() -> None:
-    """The shape of vLLM's `with_cancellation`: its handler is a task that cancelling misses."""
+    """Like vLLM's `with_cancellation`: its handler is a task that a cancellation does not reach."""
     engine = Engine()
     generate = counted(engine.generate)
     left: list[asyncio.Task[None]] = []
@@ -118,7 +118,7 @@ def test_a_cancelled_request_aborts_its_running_handler() -> None:
         async for _ in generate([], params(OutputKind.FINAL_ONLY), "a"):
             pass
         with pytest.raises(asyncio.CancelledError):
-            generate([], params(OutputKind.FINAL_ONLY), "b")  # the next of a batch
+            generate([], params(OutputKind.FINAL_ONLY), "b")  # the next request of a batch
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         left.append(asyncio.create_task(handler()))

@@ -1,4 +1,4 @@
-"""What Ray is asked for: the replica's resources and the bundles of a model over nodes."""
+"""The requests to Ray: the replica's resources, and the bundles of a model on several nodes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The cause of an engine that did not start, from the output of its processes."""
+"""The reason why an engine did not start, from the output of its processes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""An engine that hangs is told from one that is slow, idle or already gone."""
+"""An engine that hangs is distinguished from one that is slow, idle or dead."""
 
 import asyncio
 import subprocess
@@ -28,7 +28,7 @@ class Engine:
 
 
 async def watched(engine: Engine, seconds: float) -> bool:
-    """Whether it was found stuck within that time."""
+    """Whether the watchdog reports it stuck within this time."""
     try:
         await asyncio.wait_for(until_stuck(engine.answer, PATIENCE, PERIOD), seconds)
     except TimeoutError:
@@ -56,7 +56,7 @@ def test_an_error_counts_as_an_answer() -> None:
 
 
 def test_stuck_processes_and_their_children_are_killed() -> None:
-    """In a process of its own: it ends all that this one started."""
+    """In a separate process, because it kills all children of its own."""
     code = (
         "import subprocess, sys, os, signal\n"
         "from app.engine.watchdog import kill_children\n"

@@ -1,8 +1,8 @@
-"""Attacks that can be aimed at any (host, port): malformed tokens and mutated requests.
+"""Attacks on any (host, port): malformed tokens and mutated requests.
 
-Nothing here knows what answers: the same lists go to the guard on a stub, to Ray Serve's ingress
-port and to a replica's own port. Requests are written byte by byte over raw sockets, since a
-client library would correct what is to be tested.
+The attacks do not depend on what answers: the same lists go to the guard on a stub, to Ray Serve's
+ingress port and to a replica's own port. Requests are written byte by byte over raw sockets,
+because a client library would correct the very defects to be tested.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ OPEN_BODIES = frozenset({b'{"status":"ok"}'})
 
 @dataclass(frozen=True)
 class Attack:
-    """One request as the bytes on the wire; `name` says what was mutated."""
+    """One request as bytes on the wire; `name` describes the mutation."""
 
     name: str
     request: bytes
@@ -30,13 +30,13 @@ class Attack:
 
 @dataclass(frozen=True)
 class Answer:
-    """Every (status, body) that came back; none when the server only closed the connection."""
+    """Every (status, body) that was received; empty if the server only closed the connection."""
 
     attack: Attack
     responses: tuple[tuple[int, bytes], ...]
 
     def bypass(self, open_bodies: Collection[bytes] = OPEN_BODIES) -> bool:
-        """Whether anything but a refusal or an open route's answer came back."""
+        """Whether anything except a refusal or the answer of an open route was received."""
         return any(
             not (status >= 400 or status == 100 or body.strip() in open_bodies)
             and not (status == 200 and not body and b"HEAD " in self.attack.request[:8])
@@ -47,10 +47,10 @@ class Answer:
 def mutated_requests(
     count: int = 2400, bearer: str = "", prefix: str = "", seed: int = 1
 ) -> list[Attack]:
-    """At least `count` requests: each mutation alone on each target, then random mixtures.
+    """At least `count` requests: each mutation alone on each target, then random combinations.
 
-    `bearer` is the token of someone who may not call the targets; "" is nobody. `prefix` is the
-    application's route prefix without its last slash.
+    `bearer` is the token of a caller who may not call the targets, or "" for no token. `prefix` is
+    the application's route prefix without its final slash.
     """
     found = list(_single(bearer, prefix))
     chance = random.Random(seed)
@@ -114,7 +114,7 @@ def _request(
 async def fire(
     host: str, port: int, attacks: Sequence[Attack], at_once: int = 32, silence_s: float = 0.5
 ) -> list[Answer]:
-    """Send every attack on a connection of its own; what came back, in the same order."""
+    """Send every attack on a separate connection; the answers, in the same order."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(attack: Attack) -> Answer:
@@ -131,7 +131,8 @@ async def _talk(host: str, port: int, request: bytes, silence_s: float) -> bytes
         writer.write(request)
         await writer.drain()
         while True:
-            # Silence ends it: what the server takes for unfinished has no other end.
+            # A pause ends it, because a request that the server considers incomplete has no other
+            # end.
             async with asyncio.timeout(silence_s):
                 piece = await reader.read(65536)
             if not piece:
@@ -145,7 +146,9 @@ async def _talk(host: str, port: int, request: bytes, silence_s: float) -> bytes
 
 
 def responses(stream: bytes) -> tuple[tuple[int, bytes], ...]:
-    """The (status, body) of each response in a connection's bytes; what is no HTTP is status 0."""
+    """The (status, body) of each response in the bytes of a connection; status 0 for bytes that are
+    not HTTP.
+    """
     found = []
     while stream:
         head, _, rest = stream.partition(b"\r\n\r\n")
@@ -166,5 +169,5 @@ def responses(stream: bytes) -> tuple[tuple[int, bytes], ...]:
 
 
 def fingerprint(attacks: Sequence[Attack]) -> str:
-    """A hash of the list, for reports: the same seed gives the same attacks."""
+    """A hash of the list for reports; the same seed gives the same attacks."""
     return hashlib.sha256(b"\0".join(a.request for a in attacks)).hexdigest()[:12]

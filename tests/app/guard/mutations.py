@@ -1,4 +1,4 @@
-"""What is attacked, and each way in which one part of a request is written differently."""
+"""The targets of the attacks, and the variants of each part of a request."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""The guard as a layer: bytes, disconnects, a dead engine, and how it is made."""
+"""The guard as a layer: bytes, disconnects and a dead engine."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ def scope_of(service: Service, user: str = "bob", path: str = PATH) -> dict[str,
 
 
 async def direct(service: Service, scope: dict[str, Any], received: list[Any]) -> list[Any]:
-    """Call the guard as a server does; the very messages that it sent."""
+    """Call the guard as a server does; the messages that it sent, as the same objects."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -186,7 +186,7 @@ def test_an_unsupported_request_is_404_instead_of_501(service: Service) -> None:
 
 
 def test_a_route_that_the_model_lacks_is_404_in_openai_form(service: Service) -> None:
-    """As vLLM's application of a model of vectors, which has no chat."""
+    """Like vLLM's application for an embedding model, which has no chat."""
     routes = service.backend.app.router.routes
     routes[:] = [route for route in routes if getattr(route, "path", "") != PATH]
     answer = post(service)

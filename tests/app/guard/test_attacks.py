@@ -1,4 +1,4 @@
-"""Malformed tokens and mutated requests: nothing gets past the guard, over real sockets."""
+"""Malformed tokens and mutated requests over real sockets: none passes the guard."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_malformed_tokens_are_401_and_nothing_else(service: Service) -> None:
 def test_no_mutated_request_gets_through(
     service: Service, http: str, prefix: str, user: str
 ) -> None:
-    """Nobody's requests for everything; then a guest's for what is closed to guests."""
+    """Requests without a token for every route, then a guest's for the routes closed to guests."""
     bearer = service.token(user) if user else ""
     aimed = attacks.mutated_requests(2400, bearer, prefix)
     if user:
@@ -57,7 +57,7 @@ _OPEN_TO_GUEST = ("/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/r
 
 
 def prefixed(service: Service, prefix: str) -> object:
-    """What Ray Serve does for a route prefix: the whole path, and the prefix as root_path."""
+    """Like Ray Serve for a route prefix: the whole path, and the prefix as root_path."""
 
     async def app(scope: dict[str, object], receive: object, send: object) -> None:
         await service.guard({**scope, "root_path": prefix}, receive, send)  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def prefixed(service: Service, prefix: str) -> object:
 
 
 def test_the_oracle_sees_a_bypass() -> None:
-    """A server that answers 200 to everyone must be reported, or the tests above say nothing."""
+    """A server that answers 200 to everyone must be reported, or the tests above prove nothing."""
 
     async def careless(scope: object, receive: object, send: object) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""What one request may ask for, before anything is buffered or reaches the engine."""
+"""Requests that exceed a bound are refused before they are buffered or reach the engine."""
 
 import contextlib
 import json
@@ -157,7 +157,7 @@ def test_json_that_parsers_could_read_differently_is_refused(bounded: Service, b
 
 
 def test_bodies_are_bounded_before_they_are_buffered(bounded: Service) -> None:
-    """By Content-Length before a byte is read, and while chunks arrive without one."""
+    """By Content-Length before a byte is read, and without one while chunks arrive."""
     read = 0
 
     async def chunks() -> Any:
@@ -251,7 +251,7 @@ _NAMES = st.sampled_from(
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(_NAMES | st.text(max_size=8), _JSON, max_size=6))
 def test_any_object_is_accepted_or_refused(document: dict[str, Any]) -> None:
-    """No document makes the check itself fail: that would be a 500."""
+    """No document makes a check itself fail, which would be a 500."""
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())
         bounds.check(parsed, PATH, Bounds(), permissions.EMBEDDINGS)

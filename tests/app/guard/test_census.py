@@ -1,4 +1,4 @@
-"""Deny by default: every route of the live application is judged, and what is new is closed."""
+"""Deny by default: every route of the live application is judged, and new routes are closed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The client's address as HAProxy tells it: believed with the proof only."""
+"""The client's address as HAProxy reports it is trusted only with the proof."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_an_address_without_the_proof_is_not_believed(given: bytes | None) -> No
 
 
 def started(tmp_path: Path, **environ: str) -> tuple[list[str], str]:
-    """The arguments that HAProxy gets by our script, and its configuration then."""
+    """The arguments and the configuration that HAProxy receives from our script."""
     configuration = tmp_path / "haproxy.cfg"
     configuration.write_text(CONFIGURATION)
     haproxy, python = tmp_path / "haproxy", tmp_path / "python"
@@ -83,7 +83,7 @@ def test_behind_the_proxy_a_lock_is_per_user_and_address(make: Callable[..., Ser
         assert run(login("wrong", "192.0.2.1", expected)) == 401
     assert run(login(PASSWORDS["bob"], "192.0.2.1", expected)) == 429
     assert run(login(PASSWORDS["bob"], "192.0.2.2", expected)) == 200
-    # Who makes addresses up is one address: its own.
+    # A client that invents addresses has one address: its own.
     for number in range(FAILURES):
         assert run(login("wrong", f"198.51.100.{number}", b"guess")) == 401
     assert run(login("wrong", "198.51.100.9", b"guess")) == 429

@@ -1,4 +1,4 @@
-"""What a refusal looks like, and what the log says of a request, and never says."""
+"""The form of a refusal, and what the log contains and must never contain."""
 
 import logging
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_no_secret_is_in_any_log(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Canaries in every place a secret can stand in; all loggers at DEBUG."""
+    """Canaries in every place that can contain a secret; all loggers are at DEBUG."""
     prompt, query = "CANARY-prompt-7f3a", "CANARY-query-7f3a"
     caplog.set_level(logging.DEBUG)
     service = make()
@@ -75,7 +75,7 @@ def test_no_secret_is_in_any_log(
     service.backend.crash = RuntimeError(prompt)
     post(service, json=message)
     captured = capfd.readouterr()
-    # The test's own client logs its URLs; the service is the rest.
+    # The test's own client logs its URLs; everything else is the service's.
     logged = [r.getMessage() for r in caplog.records if r.name != "httpx"]
     everything = "\n".join(logged) + captured.out + captured.err
     assert "note=out_of_bounds" in everything

@@ -1,4 +1,4 @@
-"""The served description: only what the caller may call, with every answer that it may get."""
+"""The served description: only the routes of the caller, with every possible answer."""
 
 import json
 from typing import Any
@@ -85,7 +85,7 @@ def test_the_description_by_vllm_stays() -> None:
     operation = made["paths"]["/v1/completions"]["post"]
     assert operation["requestBody"] == engine["paths"]["/v1/completions"]["post"]["requestBody"]  # type: ignore[index]
     assert operation["responses"]["200"] == good
-    assert "501" not in operation["responses"]  # the guard says 404
+    assert "501" not in operation["responses"]  # the guard answers 404
     schema = operation["responses"]["422"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/Error"}
     assert set(made["components"]["schemas"]) == {"Theirs", "Error"}

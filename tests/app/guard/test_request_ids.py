@@ -1,4 +1,4 @@
-"""Between Serve and the guard: one request id an answer, whoever gave it."""
+"""One request id per answer, whether Serve or the guard answered."""
 
 import types
 from typing import Any
@@ -8,7 +8,7 @@ from tests.app.conftest import run
 
 
 def headers_of(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """What a client gets of an application that answers with these."""
+    """The headers that a client receives from an application that answers with these."""
     sent: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""The guard's environment: what is read, what is refused, and its table in the documentation."""
+"""The guard's environment: reading it, refusing mistakes, and its table in the documentation."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Messages that vLLM would fail on are refused by name; their neighbours are left to vLLM."""
+"""Messages on which vLLM would fail are refused by field; similar ones are left to vLLM."""
 
 from typing import Any
 
