@@ -2,9 +2,9 @@
 
 About once a second each replica reports to the actor what its users spent and which logins failed,
 and receives what the other replicas reported. The actor is detached, so it outlives the replica
-that created it, and it exits when no replica has called it for two minutes. While it is gone, replicas count
-alone (each allows the whole limit) and log that once; the next call creates a new actor. Only
-changes that were on their way are lost.
+that created it, and it exits when no replica has called it for two minutes. While it is gone,
+replicas count alone (each allows the whole limit) and log that once; the next call creates a new
+actor. Only changes that were on their way are lost.
 """
 
 import asyncio
