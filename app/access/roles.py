@@ -122,7 +122,7 @@ def _names(where: str, value: Any) -> frozenset[str]:
 
 
 def table() -> str:
-    """The default roles as the Markdown table of docs/service.md, which a test compares."""
+    """The default roles as the Markdown table of docs/service.md, which is generated from it."""
     roles = DEFAULTS.values()
     rows = [
         ("role", *(role.name for role in roles)),

@@ -1,6 +1,6 @@
 """Settings of the guard: environment variables `GUARD_<FIELD>`, each with a safe default.
 
-The table of them in docs/service.md is `table()`, which a test compares.
+Their table in docs/service.md is generated from `table()`.
 """
 
 import ipaddress

@@ -1,12 +1,9 @@
-"""The default roles and their table in the documentation; mistakes are in auth/test_config.py."""
+"""The default roles and changes of them; mistakes are in auth/test_config.py."""
 
 import json
-from pathlib import Path
 
 from app.access import roles
 from app.access.routes import GROUPS, OPERATE
-
-DOCUMENT = Path(__file__).parents[3] / "docs" / "service.md"
 
 
 def test_a_role_keeps_what_its_json_leaves_out() -> None:
@@ -31,9 +28,3 @@ def test_a_limit_can_be_lifted() -> None:
 
 def test_only_admin_may_operate_the_engine() -> None:
     assert [name for name, role in roles.DEFAULTS.items() if OPERATE in role.groups] == ["admin"]
-
-
-def test_the_documentation_has_every_limit_of_the_default_roles() -> None:
-    assert roles.table() in DOCUMENT.read_text(encoding="utf-8"), (
-        f"replace the table of roles in {DOCUMENT} with:\n{roles.table()}"
-    )

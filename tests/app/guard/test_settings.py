@@ -1,6 +1,4 @@
-"""The guard's environment: reading it, refusing mistakes, and its table in the documentation."""
-
-from pathlib import Path
+"""The guard's environment: reading it and refusing mistakes."""
 
 import pytest
 
@@ -10,8 +8,6 @@ from app.guard.application import Guard
 from tests.app.calls import PATH
 from tests.app.conftest import values
 from tests.app.stub import StubBackend
-
-DOCUMENT = Path(__file__).parents[3] / "docs" / "service.md"
 
 
 def test_variables_of_the_guard_and_of_the_engine_are_read() -> None:
@@ -68,9 +64,3 @@ def test_the_guard_is_made_from_the_environment() -> None:
 
 def test_no_secret_is_in_a_repr() -> None:
     assert "hush" not in repr(settings.from_environment({"RAY_AUTH_TOKEN": "hush"}))
-
-
-def test_the_documentation_has_every_variable() -> None:
-    assert settings.table() in DOCUMENT.read_text(encoding="utf-8"), (
-        f"replace the table of GUARD_ variables in {DOCUMENT} with:\n{settings.table()}"
-    )
