@@ -17,11 +17,16 @@ from app.auth import config, passwords, source, tokens
 
 STORE_HASH = "pulumi config set --secret --path 'rayline:userHashes.<name>'"
 STORE_KEY = "pulumi config set --secret rayline:jwtKey"
+PROG = "python -m app.users"
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    prog: str = PROG,
+) -> int:
     """Run one command; the exit status: 0 success, 1 `check` found a warning, 2 an error."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         if options.command == "hash":
             return _hash()
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return 2
 
 
-def parser(prog: str = "python -m app.users") -> argparse.ArgumentParser:
+def parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command line, under the name that the user typed."""
     root = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = root.add_subparsers(dest="command", required=True)
