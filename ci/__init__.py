@@ -1,1 +1,1 @@
-"""What the pipelines of GitHub and GitLab call: tools, previews with their comment, `up`."""
+"""Commands for CI pipelines: tools, previews with their comment, `up`."""

@@ -1,5 +1,6 @@
-"""What `pulumi` is run with: the job's variables, less those that are none of its business."""
+"""The environment of `pulumi`: the job's variables without those that it must not read."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -7,32 +8,36 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ci import providers
 from ci.errors import SetupError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TOOLS = CHECKOUT / ".venv" / "pulumi"
-"""Links that `ci.tools` makes; apart from .bin, which holds all of the sandbox's."""
+"""Links that `ci.tools` makes. `.bin` holds those of the sandbox."""
 KUBECONFIG_CONTENT = "RAYLINE_KUBECONFIG"
-COMMENT_TOKENS = ("GITHUB_TOKEN", "RAYLINE_GITLAB_TOKEN")
 _BACKENDS = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 
 @contextmanager
 def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The variables of `pulumi`: no tokens for comments, no empty values (a secret that GitHub
-    lacks is an empty one), the checkout's tools first on PATH, a kubeconfig from its content.
+    """The variables of `pulumi`, for as long as the context lasts.
 
-    SetupError where no backend is named or `pulumi` is missing.
+    They hold no token for comments and no empty value (a CI system sets an absent secret to an
+    empty text), the checkout's tools come first on PATH, and RAYLINE_KUBECONFIG has become a file.
+    SetupError where no backend is known.
     """
-    made = {name: value for name, value in environ.items() if value and name not in COMMENT_TOKENS}
-    if not any(made.get(name) for name in _BACKENDS):
+    tokens = providers.comment_tokens()
+    made = {name: value for name, value in environ.items() if value and name not in tokens}
+    if not any(name in made for name in _BACKENDS) and not _logged_in(made):
         raise SetupError(
-            f"Neither {' nor '.join(_BACKENDS)} is set: nobody knows where the stacks' state is.",
-            "Set one as a secret of the job's environment: docs/ci.md, Variables.",
+            f"Neither {' nor '.join(_BACKENDS)} is set, and nobody is logged in to a backend, so "
+            "the place of the stacks' state is unknown.",
+            "In a job, set one as a secret of its environment: docs/ci.md, Variables. "
+            "On your machine, type: pulumi login BACKEND",
         )
     if "PULUMI_ACCESS_TOKEN" not in made and not any(name in made for name in _PASSPHRASES):
-        # Pulumi would ask for it, and a job has nobody who answers. "" is a passphrase too.
+        # Pulumi would ask for it, and nobody answers in a job. An empty passphrase is valid.
         made["PULUMI_CONFIG_PASSPHRASE"] = ""
     folders = [str(TOOLS), str(CHECKOUT / ".bin"), str(CHECKOUT / ".venv" / "bin")]
     made["PATH"] = os.pathsep.join([*folders, made.get("PATH", os.defpath)])
@@ -47,8 +52,17 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
         yield made
 
 
+def _logged_in(environ: Mapping[str, str]) -> bool:
+    """Whether `pulumi login` has chosen a backend on this machine."""
+    home = environ.get("PULUMI_HOME") or os.path.join(environ.get("HOME", ""), ".pulumi")
+    try:
+        return bool(json.loads(Path(home, "credentials.json").read_text()).get("current"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def pulumi(environ: Mapping[str, str]) -> str:
-    """Where `pulumi` is, by the PATH of `environ`."""
+    """Path of the first `pulumi` on the PATH of `environ`; SetupError where there is none."""
     found = shutil.which("pulumi", path=environ["PATH"])
     if found is None:
         raise SetupError("`pulumi` is not on PATH.", "Type: .venv/bin/python -m ci.tools")

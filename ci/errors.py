@@ -1,8 +1,8 @@
-"""Why a command of the pipeline ends badly."""
+"""The failures of pipeline commands, each with its exit code."""
 
 
 class CIError(Exception):
-    """One readable message; `hint` says what to set or to type."""
+    """One readable message; `hint` names what to set or to type."""
 
     exit_code = 1
 
@@ -16,13 +16,13 @@ class CIError(Exception):
 
 
 class SetupError(CIError):
-    """The job lacks a variable or a tool; exit code 2, nothing was run."""
+    """A variable or a tool is missing; exit code 2, nothing was run."""
 
     exit_code = 2
 
 
 class CommentError(CIError):
-    """The comment could not be written; exit code 3 where the previews themselves went well."""
+    """The comment could not be written; exit code 3 if all previews succeeded."""
 
     exit_code = 3
 

@@ -2,38 +2,24 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from ci.provider import Context
 from ci.pulumi import Preview
 
 MARKER = "<!-- rayline-preview -->"
-"""First line of our comment; not shown, and how the next run finds it."""
+"""First line of our comment. It is not shown; the next run finds the comment by it."""
 
-COMMENT_LIMIT = 60_000
-"""Bytes of UTF-8. GitHub refuses more than 65,536 characters, GitLab more than 1,000,000."""
-SUMMARY_LIMIT = 900_000
-"""Bytes. GitHub refuses a step's summary above 1 MiB."""
-_LONGEST_LINE = 2_000
+_LINE_LIMIT = 2_000
 """Characters. A single line (a whole file as a string) must not push out the others."""
 _FRAME = 600
-"""Bytes that headings and fences of one stack need at most."""
+"""Upper limit in bytes for the headings and fences of one stack."""
 
 _SIGNS = (("create", "+"), ("update", "~"), ("delete", "-"), ("replace", "+-"))
 _SIGNED = re.compile(r"^( +)(\+\+|--|\+-|-\+|[+\-~])(?= )", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Context:
-    """What the previews were made of, and where their whole text is."""
-
-    commit: str = ""
-    """What was previewed, as the reader knows it: the branch's commit."""
-    whole: str = ""
-    """Address or name of what holds the diffs in full."""
-
-
 def summary(preview: Preview) -> str:
-    """One line: `dev: +2 ~1 -0`, and how it went."""
+    """One line per stack: `dev: +2 ~1 -0`, the outcome and the duration."""
     if not preview.ok:
         return f"**{preview.stack}: failed** ({preview.seconds:.0f} s)"
     counts = preview.counts
@@ -50,13 +36,13 @@ def summary(preview: Preview) -> str:
     return f"**{preview.stack}: {' '.join(shown)}** (ok, {preview.seconds:.0f} s)"
 
 
-def compose(previews: Sequence[Preview], context: Context, limit: int = COMMENT_LIMIT) -> str:
+def compose(previews: Sequence[Preview], context: Context, limit: int) -> str:
     """The Markdown of all stacks, at most `limit` bytes long."""
-    # GitHub colours signs in the first column only; moving them there keeps every width.
+    # Only signs in the first column are coloured; moving them there keeps every width.
     texts = [_few_ticks(_SIGNED.sub(r"\2\1", preview.diff)) for preview in previews]
     room = limit - 500 - sum(_FRAME + len(p.stack.encode()) for p in previews)
     shares = _shares([len(text.encode()) for text in texts], room)
-    where = f"; in full: {context.whole}" if context.whole else ""
+    where = f"; in full: {context.full_text}" if context.full_text else ""
     parts = [MARKER, "### Pulumi preview", ""]
     parts += [f"- {summary(preview)}" for preview in previews]
     if context.commit:
@@ -74,14 +60,14 @@ def compose(previews: Sequence[Preview], context: Context, limit: int = COMMENT_
 
 
 def shorten(text: str, limit: int) -> tuple[str, int]:
-    """`text` in at most `limit` bytes, and how many of its lines that leaves out.
+    """`text` in at most `limit` bytes, and the number of lines left out.
 
-    The head (3 of 5 bytes) and the tail stay: the tail has the counts, or the error.
+    The head (3/5 of the bytes) and the tail stay, because the tail holds the counts or the error.
     """
     if len(text.encode()) <= limit:
         return text, 0
-    lines = [_clip(line, max(80, min(_LONGEST_LINE, limit // 10))) for line in text.splitlines()]
-    limit -= 60  # the line about what is left out
+    lines = [_clip(line, max(80, min(_LINE_LIMIT, limit // 10))) for line in text.splitlines()]
+    limit -= 60  # for the line that reports the omission
     head = _fitting(lines, limit * 3 // 5)
     rest = lines[len(head) :]
     tail = _fitting(reversed(rest), limit - sum(_size(line) for line in head))
@@ -104,14 +90,14 @@ def _size(line: str) -> int:
     return len(line.encode()) + 1
 
 
-def _clip(line: str, longest: int) -> str:
-    if len(line) <= longest:
+def _clip(line: str, limit: int) -> str:
+    if len(line) <= limit:
         return line
-    return f"{line[:longest]} ... characters left out: {len(line) - longest}"
+    return f"{line[:limit]} ... characters left out: {len(line) - limit}"
 
 
 def _shares(sizes: Sequence[int], room: int) -> list[int]:
-    """Split `room` so that small texts stay whole and the large ones share what is left."""
+    """Split `room` so that small texts stay whole and large texts share the rest."""
     shares = [0] * len(sizes)
     for left, index in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
         shares[index] = min(sizes[index], room // (len(sizes) - left))
@@ -120,11 +106,11 @@ def _shares(sizes: Sequence[int], room: int) -> list[int]:
 
 
 def _few_ticks(text: str) -> str:
-    """A fence is longer than what it holds, and a comment's length is limited."""
+    """Replace long runs of backticks: the fence must be longer than any, and space is limited."""
     return re.sub(r"`{60,}", lambda run: f"[{len(run[0])} backticks]", text)
 
 
 def _fence(text: str) -> str:
-    """Longer than every run of backticks inside, so that nothing inside can end it."""
+    """A fence that no run of backticks inside can end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     return "`" * max(3, longest + 1)

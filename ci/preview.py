@@ -1,55 +1,87 @@
-"""`python -m ci.preview --stack dev --stack prod --comment github`: previews and their comment.
+"""Preview stacks with secrets redacted, and write the diffs into one comment per request.
 
-Exit code 0: every preview went well; 1: one failed, and the comment says how; 2: the job is not
-set up (a variable, pulumi), or a wrong argument; 3: the previews went well, but the comment could
-not be written.
+Exit code 0: every preview succeeded; 1: a preview failed, and the comment shows its error; 2: a
+variable, a tool or an argument is missing or wrong, and nothing was run; 3: the previews
+succeeded, but the comment could not be written.
 """
 
 import argparse
 import os
 import re
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ci import comments, environment, markdown, pulumi
+from ci import comments, environment, markdown, providers, pulumi
 from ci.errors import CIError, CommentError
+from ci.provider import Context, Provider
 from ci.redaction import Redactor
 
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
 def stack(text: str) -> str:
-    """A stack's name, perhaps with its organisation and project."""
+    """The type of --stack: a name, optionally with organisation and project."""
     if not _STACK.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a stack's name, such as dev or org/prod")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the name of a stack, such as dev or org/prod"
+        )
     return text
 
 
-def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="python -m ci.preview", description=__doc__)
-    root.add_argument("--stack", action="append", required=True, type=stack, metavar="NAME")
-    root.add_argument("--comment", choices=("github", "gitlab", "none"), default="none")
-    root.add_argument("--output", type=Path, help="folder for each stack's whole diff: NAME.diff")
+def parser(prog: str = "python -m ci.preview") -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog=prog, description=__doc__)
     root.add_argument(
-        "--fingerprints", type=Path, help="file to append plan_NAME=SHA256 to, for ci.up --expect"
+        *("-s", "--stack"),
+        action="append",
+        required=True,
+        type=stack,
+        metavar="NAME",
+        help="the stack to preview; repeat it for several stacks",
     )
-    root.add_argument("--timeout", type=float, default=600, help="seconds for each preview")
+    root.add_argument(
+        "--comment",
+        choices=(*providers.names(), "none"),
+        default="none",
+        help="where to write the comment (default: %(default)s, print only)",
+    )
+    root.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write each stack's full diff to NAME.diff"
+    )
+    root.add_argument(
+        "--fingerprints",
+        type=Path,
+        metavar="FILE",
+        help="append plan_NAME=SHA256 per stack to this file, for `up --expect`",
+    )
+    root.add_argument(
+        "--timeout",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="time limit per preview (default: %(default)s)",
+    )
     return root
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    given = parser().parse_args(arguments)
+def main(
+    arguments: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    prog: str = "python -m ci.preview",
+) -> int:
+    given = parser(prog).parse_args(arguments)
     redact = Redactor(environ)
+    here = providers.current(environ)
     try:
         previews = _previews(given.stack, environ, redact, given.timeout)
         _keep(previews, given.output, given.fingerprints)
-        context = _context(environ)
-        _show(previews, context, environ)
+        context = _context(here, environ)
+        _show(previews, context, here, environ)
         failed = [preview.stack for preview in previews if not preview.ok]
         if given.comment != "none":
-            _comment(given.comment, markdown.compose(previews, context), environ, failed)
+            provider = providers.load(given.comment)
+            body = markdown.compose(previews, context, provider.comment_limit)
+            _comment(provider, body, environ, failed)
     except CIError as error:
         print(redact(f"error: {error}"), file=sys.stderr)
         return error.exit_code
@@ -62,7 +94,7 @@ def _previews(
     stacks: Sequence[str], environ: Mapping[str, str], redact: Redactor, timeout: float
 ) -> list[pulumi.Preview]:
     with environment.for_pulumi(environ) as variables:
-        # One after the other: both may need the same plug-ins, and a runner has few cores.
+        # One by one: they may need the same plug-ins, and a runner has few cores.
         return [pulumi.preview(name, variables, redact, timeout) for name in dict.fromkeys(stacks)]
 
 
@@ -79,43 +111,39 @@ def _keep(previews: Sequence[pulumi.Preview], folder: Path | None, plans: Path |
 
 
 def _word(name: str) -> str:
-    """A stack's name as the name of a file and of a variable."""
+    """A stack's name in a form that suits the names of files and variables."""
     return re.sub(r"\W", "_", name)
 
 
-def _context(environ: Mapping[str, str]) -> markdown.Context:
-    """Where we are, from what GitHub and GitLab set for each job."""
-    commit = environ.get("RAYLINE_COMMIT") or environ.get("CI_COMMIT_SHA") or ""
-    whole = environ.get("CI_JOB_URL", "")
-    if environ.get("GITHUB_RUN_ID"):
-        address = (environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY"))
-        whole = f"{'/'.join(address)}/actions/runs/{environ['GITHUB_RUN_ID']}"
-        commit = commit or environ.get("GITHUB_SHA", "")
-    return markdown.Context(commit=commit[:12], whole=whole)
+def _context(here: Provider | None, environ: Mapping[str, str]) -> Context:
+    context = here.context(environ) if here else Context()
+    commit = environ.get("RAYLINE_COMMIT") or context.commit
+    return Context(commit[:12], context.full_text)
 
 
 def _show(
-    previews: Sequence[pulumi.Preview], context: markdown.Context, environ: Mapping[str, str]
+    previews: Sequence[pulumi.Preview],
+    context: Context,
+    here: Provider | None,
+    environ: Mapping[str, str],
 ) -> None:
-    """In the log, whole, and on the job's page where there is one."""
-    whole = markdown.compose(previews, context, limit=sys.maxsize)
-    if environ.get("GITHUB_ACTIONS") == "true":
-        # GitHub obeys lines of the log that begin with `::`; a diff has no say.
-        word = secrets.token_hex(16)
-        whole = f"::stop-commands::{word}\n{whole}\n::{word}::"
-    print(whole, flush=True)
-    if path := environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a") as file:
-            file.write(markdown.compose(previews, context, markdown.SUMMARY_LIMIT))
+    """Print everything to the log, and fill the job's page where the system has one."""
+    full = markdown.compose(previews, context, limit=sys.maxsize)
+    print(here.as_log(full) if here else full, flush=True)
+    if summary := here.summary(environ) if here else None:
+        with summary.path.open("a") as file:
+            file.write(markdown.compose(previews, context, summary.limit))
 
 
-def _comment(kind: str, body: str, environ: Mapping[str, str], failed: Sequence[str]) -> None:
+def _comment(
+    provider: Provider, body: str, environ: Mapping[str, str], failed: Sequence[str]
+) -> None:
     try:
-        print(comments.publish(kind, body, environ))
+        print(comments.publish(provider, body, environ))
     except CommentError as error:
         if not failed:
             raise
-        # The failed preview is the news; it decides the exit code.
+        # The failed preview matters more; it decides the exit code.
         print(Redactor(environ)(f"error: {error}"), file=sys.stderr)
 
 

@@ -1,10 +1,12 @@
-"""One `pulumi preview --diff` of one stack, and what its output says."""
+"""One `pulumi preview --diff` or `pulumi up` of one stack."""
 
 import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,49 +18,56 @@ from ci import environment
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _OWN_PLUGIN = re.compile(r"^.*\bwarning: using pulumi-\S+ from \$PATH at .*\n?", re.MULTILINE)
-_COUNT = re.compile(r"^\s+[^\s\d]* ?(\d+) to ([a-z-]+)", re.MULTILINE)
-"""`    + 2 to create`, `    +-1 to replace`."""
-_UNCHANGED = re.compile(r"(\d+) unchanged$", re.MULTILINE)
-_RESOURCES = "\nResources:\n"
+_NO_CHANGE = ("discard", "read", "read-replacement")
+"""Operations that Pulumi's own table leaves out as well."""
 _GRACE = 10.0
-"""Seconds between asking a preview that takes too long to end and ending it."""
+"""Seconds between the request to end (SIGINT) and SIGKILL, for a preview over its time limit."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What one stack would become."""
+    """The result of previewing one stack."""
 
     stack: str
     ok: bool
     diff: str
     """Pulumi's text without colours and control characters; its warnings and errors come last."""
     counts: Mapping[str, int] | None
-    """Resources by what would be done to them: {"create": 2, "unchanged": 5}; None: unclear."""
+    """Resources per operation: {"create": 2, "unchanged": 5}; None where Pulumi reported none."""
     seconds: float
     fingerprint: str
-    """Of the diff without warnings: `fingerprint`."""
+    """`fingerprint` of the diff without warnings."""
 
 
 def fingerprint(diff: str) -> str:
-    """SHA-256 over the lines of a diff in any order, since steps are shown as they are found."""
+    """SHA-256 over the sorted lines of a diff, because the order of its steps varies."""
     return hashlib.sha256("\n".join(sorted(diff.splitlines())).encode()).hexdigest()
 
 
 def clean(text: str) -> str:
-    """Without colours, other control characters and warnings about the plug-ins of ci.tools."""
+    """`text` without colours, control characters and warnings about the plug-ins of ci.tools."""
     text = _ANSI.sub("", text.replace("\r\n", "\n"))
     return _OWN_PLUGIN.sub("", _CONTROL.sub("", text))
 
 
-def counts(text: str) -> dict[str, int] | None:
-    """The table at the end of a preview as {operation: resources}, or None where there is none."""
-    _, found, table = f"\n{text}".rpartition(_RESOURCES)
-    if not found:
-        return None
-    given = {operation: int(number) for number, operation in _COUNT.findall(table)}
-    if unchanged := _UNCHANGED.search(table):
-        given["unchanged"] = int(unchanged[1])
-    return given
+def counts(events: Path) -> dict[str, int] | None:
+    """Resources per operation from the engine's event log; None where it has no summary.
+
+    The log has one JSON object per line; the last is the summary that the Automation API returns
+    as `PreviewResult.change_summary`
+    (https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go).
+    """
+    try:
+        for line in events.read_text().splitlines():
+            if summary := json.loads(line).get("summaryEvent"):
+                return {
+                    {"same": "unchanged"}.get(operation, operation): int(number)
+                    for operation, number in summary["resourceChanges"].items()
+                    if operation not in _NO_CHANGE
+                }
+    except (OSError, ValueError, AttributeError, KeyError):
+        pass
+    return None
 
 
 def preview(
@@ -68,25 +77,30 @@ def preview(
     timeout: float,
     folder: Path = environment.CHECKOUT,
 ) -> Preview:
-    """Preview `stack`, within `timeout` seconds. Never raises for what Pulumi reports.
+    """Preview `stack`, within `timeout` seconds. Never raises for errors that Pulumi reports.
 
-    One run gives both the diff for people and the counts: with --json there is no diff.
+    One run gives both the diff for people and, through the event log, the counts. The Automation
+    API has neither a time limit nor the text without colours.
     """
-    command = [environment.pulumi(environ), "preview", "--diff", "--stack", stack]
-    command += ["--non-interactive", "--color", "never"]
     began = time.monotonic()
-    out, err, code = _run(command, environ, timeout, folder)
+    with tempfile.TemporaryDirectory(prefix="rayline-events-") as scratch:
+        events = Path(scratch) / "events.json"
+        command = _command(environ, "preview", stack, "--diff", "--event-log", str(events))
+        # Makes the flag --event-log known, as the Automation API does.
+        flagged = {**environ, "PULUMI_DEBUG_COMMANDS": "true"}
+        out, err, code = _run(command, flagged, timeout, folder)
+        counted = counts(events) if code == 0 else None
     plan = clean(out)
     diff, complaints = redact(plan).strip("\n"), redact(clean(err)).strip()
     if code is None:
-        complaints += f"\nerror: no end within {timeout:g} s; the preview was stopped"
+        complaints += f"\nerror: the preview did not end within {timeout:g} s and was stopped"
     elif code:
         complaints += f"\n(pulumi ended with exit code {code})"
     return Preview(
         stack=stack,
         ok=code == 0,
         diff="\n\n".join(filter(None, (diff, complaints.strip()))),
-        counts=counts(diff) if code == 0 else None,
+        counts=counted,
         seconds=time.monotonic() - began,
         fingerprint=fingerprint(plan),
     )
@@ -98,20 +112,12 @@ def up(
     redact: Callable[[str], str],
     folder: Path = environment.CHECKOUT,
 ) -> int:
-    """Bring `stack` to what was previewed; Pulumi's own exit code. Its output is the job's log."""
-    command = [environment.pulumi(environ), "up", "--yes", "--skip-preview", "--stack", stack]
-    command += ["--non-interactive", "--color", "never"]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+    """Deploy the previewed state of `stack`; returns Pulumi's own exit code.
+
+    Pulumi's output becomes the job's log.
+    """
+    command = _command(environ, "up", stack, "--yes", "--skip-preview")
+    with _start(command, environ, folder, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         while True:
             try:
@@ -119,25 +125,38 @@ def up(
                     print(redact(clean(line)), end="", flush=True)
                 return process.wait()
             except KeyboardInterrupt:
-                # It finishes what it is doing and gives the state's lock back; killed, it does not.
+                # Pulumi finishes running operations and releases the state's lock; killed, it
+                # could do neither.
                 _signal(process, signal.SIGINT)
 
 
-def _run(
-    command: list[str], environ: Mapping[str, str], timeout: float, folder: Path
-) -> tuple[str, str, int | None]:
-    """Output, errors and the exit code; None for a code: it took too long."""
-    with subprocess.Popen(
+def _command(environ: Mapping[str, str], verb: str, stack: str, *flags: str) -> list[str]:
+    common = ("--stack", stack, "--non-interactive", "--color", "never")
+    return [environment.pulumi(environ), verb, *flags, *common]
+
+
+def _start(
+    command: list[str], environ: Mapping[str, str], folder: Path, *, stderr: int
+) -> "subprocess.Popen[str]":
+    """Start `command` in a process group of its own, so that its plug-ins end with it."""
+    return subprocess.Popen(
         command,
         cwd=folder,
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # its plug-ins end with it
-    ) as process:
+        start_new_session=True,
+    )
+
+
+def _run(
+    command: list[str], environ: Mapping[str, str], timeout: float, folder: Path
+) -> tuple[str, str, int | None]:
+    """Output, errors and the exit code, which is None where the time limit ended the process."""
+    with _start(command, environ, folder, stderr=subprocess.PIPE) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

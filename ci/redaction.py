@@ -1,7 +1,7 @@
-"""The last line of defence: what looks like a secret leaves the text before anyone reads it.
+"""The last line of defence: replaces whatever looks like a secret before anyone reads the text.
 
-Pulumi shows secret configuration and secret outputs as `[secret]`. This is for what was never
-declared one: a program that prints its environment, a traceback with a token in it.
+Pulumi shows secret configuration and secret outputs as `[secret]`. This module covers secrets that
+were never declared as such: a program that prints its environment, a token in a traceback.
 """
 
 import base64
@@ -9,24 +9,26 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ci import providers
+
 REDACTED = "[redacted]"
 
 _NAME = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|KUBECONFIG|AUTH|API_?KEY|_KEY(_|$)|_PAT$",
     re.IGNORECASE,
 )
-_SHORTEST = 6
-"""Characters. Shorter values (`true`, `1`, `main`) would shred ordinary text."""
+_MIN_LENGTH = 6
+"""Characters. Replacing shorter values (`true`, `1`, `main`) would shred ordinary text."""
 _LONG_WORD = 20
-"""Characters of a word in a file of credentials that is taken for a key or token."""
-_LARGEST_FILE = 1 << 20
+"""Characters. A longer word in a file of credentials counts as a key or token."""
+_MAX_FILE_BYTES = 1 << 20
 
 _PATTERNS = (
     re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
     ),
     re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}"),
-    re.compile(r"\b(?:gh[opsur]|github_pat|glpat|glptt|gldt|pul|hf|xox[abp])[-_][\w-]{16,}"),
+    re.compile(r"\b(?:pul|hf|xox[abp])[-_][\w-]{16,}"),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     re.compile(r"\$argon2[a-z]{1,2}\$[^\s\"']+"),
     re.compile(r"(?<=://)[^\s/:@\"']+:[^\s/@\"']+(?=@)"),
@@ -34,18 +36,20 @@ _PATTERNS = (
 
 
 class Redactor:
-    """Takes the values of secret variables, and what has the shape of a secret, out of a text."""
+    """Replaces, in a text, the values of secret variables and whatever looks like a secret."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         values = set(_secrets(environ))
-        forms = values | {_base64(value) for value in values if len(value) > _SHORTEST + 1}
-        # The longest first: a value that holds another one must not leave its rest behind.
+        forms = values | {_base64(value) for value in values if len(value) > _MIN_LENGTH + 1}
+        # The longest first: replacing a value inside a longer one would leave the rest behind.
         self._values = sorted(forms, key=len, reverse=True)
+        shapes = (provider.token_shape for provider in providers.every())
+        self._patterns = (*_PATTERNS, *(re.compile(shape) for shape in shapes))
 
     def __call__(self, text: str) -> str:
         for value in self._values:
             text = text.replace(value, REDACTED)
-        for pattern in _PATTERNS:
+        for pattern in self._patterns:
             text = pattern.sub(REDACTED, text)
         return text
 
@@ -58,25 +62,25 @@ def _secrets(environ: Mapping[str, str]) -> Iterable[str]:
 
 
 def _parts(value: str) -> Iterable[str]:
-    """The value, each of its lines, and the long words of one with several lines."""
+    """The value itself, and the long words of a value with several lines."""
     lines = [line.strip() for line in value.splitlines()]
-    # A diff indents each line of a long text for itself.
+    # A diff indents each line of a long text separately, so the whole would not match.
     candidates = {value.strip(), *(lines if len(lines) == 1 else [])}
     if len(lines) > 1:
         words = (word.strip("\"',") for line in lines for word in line.split())
         candidates |= {word for word in words if len(word) >= _LONG_WORD}
     for candidate in candidates:
-        # A server's address is no secret, and a reader needs it. A path neither.
+        # Addresses and paths are not secret, and the reader needs them.
         public = candidate.startswith(("http://", "https://", "/")) and "@" not in candidate
-        if len(candidate) >= _SHORTEST and not public:
+        if len(candidate) >= _MIN_LENGTH and not public:
             yield candidate
 
 
 def _content(value: str) -> str:
-    """Of the file that a variable names, such as KUBECONFIG or a file variable of GitLab."""
+    """The content of the file that a variable names, such as KUBECONFIG; else an empty text."""
     try:
         path = Path(value)
-        if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+        if path.is_file() and path.stat().st_size <= _MAX_FILE_BYTES:
             return path.read_text(errors="replace")
     except (OSError, ValueError):  # too long for a path, or a null byte
         pass
@@ -84,5 +88,5 @@ def _content(value: str) -> str:
 
 
 def _base64(value: str) -> str:
-    """As the `data` of a Kubernetes Secret holds it."""
+    """The form in which the `data` of a Kubernetes Secret holds it."""
     return base64.b64encode(value.encode()).decode()

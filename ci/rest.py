@@ -1,4 +1,4 @@
-"""Calls of GitHub's or GitLab's REST API: bounded retries, errors in one line without the token."""
+"""Calls of a CI system's REST API: bounded retries, one-line errors that never show the token."""
 
 import time
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ import httpx
 from ci.errors import CommentError
 
 _PER_PAGE = 100
-_MOST_PAGES = 100
+_PAGE_LIMIT = 100
 _ATTEMPTS = 5
 _TIMEOUT = 20.0
-_LONGEST_WAIT = 60.0
-"""Seconds; a server that asks for more is given up."""
+_WAIT_LIMIT = 60.0
+"""Seconds. Where the server asks for more, the call fails."""
 
 
 def pause(seconds: float) -> None:
@@ -22,13 +22,17 @@ def pause(seconds: float) -> None:
 
 
 class UnsureError(CommentError):
-    """The call may or may not have been carried out."""
+    """The server may or may not have carried out the call."""
 
 
 class Rest:
-    """One API with one token. Redirects are not followed: they would take the token elsewhere."""
+    """One API with one token. Redirects are not followed: they would take the token elsewhere.
 
-    def __init__(self, base: str, headers: dict[str, str]) -> None:
+    `refused` is the hint for a token that lacks the right.
+    """
+
+    def __init__(self, base: str, headers: dict[str, str], refused: str) -> None:
+        self._refused = refused
         self._client = httpx.Client(
             base_url=base.rstrip("/"), headers=headers, timeout=_TIMEOUT, follow_redirects=False
         )
@@ -47,21 +51,21 @@ class Rest:
         return _json(self._call(method, path, body))
 
     def create(self, path: str, body: dict[str, str]) -> Any:
-        """A POST; UnsureError where the server may have carried it out."""
+        """A POST; UnsureError where the server may or may not have carried it out."""
         return _json(self._call("POST", path, body))
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
-        """Every entry of a list."""
+        """Every entry of a list, over all of its pages."""
         joint = "&" if "?" in path else "?"
-        for page in range(1, _MOST_PAGES + 1):
+        for page in range(1, _PAGE_LIMIT + 1):
             answer = self._call("GET", f"{path}{joint}per_page={_PER_PAGE}&page={page}", None)
             entries = _json(answer)
             if not isinstance(entries, list):
-                raise CommentError(f"GET {path}: a list was expected, not {type(entries).__name__}")
+                raise CommentError(f"GET {path}: expected a list, got {type(entries).__name__}")
             yield from entries
             if "next" not in answer.links:
                 return
-        raise CommentError(f"GET {path}: more than {_MOST_PAGES} pages of comments")
+        raise CommentError(f"GET {path}: more than {_PAGE_LIMIT} pages of comments")
 
     def _call(self, method: str, path: str, body: dict[str, str] | None) -> httpx.Response:
         for attempt in range(_ATTEMPTS):
@@ -74,7 +78,7 @@ class Rest:
                     raise UnsureError(problem) from None
                 if last:
                     raise CommentError(
-                        problem, "Is the API's address right and reachable?"
+                        problem, "Check that the API's address is right and reachable."
                     ) from None
                 pause(2.0**attempt)
                 continue
@@ -83,13 +87,24 @@ class Rest:
             problem = f"{method} {path}: {answer.status_code} {_message(answer)}".strip()
             wait = _wait(answer, attempt)
             if wait is None or last:
-                raise CommentError(problem, _hint(answer.status_code))
+                raise CommentError(problem, self._hint(answer.status_code))
             if method == "POST" and answer.status_code >= 500:
                 raise UnsureError(problem)
-            if wait > _LONGEST_WAIT:
-                raise CommentError(f"{problem}; it asks to wait {wait:.0f} s", "Run the job later.")
+            if wait > _WAIT_LIMIT:
+                raise CommentError(
+                    f"{problem}; the server asks for a pause of {wait:.0f} s", "Run the job later."
+                )
             pause(wait)
         raise AssertionError("the last attempt returns or raises")
+
+    def _hint(self, status: int) -> str:
+        if status in {401, 403}:
+            return self._refused
+        if status == 404:
+            return "The token may not read this project, or the request no longer exists."
+        if 300 <= status < 400:
+            return "The API's address redirects; set the address that it redirects to."
+        return ""
 
 
 def _json(answer: httpx.Response) -> Any:
@@ -99,14 +114,14 @@ def _json(answer: httpx.Response) -> Any:
         request = answer.request
         raise CommentError(
             f"{request.method} {request.url.path}: {answer.status_code}, but no JSON",
-            "Is this the address of an API, or of a page before it that asks for a log-in?",
+            "Check that the address is the API's, and not that of a log-in page in front of it.",
         ) from None
 
 
 def _wait(answer: httpx.Response, attempt: int) -> float | None:
-    """Seconds until the next attempt; None: it would be refused again."""
+    """Seconds until the next attempt; None where a repetition cannot help."""
     asked = answer.headers.get("retry-after", "")
-    # GitHub refuses what is too fast with 403 as well, and says when to come back.
+    # Some servers answer a rate limit with 403; only then do they send Retry-After.
     limited = answer.status_code == 429 or (answer.status_code == 403 and asked)
     if not limited and answer.status_code < 500:
         return None
@@ -120,16 +135,3 @@ def _message(answer: httpx.Response) -> str:
         return answer.reason_phrase
     text = given.get("message", given.get("error", "")) if isinstance(given, dict) else ""
     return " ".join(str(text).split())[:300]
-
-
-def _hint(status: int) -> str:
-    if status in {401, 403}:
-        return (
-            "The token may not comment here. GitHub: the job needs `permissions: pull-requests: "
-            "write`. GitLab: RAYLINE_GITLAB_TOKEN needs the scope api and a role that comments."
-        )
-    if status == 404:
-        return "The token may not see this project, or the request is gone."
-    if 300 <= status < 400:
-        return "The API's address redirects; set the address that it redirects to."
-    return ""

@@ -1,10 +1,13 @@
-"""`python -m ci.tools`: Pulumi and its plug-ins, without the sandbox's other tools.
+"""Install Pulumi and its plug-ins, without the other tools of the sandbox.
 
-Versions, addresses and the comparison with the vendor's SHA-256 are the toolchain's. Each binary is
-taken from PATH where that has the right version, then from the cache, then from the vendor.
+Each binary comes from PATH where that has the right version, else from the cache, else from the
+vendor (and must match the vendor's SHA-256), else from a build of its pinned sources.
+Exit code 0: every tool is there; 1: a download and its build failed; 2: this machine cannot.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 import toolchain
 from ci.environment import TOOLS
@@ -18,8 +21,12 @@ NAMES = (
 )
 
 
-def main() -> int:
-    """Exit code 0: they are there; 1 or 2: the message says what failed."""
+def parser(prog: str = "python -m ci.tools") -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=prog, description=__doc__)
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools") -> int:
+    parser(prog).parse_args(arguments)
     try:
         found = toolchain.ensure(NAMES, report=toolchain.ConsoleReporter())
     except CommandError as error:

@@ -1,12 +1,12 @@
-"""`python -m ci.up --stack prod --expect SHA256`: bring a stack to what was approved.
+"""Deploy a stack, but only if its diff is still the approved one.
 
-It previews once more first. With --expect, the fingerprint of the diff that the approver saw
-(`ci.preview --fingerprints`), any difference stops it before anything is changed: someone else's
-`up`, a cluster that drifted, an old run that was approved late. Update plans (`up --plan`) would
-do this inside Pulumi, but are experimental.
+The command previews the stack again first. --expect takes the fingerprint of the approved diff
+(from `preview --fingerprints`); any difference stops the command before it changes anything:
+another `up` in the meantime, a cluster that drifted, an old run that was approved late. Pulumi's
+own update plans (`up --plan`) would do this too, but are experimental.
 
-Exit code 0: done, or nothing to do; 1: the preview or `up` failed; 2: the job is not set up, or a
-wrong argument; 4: the diff is not the approved one.
+Exit code 0: deployed, or nothing to do; 1: the preview or `up` failed; 2: a variable, a tool or an
+argument is missing or wrong; 4: the diff is not the approved one.
 """
 
 import argparse
@@ -20,16 +20,30 @@ from ci.preview import stack
 from ci.redaction import Redactor
 
 
-def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="python -m ci.up", description=__doc__)
-    root.add_argument("--stack", required=True, type=stack, metavar="NAME")
-    root.add_argument("--expect", metavar="SHA256", help="fingerprint of the approved diff")
-    root.add_argument("--timeout", type=float, default=600, help="seconds for the preview")
+def parser(prog: str = "python -m ci.up") -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    root.add_argument(
+        *("-s", "--stack"), required=True, type=stack, metavar="NAME", help="the stack to deploy"
+    )
+    root.add_argument(
+        "--expect", metavar="SHA256", help="deploy only if the diff has this fingerprint"
+    )
+    root.add_argument(
+        "--timeout",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="time limit of the preview (default: %(default)s)",
+    )
     return root
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    given = parser().parse_args(arguments)
+def main(
+    arguments: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    prog: str = "python -m ci.up",
+) -> int:
+    given = parser(prog).parse_args(arguments)
     redact = Redactor(environ)
     try:
         return _up(given.stack, given.expect, environ, redact, given.timeout)
@@ -43,7 +57,7 @@ def _up(
 ) -> int:
     if expected is not None and not expected:
         raise SetupError(
-            "--expect is empty: the job that previewed did not pass its fingerprint on.",
+            "--expect is empty: the job that previewed did not pass on its fingerprint.",
             "Run the whole pipeline again, not this job alone.",
         )
     with environment.for_pulumi(environ) as variables:
@@ -55,8 +69,8 @@ def _up(
         if expected is not None and preview.fingerprint != expected:
             raise ChangedError(
                 f"The diff of {name} is not the one that was approved, so nothing was changed. "
-                "Its present form is above.",
-                "Run the whole pipeline again and approve what it shows now.",
+                "The current diff is above.",
+                "Run the whole pipeline again and approve the diff that it shows then.",
             )
         return 1 if pulumi.up(name, variables, redact) else 0
 

@@ -1,4 +1,4 @@
-"""A job of a pipeline: its variables, a `pulumi` that does as told, and the API it comments on."""
+"""A job of a pipeline: its variables, a scripted `pulumi`, and the API that it comments on."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import pytest
 from ci import environment, rest
 from tests.ci import fake_api
 from tests.ci.fake_api import FakeApi
+from tests.ci.providers import DOUBLES
 
 PASSPHRASE = "correct-horse-battery"
 # By way of a shell: in a first line of its own, Python's path could hold no space.
@@ -26,14 +27,20 @@ home = Path(__file__).parent
 name = sys.argv[sys.argv.index("--stack") + 1]
 with (home / "calls").open("a") as calls:
     calls.write(json.dumps([sys.argv[1:], dict(os.environ)]) + "\\n")
-told = json.loads((home / "told").read_text()).get(f"{sys.argv[1]} {name}", {})
+script = json.loads((home / "script").read_text()).get(f"{sys.argv[1]} {name}", {})
+if "--event-log" in sys.argv and "changes" in script:
+    assert os.environ["PULUMI_DEBUG_COMMANDS"] == "true"  # the flag is unknown without it
+    events = [{"sequence": 0, "preludeEvent": {"config": {}}}]
+    events.append({"sequence": 1, "summaryEvent": {"resourceChanges": script["changes"]}})
+    log = Path(sys.argv[sys.argv.index("--event-log") + 1])
+    log.write_text("".join(json.dumps(event) + "\n" for event in events))
 kubeconfig = os.environ.get("KUBECONFIG")
 if kubeconfig:
     (home / "kubeconfig-seen").write_text(Path(kubeconfig).read_text())
-print(told.get("out", ""), flush=True)
-print(told.get("err", ""), file=sys.stderr, flush=True)
-time.sleep(told.get("sleep", 0))
-sys.exit(told.get("code", 0))
+print(script.get("out", ""), flush=True)
+print(script.get("err", ""), file=sys.stderr, flush=True)
+time.sleep(script.get("sleep", 0))
+sys.exit(script.get("code", 0))
 """
 
 DIFF = """Previewing update (dev):
@@ -46,39 +53,40 @@ Resources:
     + 2 to create
     ~ 1 to update
     3 changes. 5 unchanged"""
+CHANGES = {"create": 2, "update": 1, "same": 5}
 
 
 @dataclass
 class Job:
-    """`told` maps "preview dev" to what that run of the fake `pulumi` prints and returns."""
+    """The file `script` maps "preview dev" to the output and exit code of the fake `pulumi`."""
 
     folder: Path
     variables: dict[str, str]
     api: FakeApi
 
-    def tell(self, **runs: dict[str, Any]) -> None:
-        told = {name.replace("_", " ", 1): run for name, run in runs.items()}
-        (self.folder / "told").write_text(json.dumps(told))
+    def script(self, **runs: dict[str, Any]) -> None:
+        named = {name.replace("_", " ", 1): run for name, run in runs.items()}
+        (self.folder / "script").write_text(json.dumps(named))
 
     def calls(self) -> list[tuple[list[str], dict[str, str]]]:
         path = self.folder / "calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.fixture(params=["github", "gitlab"])
+@pytest.fixture(params=sorted(DOUBLES))
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def api(kind: str) -> Iterator[FakeApi]:
-    with fake_api.serve(kind) as served:
+    with fake_api.serve(DOUBLES[kind]) as served:
         yield served
 
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What would have been waited, in seconds."""
+    """The pauses that would have been made, in seconds."""
     taken: list[float] = []
     monkeypatch.setattr(rest, "pause", taken.append)
     return taken
@@ -97,30 +105,12 @@ def job(tmp_path: Path, api: FakeApi, kind: str, monkeypatch: pytest.MonkeyPatch
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PULUMI_BACKEND_URL": "s3://state?region=eu-1",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_ACCESS_TOKEN": "",  # as GitHub gives an absent secret
-    }
-    if kind == "github":
-        event = tmp_path / "event.json"
-        event.write_text(json.dumps({"pull_request": {"number": 7}}))
-        variables |= {
-            "GITHUB_API_URL": api.address,
-            "GITHUB_EVENT_PATH": str(event),
-            "GITHUB_REPOSITORY": fake_api.REPOSITORY,
-            "GITHUB_RUN_ID": "55",
-            "GITHUB_SERVER_URL": "https://git.example.com",
-            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-            "GITHUB_TOKEN": fake_api.TOKENS[kind],
-            "RAYLINE_COMMIT": "0123456789abcdef",
-        }
-    else:
-        variables |= {
-            "CI_API_V4_URL": api.address,
-            "CI_COMMIT_SHA": "0123456789abcdef",
-            "CI_JOB_URL": "https://git.example.com/-/jobs/55",
-            "CI_MERGE_REQUEST_IID": "7",
-            "CI_MERGE_REQUEST_PROJECT_ID": "33",
-            "RAYLINE_GITLAB_TOKEN": fake_api.TOKENS[kind],
-        }
+        "PULUMI_ACCESS_TOKEN": "",  # the form of an absent secret
+        "HOME": str(tmp_path),
+    } | api.double.variables(api.address, tmp_path)
     made = Job(tmp_path, variables, api)
-    made.tell(preview_dev={"out": DIFF}, preview_prod={"out": DIFF.replace("dev", "prod")})
+    made.script(
+        preview_dev={"out": DIFF, "changes": CHANGES},
+        preview_prod={"out": DIFF.replace("dev", "prod"), "changes": CHANGES},
+    )
     return made

@@ -1,26 +1,65 @@
-"""Stand-ins for the comments of GitHub's and GitLab's REST APIs, on 127.0.0.1."""
+"""A stand-in for the comments of a CI system's REST API, on 127.0.0.1."""
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 100
 DONE = "X-Carried-Out"
 """A fault with this header happens after the call was carried out."""
-REPOSITORY = "team/stack"
-TOKENS = {"github": "ghs_" + "t0ken" * 5, "gitlab": "glpat-" + "t0ken" * 5}
-BOTS = {"github": "github-actions[bot]", "gitlab": 71}
+
+
+class Double(ABC):
+    """What one CI system's API and jobs look like."""
+
+    token: str
+    author: object
+    """Our own user in the API's words; `stranger` is somebody else."""
+    stranger: object
+    prefix = ""
+    """Of every path of the API."""
+    listing: str
+    """Path of the request's comments; `comment` begins the path of a single one."""
+    comment: str
+    change: str
+    """The method that changes a comment."""
+    token_variable: str
+    api_variable: str
+    refused: str
+    """Part of the hint where the token may not comment."""
+    has_summary = False
+    """Whether a job can write to its page, the file summary.md."""
+    obeyed = ""
+    """A line that the system would obey in a log."""
+
+    @abstractmethod
+    def signed(self, author: object) -> dict[str, object]:
+        """The part of a comment that names its author."""
+
+    def other(self, path: str) -> object | None:
+        """The answer to a GET that is not about comments."""
+        return None
+
+    @abstractmethod
+    def variables(self, address: str, folder: Path) -> dict[str, str]:
+        """A job's variables for request 7, with the API at `address`."""
+
+    @abstractmethod
+    def leave_request(self, variables: dict[str, str]) -> None:
+        """Make the job one that belongs to no request."""
 
 
 class FakeApi:
     """Its comments, what was asked of it, and the faults to answer with first."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, double: Double) -> None:
+        self.double = double
         self.comments: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str]] = []
         self.faults: list[tuple[str, int, dict[str, str]]] = []
@@ -30,39 +69,28 @@ class FakeApi:
 
     def add(self, body: str, author: object = None) -> int:
         identity = len(self.comments) + 1000
-        author = BOTS[self.kind] if author is None else author
-        by = {"user": {"login": author}} if self.kind == "github" else {"author": {"id": author}}
+        by = self.double.signed(self.double.author if author is None else author)
         self.comments.append({"id": identity, "body": body, **by})
         return identity
 
     def bodies(self, author: object = None) -> list[str]:
-        wanted = BOTS[self.kind] if author is None else author
-        return [
-            comment["body"]
-            for comment in self.comments
-            if wanted in {comment.get("user", {}).get("login"), comment.get("author", {}).get("id")}
-        ]
+        by = self.double.signed(self.double.author if author is None else author)
+        return [comment["body"] for comment in self.comments if by.items() <= comment.items()]
 
     def methods(self) -> list[str]:
         return [method for method, _ in self.calls]
 
     def carry_out(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
         """Answer as (status, value, whether there is a next page)."""
-        if self.kind == "github":
-            listing = f"/repos/{REPOSITORY}/issues/7/comments"
-            one = f"/repos/{REPOSITORY}/issues/comments/"
-        else:
-            listing = "/api/v4/projects/33/merge_requests/7/notes"
-            one = f"{listing}/"
-        if method == "GET" and path == "/api/v4/user" and self.kind == "gitlab":
-            return 200, {"id": BOTS["gitlab"]}, False
-        if method == "GET" and path == listing:
+        if method == "GET" and (answer := self.double.other(path)) is not None:
+            return 200, answer, False
+        if method == "GET" and path == self.double.listing:
             size, page = int(query["per_page"][0]), int(query["page"][0])
             first = (page - 1) * min(size, PAGE)
             return 200, self.comments[first : first + PAGE], len(self.comments) > first + PAGE
-        if method == "POST" and path == listing:
+        if method == "POST" and path == self.double.listing:
             return 201, {"id": self.add(body["body"])}, False
-        if method == {"github": "PATCH", "gitlab": "PUT"}[self.kind] and path.startswith(one):
+        if method == self.double.change and path.startswith(self.double.comment):
             for comment in self.comments:
                 if comment["id"] == int(path.rpartition("/")[2]):
                     comment["body"] = body["body"]
@@ -79,7 +107,7 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             api.calls.append((self.command, url.path))
             given = self.headers.get("PRIVATE-TOKEN") or ""
             given = given or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            if given != TOKENS[api.kind]:
+            if given != api.double.token:
                 return self._answer(401, {"message": "Bad credentials"}, {})
             fault = next((fault for fault in api.faults if fault[0] == self.command), None)
             if fault:
@@ -112,11 +140,10 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serve(kind: str) -> Iterator[FakeApi]:
-    api = FakeApi(kind)
+def serve(double: Double) -> Iterator[FakeApi]:
+    api = FakeApi(double)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
-    prefix = "/api/v4" if kind == "gitlab" else ""
-    api.address = f"http://127.0.0.1:{server.server_port}{prefix}"
+    api.address = f"http://127.0.0.1:{server.server_port}{double.prefix}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

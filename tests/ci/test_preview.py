@@ -6,8 +6,7 @@ import pytest
 
 from ci import preview
 from ci.markdown import MARKER
-from tests.ci import fake_api
-from tests.ci.conftest import DIFF, PASSPHRASE, Job
+from tests.ci.conftest import CHANGES, DIFF, PASSPHRASE, Job
 
 BOTH = ("--stack", "dev", "--stack", "prod", "--timeout", "20")
 
@@ -29,25 +28,29 @@ def test_one_comment_holds_both_stacks_and_is_kept_up_to_date(job: Job, kind: st
     assert "\x1b" not in body
     assert "data: [secret]" in body
 
-    job.tell(preview_dev={"out": DIFF}, preview_prod={"out": "Resources:\n    9 unchanged"})
+    job.script(
+        preview_dev={"out": DIFF, "changes": CHANGES},
+        preview_prod={"out": "Resources:\n    9 unchanged", "changes": {"same": 9}},
+    )
     assert run(job, kind) == 0
     (body,) = job.api.bodies()
     assert "prod: +0 ~0 -0** (ok" in body
 
 
-def test_pulumi_is_called_once_a_stack_and_gets_no_token_for_comments(job: Job, kind: str) -> None:
+def test_pulumi_runs_once_per_stack_and_gets_no_token_for_comments(job: Job, kind: str) -> None:
     job.variables["RAYLINE_KUBECONFIG"] = "clusters: []"
     assert run(job, kind, "--stack", "dev") == 0
     calls = job.calls()
-    assert [arguments for arguments, _ in calls] == [
-        ["preview", "--diff", "--stack", name, "--non-interactive", "--color", "never"]
-        for name in ("dev", "prod")
-    ]
+    for (arguments, _), name in zip(calls, ("dev", "prod"), strict=True):
+        common = ["--stack", name, "--non-interactive", "--color", "never"]
+        assert arguments[:3] == ["preview", "--diff", "--event-log"]
+        assert arguments[4:] == common
+        assert not Path(arguments[3]).exists()  # it holds the values of properties
     for _, environ in calls:
         assert environ["PULUMI_CONFIG_PASSPHRASE"] == PASSPHRASE
         assert "PULUMI_ACCESS_TOKEN" not in environ
         assert "RAYLINE_KUBECONFIG" not in environ
-        assert fake_api.TOKENS[kind] not in environ.values()
+        assert job.api.double.token not in environ.values()
         assert not Path(environ["KUBECONFIG"]).exists()  # gone with the job
     assert (job.folder / "kubeconfig-seen").read_text() == "clusters: []"
 
@@ -55,8 +58,8 @@ def test_pulumi_is_called_once_a_stack_and_gets_no_token_for_comments(job: Job, 
 def test_a_failed_preview_is_in_the_comment_before_the_job_fails(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job.tell(
-        preview_dev={"out": DIFF},
+    job.script(
+        preview_dev={"out": DIFF, "changes": CHANGES},
         preview_prod={
             "out": "Previewing update (prod):\nResources:\n    4 unchanged",
             "err": "warning: using pulumi-language-python from $PATH at /x/y\nerror: models: bad",
@@ -75,16 +78,16 @@ def test_a_failed_preview_is_in_the_comment_before_the_job_fails(
 
 
 @pytest.mark.parametrize("kind", ["github"], indirect=True)
-def test_a_preview_that_hangs_is_stopped_and_said_to_be_so(job: Job, kind: str) -> None:
-    job.tell(preview_dev={"out": "begun", "sleep": 60})
+def test_a_preview_that_hangs_is_stopped_and_reported(job: Job, kind: str) -> None:
+    job.script(preview_dev={"out": "begun", "sleep": 60})
     given = ["--stack", "dev", "--comment", kind, "--timeout", "2"]
     assert preview.main(given, job.variables) == 1
-    assert "no end within" in job.api.bodies()[0]
+    assert "did not end within" in job.api.bodies()[0]
     assert "begun" in job.api.bodies()[0]
 
 
 def test_nothing_can_end_the_fence_from_inside(job: Job, kind: str) -> None:
-    job.tell(preview_dev={"out": "a\n`````\n</details>@team\n````` b\n" + "`" * 5000})
+    job.script(preview_dev={"out": "a\n`````\n</details>@team\n````` b\n" + "`" * 5000})
     assert run(job, kind) == 0
     (body,) = job.api.bodies()
     assert body.count("\n``````diff\n") == 1
@@ -95,7 +98,9 @@ def test_a_huge_diff_keeps_head_and_tail_and_says_where_the_rest_is(
     job: Job, kind: str, tmp_path: Path
 ) -> None:
     lines = "\n".join(f"    + line {number} ü" for number in range(30_000))
-    job.tell(preview_dev={"out": f"{lines}\n{DIFF}"}, preview_prod={"out": DIFF})
+    job.script(
+        preview_dev={"out": f"{lines}\n{DIFF}"}, preview_prod={"out": DIFF, "changes": CHANGES}
+    )
     assert run(job, kind, "--output", str(tmp_path / "whole")) == 0
     (body,) = job.api.bodies()
     assert 50_000 < len(body.encode()) <= 60_000
@@ -112,9 +117,9 @@ def test_secrets_of_the_job_are_in_no_comment_log_artefact_or_summary(
     job: Job, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job.variables["MY_API_KEY"] = "k3y-of-the-job"
-    leak = f"x={PASSPHRASE} y=k3y-of-the-job z={fake_api.TOKENS[kind]} s=[secret]"
+    leak = f"x={PASSPHRASE} y=k3y-of-the-job z={job.api.double.token} s=[secret]"
     # A colour in the middle of a value must not hide it.
-    job.tell(
+    job.script(
         preview_dev={"out": f"{leak}\nk3y-\x1b[31mof-the-job\n{DIFF}"},
         preview_prod={"err": leak, "code": 1},
     )
@@ -122,10 +127,10 @@ def test_secrets_of_the_job_are_in_no_comment_log_artefact_or_summary(
     printed = "".join(capfd.readouterr())
     places = [printed, *job.api.bodies()]
     places += [path.read_text() for path in (tmp_path / "whole").iterdir()]
-    if kind == "github":
+    if job.api.double.has_summary:
         places.append((tmp_path / "summary.md").read_text())
     for place in places:
-        for secret in (PASSPHRASE, "k3y-of-the-job", fake_api.TOKENS[kind]):
+        for secret in (PASSPHRASE, "k3y-of-the-job", job.api.double.token):
             assert secret not in place
     assert "x=[redacted] y=[redacted] z=[redacted] s=[secret]" in job.api.bodies()[0]
 
@@ -133,22 +138,20 @@ def test_secrets_of_the_job_are_in_no_comment_log_artefact_or_summary(
 def test_without_a_token_it_prints_and_ends_by_the_previews(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("GITHUB_TOKEN", "RAYLINE_GITLAB_TOKEN"):
-        job.variables.pop(name, None)
+    del job.variables[job.api.double.token_variable]
     assert run(job, kind) == 0
     printed = capsys.readouterr().out
     assert "dev: +2 ~1 -0" in printed
     assert "no comment: " in printed
     assert job.api.calls == []
-    job.tell(preview_dev={"code": 1})
+    job.script(preview_dev={"code": 1})
     assert run(job, kind) == 1
 
 
 def test_outside_of_a_request_it_does_not_comment(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job.variables.pop("CI_MERGE_REQUEST_IID", None)
-    (job.folder / "event.json").write_text('{"after": "0123"}')
+    job.api.double.leave_request(job.variables)
     assert run(job, kind) == 0
     assert "does not belong to a" in capsys.readouterr().out
     assert job.api.calls == []
@@ -167,16 +170,24 @@ def test_a_job_that_is_not_set_up_runs_nothing(
     assert job.api.calls == []
 
 
-def test_an_unwritten_comment_fails_a_good_job_and_not_the_news_of_a_bad_one(
+def test_a_login_on_this_machine_is_a_backend(job: Job, kind: str) -> None:
+    job.variables["PULUMI_BACKEND_URL"] = ""
+    (job.folder / ".pulumi").mkdir()
+    (job.folder / ".pulumi" / "credentials.json").write_text('{"current": "s3://state"}')
+    assert run(job, "none") == 0
+    assert len(job.calls()) == 2
+
+
+def test_an_unwritten_comment_fails_a_good_job_but_does_not_hide_a_failed_preview(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job.api.faults = [("POST", 403, {})] * 2
     assert run(job, kind) == 3
     shown = capsys.readouterr()
     assert "403 fault 403" in shown.err
-    assert "pull-requests: write" in shown.err
+    assert job.api.double.refused in shown.err
     assert "dev: +2 ~1 -0" in shown.out
-    job.tell(preview_dev={"code": 1})
+    job.script(preview_dev={"code": 1})
     assert run(job, kind) == 1
 
 
@@ -187,11 +198,11 @@ def test_odd_names_of_stacks_are_refused(name: str) -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("kind", ["github"], indirect=True)
 def test_a_diff_gives_github_no_commands(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job.variables["GITHUB_ACTIONS"] = "true"
-    job.tell(preview_dev={"out": "::error::forged"})
+    job.script(preview_dev={"out": "::error::forged"})
     assert run(job, kind) == 0
     lines = capsys.readouterr().out.splitlines()
     word = lines[0].removeprefix("::stop-commands::")

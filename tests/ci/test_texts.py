@@ -5,29 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from ci import pulumi
-from ci.markdown import Context, compose, shorten, summary
+from ci import providers, pulumi
+from ci.markdown import compose, shorten, summary
+from ci.provider import Context
 from ci.pulumi import Preview
 from ci.redaction import REDACTED, Redactor
 
 
-@pytest.mark.parametrize(
-    ("text", "counts"),
-    [
-        (
-            "x\nResources:\n    + 2 to create\n    +-1 to replace\n    3 changes. 12 unchanged",
-            {"create": 2, "replace": 1, "unchanged": 12},
-        ),
-        ("Resources:\n    4 unchanged\n", {"unchanged": 4}),
-        (
-            "    Resources:\n    + 9 to create\nResources:\n    = 1 to import\n    - 3 to delete\n",
-            {"import": 1, "delete": 3},
-        ),
-        ("nothing of the kind", None),
-    ],
-)
-def test_counts_come_from_the_last_table(text: str, counts: dict[str, int] | None) -> None:
-    assert pulumi.counts(text) == counts
+def test_counts_come_from_the_event_log(tmp_path: Path) -> None:
+    """Recorded from Pulumi 3.259.0: the last event of a preview, with all kinds of changes."""
+    log = tmp_path / "events.json"
+    log.write_text(
+        '{"sequence":0,"timestamp":1795780945,"preludeEvent":{"config":{}}}\n'
+        '{"sequence":9,"timestamp":1795780946,"summaryEvent":{"maybeCorrupt":false,'
+        '"durationSeconds":1,"resourceChanges":{"create":1,"delete":1,"replace":1,"read":4,'
+        '"same":1,"update":1},"PolicyPacks":{},"isPreview":true,"result":"succeeded"}}\n'
+        '{"sequence":10,"timestamp":1795780946,"cancelEvent":{}}\n'
+    )
+    expected = {"create": 1, "delete": 1, "replace": 1, "unchanged": 1, "update": 1}
+    assert pulumi.counts(log) == expected
+
+
+@pytest.mark.parametrize("text", [None, "", '{"cancelEvent":{}}', '{"summaryEvent":{}}', "{", "1"])
+def test_a_log_without_a_summary_has_no_counts(tmp_path: Path, text: str | None) -> None:
+    log = tmp_path / "events.json"
+    if text is not None:
+        log.write_text(text)
+    assert pulumi.counts(log) is None
 
 
 def made(diff: str, counts: dict[str, int] | None, *, ok: bool = True) -> Preview:
@@ -58,9 +62,10 @@ def test_shortened_text_fits_and_counts_what_is_left_out(line: str, limit: int) 
     "diff", ["`" * 300_000, "`a" * 99_999, "line\n" * 99_999, "\n" * 99_999], ids="abcd"
 )
 def test_a_comment_is_never_longer_than_its_limit(diff: str, stacks: int) -> None:
-    context = Context(commit="0123456789ab", whole="https://git.example.com/" + "x" * 100)
-    body = compose([made(diff, None)] * stacks, context)
-    assert len(body.encode()) <= 60_000
+    context = Context("0123456789ab", "https://git.example.com/" + "x" * 100)
+    for provider in providers.every():
+        body = compose([made(diff, None)] * stacks, context, provider.comment_limit)
+        assert len(body.encode()) <= provider.comment_limit <= 60_000
 
 
 def test_colours_and_control_characters_go_and_text_stays() -> None:

@@ -24,14 +24,14 @@ def ups(job: Job) -> list[list[str]]:
     return [arguments for arguments, _ in job.calls() if arguments[0] == "up"]
 
 
-def test_the_approved_diff_is_brought_about(
+def test_the_approved_diff_is_deployed(
     job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job.tell(preview_prod={"out": DIFF}, up_prod={"out": f"updated {PASSPHRASE}"})
+    job.script(preview_prod={"out": DIFF}, up_prod={"out": f"updated {PASSPHRASE}"})
     plan = approved(job, tmp_path)
     # The order of steps is the order in which they are found, and warnings come and go.
     shuffled = "\n".join(reversed(DIFF.splitlines()))
-    job.tell(
+    job.script(
         preview_prod={"out": shuffled, "err": "warning: slow"},
         up_prod={"out": f"updated {PASSPHRASE}"},
     )
@@ -41,11 +41,11 @@ def test_the_approved_diff_is_brought_about(
     assert "updated [redacted]" in capsys.readouterr().out
 
 
-def test_a_changed_world_stops_it_before_anything_is_changed(
+def test_a_different_diff_stops_it_before_anything_is_changed(
     job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = approved(job, tmp_path)
-    job.tell(preview_prod={"out": DIFF.replace('"b"', '"c"')})
+    job.script(preview_prod={"out": DIFF.replace('"b"', '"c"')})
     assert up.main(["--stack", "prod", "--expect", plan], job.variables) == 4
     assert ups(job) == []
     assert "is not the one that was approved" in capsys.readouterr().err
@@ -57,16 +57,16 @@ def test_a_lost_fingerprint_is_no_approval(job: Job) -> None:
 
 
 def test_a_failed_preview_or_up_fails_the_job(job: Job) -> None:
-    job.tell(preview_prod={"code": 1})
+    job.script(preview_prod={"code": 1})
     assert up.main(["--stack", "prod"], job.variables) == 1
     assert ups(job) == []
-    job.tell(preview_prod={"out": DIFF}, up_prod={"code": 255})
+    job.script(preview_prod={"out": DIFF}, up_prod={"code": 255})
     assert up.main(["--stack", "prod"], job.variables) == 1
     assert len(ups(job)) == 1
 
 
 def test_a_failed_preview_has_no_fingerprint(job: Job, tmp_path: Path) -> None:
-    job.tell(preview_dev={"code": 1})
+    job.script(preview_dev={"code": 1})
     plans = tmp_path / "plans"
     given = ["--stack", "dev", "--fingerprints", str(plans)]
     assert preview.main(given, job.variables) == 1
