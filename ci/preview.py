@@ -29,6 +29,16 @@ def stack(text: str) -> str:
     return text
 
 
+def add_timeout(root: argparse.ArgumentParser) -> None:
+    root.add_argument(
+        "--timeout",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="time limit per preview (default: %(default)s)",
+    )
+
+
 def parser(prog: str = "python -m ci.preview") -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog=prog, description=__doc__)
     root.add_argument(
@@ -54,13 +64,7 @@ def parser(prog: str = "python -m ci.preview") -> argparse.ArgumentParser:
         metavar="FILE",
         help="append plan_NAME=SHA256 per stack to this file, for `up --expect`",
     )
-    root.add_argument(
-        "--timeout",
-        type=float,
-        default=600,
-        metavar="SECONDS",
-        help="time limit per preview (default: %(default)s)",
-    )
+    add_timeout(root)
     return root
 
 

@@ -53,9 +53,8 @@ def clean(text: str) -> str:
 def counts(events: Path) -> dict[str, int] | None:
     """Resources per operation from the engine's event log; None where it has no summary.
 
-    The log has one JSON object per line; the last is the summary that the Automation API returns
-    as `PreviewResult.change_summary`
-    (https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go).
+    The log has one JSON object per line. Its `summaryEvent` is what the Automation API returns as
+    `PreviewResult.change_summary` (`pulumi.automation.events.SummaryEvent`).
     """
     try:
         for line in events.read_text().splitlines():

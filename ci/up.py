@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from ci import environment, markdown, pulumi
 from ci.errors import ChangedError, CIError, SetupError
-from ci.preview import stack
+from ci.preview import add_timeout, stack
 from ci.redaction import Redactor
 
 
@@ -28,13 +28,7 @@ def parser(prog: str = "python -m ci.up") -> argparse.ArgumentParser:
     root.add_argument(
         "--expect", metavar="SHA256", help="deploy only if the diff has this fingerprint"
     )
-    root.add_argument(
-        "--timeout",
-        type=float,
-        default=600,
-        metavar="SECONDS",
-        help="time limit of the preview (default: %(default)s)",
-    )
+    add_timeout(root)
     return root
 
 

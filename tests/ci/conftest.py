@@ -33,7 +33,7 @@ if "--event-log" in sys.argv and "changes" in script:
     events = [{"sequence": 0, "preludeEvent": {"config": {}}}]
     events.append({"sequence": 1, "summaryEvent": {"resourceChanges": script["changes"]}})
     log = Path(sys.argv[sys.argv.index("--event-log") + 1])
-    log.write_text("".join(json.dumps(event) + "\n" for event in events))
+    log.write_text("".join(json.dumps(event) + "\\n" for event in events))
 kubeconfig = os.environ.get("KUBECONFIG")
 if kubeconfig:
     (home / "kubeconfig-seen").write_text(Path(kubeconfig).read_text())
