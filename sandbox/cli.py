@@ -8,8 +8,8 @@ from sandbox import console, demo, operations, paths, preflight, settings, shell
 from toolchain.errors import CommandError
 
 
-def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog=prog, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True)
     verbs.add_parser("tools", help="find, download or build every binary")
     verbs.add_parser("up", help="start the one-node Kubernetes")
@@ -26,9 +26,9 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m sandbox") -> int:
     """Exit code 0: done; 1: something failed, or the sandbox is not healthy; 2: refused."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         return _run(options, settings.from_environment())
     except CommandError as error:

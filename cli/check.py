@@ -1,0 +1,145 @@
+"""Check stack files against every type and rule of the configuration, on this machine alone.
+
+No cluster, no Pulumi engine and no secret is needed; an encrypted value counts as set. The stack
+`local` is completed with the sandbox's part first.
+
+Exit code 0: no errors (warnings are allowed); 1: errors; 2: nothing could be checked.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli import stack_file
+from cli.stack_file import StackFile, StackFileError
+from infra import rules
+from infra.rules import ConfigurationError, Problem
+from infra.settings.parse import parse
+from infra.settings.secret_keys import SECRET_KEYS
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+class NothingToCheckError(Exception):
+    """There is no such stack file; the message lists those that there are."""
+
+
+def parser(prog: str = "rayline check") -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    root.add_argument(
+        *("-s", "--stack"),
+        action="append",
+        metavar="STACK",
+        help="a stack's name or the path of its file; repeat it for several "
+        "(default: every Pulumi.<stack>.yaml of the project)",
+    )
+    root.add_argument("--json", action="store_true", help="print the result as JSON")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "rayline check") -> int:
+    given = parser(prog).parse_args(arguments)
+    try:
+        found = {path: problems(path) for path in chosen(given.stack, Path.cwd())}
+    except NothingToCheckError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    print(as_json(found) if given.json else as_text(found))
+    return 1 if any(p.severity == "error" for each in found.values() for p in each) else 0
+
+
+def chosen(names: Sequence[str] | None, here: Path) -> list[Path]:
+    """The files of the named stacks, or all of the project's."""
+    folder = stack_file.project(here) or CHECKOUT
+    known = stack_file.stacks(folder)
+    if not known and not names:
+        raise NothingToCheckError(
+            f"there is no stack file in {folder}. Type: pulumi stack init dev, "
+            "then: pulumi config set --path 'rayline:cluster.context' <context>"
+        )
+    return [_file(name, folder, known) for name in names or known]
+
+
+def _file(name: str, folder: Path, known: Mapping[str, Path]) -> Path:
+    if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
+        return Path(name)
+    # Pulumi names the file after the last part of organisation/project/stack.
+    stack = name.rpartition("/")[2]
+    if stack in known:
+        return known[stack]
+    example = f" Type: rayline check -s {next(iter(known))}" if known else ""
+    raise NothingToCheckError(
+        f"{name!r} is neither a stack of {folder} nor a YAML file; stacks: "
+        f"{', '.join(known) or 'none'}.{example}"
+    )
+
+
+def problems(path: Path) -> list[Problem]:
+    """Everything that is wrong with one stack file, errors and warnings."""
+    try:
+        found = _read(path)
+    except StackFileError as error:
+        return [Problem("error", path.name, str(error))]
+    plain = {key: value for key, value in found.values.items() if key not in SECRET_KEYS}
+    wrong = _unencrypted(found)
+    try:
+        settings = parse(plain, found.encrypted)
+    except ConfigurationError as error:
+        return [*error.problems, *wrong]
+    return [*rules.check(settings, rules.gather(settings)), *wrong]
+
+
+def _read(path: Path) -> StackFile:
+    content = stack_file.load(path)
+    declared = path.parent / "Pulumi.yaml"
+    defaults: dict[str, Any] = stack_file.load(declared) if declared.is_file() else {}
+    if path.resolve() == CHECKOUT / "Pulumi.local.yaml":
+        # The only stack whose file is incomplete: the sandbox knows its registry and its images.
+        from sandbox import local_stack, settings
+
+        sandbox = settings.from_environment()
+        content = local_stack.merged(content, local_stack.injected(sandbox), None)
+    return stack_file.configuration(content, defaults)
+
+
+def _unencrypted(found: StackFile) -> list[Problem]:
+    return [
+        Problem(
+            "error",
+            f"rayline:{name}",
+            "is a secret, but it is stored in plain text (its value is not repeated here). It "
+            "stays in the history of the stack file, so create a new one and type: "
+            f"pulumi config rm rayline:{name}, then: {SECRET_KEYS[name].command}",
+        )
+        for name in sorted(found.values.keys() & SECRET_KEYS.keys() - found.encrypted)
+        if SECRET_KEYS[name].encrypted
+    ]
+
+
+def as_text(found: Mapping[Path, Sequence[Problem]]) -> str:
+    lines = []
+    for path, each in found.items():
+        count = {0: "no problems", 1: "1 problem"}.get(len(each), f"{len(each)} problems")
+        lines.append(f"{path.name}: {count}")
+        lines += [f"  {problem.severity}: {problem}" for problem in each]
+    return "\n".join(lines)
+
+
+def as_json(found: Mapping[Path, Sequence[Problem]]) -> str:
+    stacks = [
+        {
+            "file": str(path),
+            "problems": [
+                {"severity": each.severity, "key": each.key, "message": each.message}
+                for each in problems
+            ],
+        }
+        for path, problems in found.items()
+    ]
+    return json.dumps({"stacks": stacks}, indent=2)

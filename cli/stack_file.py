@@ -1,0 +1,122 @@
+"""Stack files as Pulumi reads them, without Pulumi and without decrypting anything."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAMESPACE = "rayline"
+HIDDEN = "[secret]"
+"""Stands for an encrypted value."""
+
+
+class StackFileError(Exception):
+    """The file's text is not a stack file; the message names the place."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2, as Pulumi's parser reads it: `yes`, `12:30` and dates are texts, `1e3` a number."""
+
+
+_KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in entries if tag in _KEPT]
+    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_NUMBERS = list("-+.0123456789")
+for _tag, _form, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", _NUMBERS),
+    ("float", r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", _NUMBERS),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), _first)
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """The configuration of one stack: `values` by key without `rayline:`.
+
+    An encrypted value is HIDDEN; `encrypted` names the keys that hold one anywhere.
+    """
+
+    values: Mapping[str, Any]
+    encrypted: frozenset[str]
+
+
+def project(start: Path) -> Path | None:
+    """The nearest folder at or above `start` with a Pulumi.yaml."""
+    return next((at for at in (start, *start.parents) if (at / "Pulumi.yaml").is_file()), None)
+
+
+def stacks(folder: Path) -> dict[str, Path]:
+    """The stack files of a project by stack name."""
+    names = {path: re.fullmatch(r"Pulumi\.(.+)\.ya?ml", path.name) for path in folder.iterdir()}
+    return {name[1]: path for path, name in sorted(names.items()) if name}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a YAML file; StackFileError where it is not a YAML mapping."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise StackFileError(f"{where}{error.problem or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StackFileError(" ".join(str(error).split())) from None
+    if not isinstance(content, dict | None):
+        raise StackFileError(f"is {type(content).__name__}; allowed is a mapping with `config:`")
+    return content or {}
+
+
+def configuration(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> StackFile:
+    """rayline's keys of a stack file; `defaults` is the content of the project's Pulumi.yaml."""
+    config = content.get("config") or {}
+    if not isinstance(config, dict):
+        raise StackFileError("`config:` is not a mapping of keys, such as rayline:cluster")
+    declared = {
+        key: entry["default"]
+        for key, entry in (defaults.get("config") or {}).items()
+        if isinstance(entry, dict) and "default" in entry
+    }
+    values: dict[str, Any] = {}
+    encrypted = set()
+    for key, value in {**_ours(declared), **_ours(config)}.items():
+        shown, hides = _without_secrets(value)
+        values[key] = _structured(shown)
+        if hides:
+            encrypted.add(key)
+    return StackFile(values, frozenset(encrypted))
+
+
+def _ours(config: Mapping[Any, Any]) -> dict[str, Any]:
+    """Keys of rayline's namespace. Pulumi reads a key without one as the project's own."""
+    named = ((str(key).rpartition(":"), value) for key, value in config.items())
+    return {key: value for (space, _, key), value in named if space in ("", NAMESPACE)}
+
+
+def _without_secrets(value: Any) -> tuple[Any, bool]:
+    """`value` with HIDDEN in place of each `{secure: ...}`, and whether there was one."""
+    if isinstance(value, dict):
+        if set(value) == {"secure"} and isinstance(value["secure"], str):
+            return HIDDEN, True
+        parts = {key: _without_secrets(part) for key, part in value.items()}
+        return {key: part for key, (part, _) in parts.items()}, any(h for _, h in parts.values())
+    if isinstance(value, list):
+        entries = [_without_secrets(part) for part in value]
+        return [entry for entry, _ in entries], any(hides for _, hides in entries)
+    return value, False
+
+
+def _structured(value: Any) -> Any:
+    """A list or an object that is written as JSON text, which Pulumi accepts too."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

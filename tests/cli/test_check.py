@@ -1,0 +1,165 @@
+"""`rayline check`: a stack file against all rules, without Pulumi, a cluster or a secret."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli import check, stack_file
+from tests.infra.rules.stack import values
+
+ROOT = Path(__file__).parents[2]
+SECURE = {"secure": "v1:abc:def"}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "my stacks"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    return folder
+
+
+def write(folder: Path, name: str, more: dict[str, Any] | None = None, **changes: Any) -> Path:
+    config = {f"rayline:{key}": value for key, value in values(**changes).items()}
+    path = folder / f"Pulumi.{name}.yaml"
+    path.write_text(yaml.safe_dump({"config": {**config, **(more or {})}}))
+    return path
+
+
+def test_the_committed_stacks_have_no_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "docs")
+    assert check.main([]) == 0
+
+
+def test_every_stack_is_checked_and_every_problem_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "good")
+    write(project, "bad", models__0__dtype="fp16", serve__port=80)
+    assert check.main([]) == 1
+    out = capsys.readouterr().out
+    assert "Pulumi.good.yaml: no problems" in out
+    assert "Pulumi.bad.yaml: 2 problems" in out
+    for part in ("error: rayline:models[0].dtype is 'fp16'", "allowed is one of auto", "Type: "):
+        assert part in out
+
+
+def test_a_broken_rule_is_an_error_and_json_has_the_same(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "bad", models__0__gpuGroup="bgi")
+    write(project, "other")
+    assert check.main(["--stack", "org/rayline/bad", "--json"]) == 1
+    (stack,) = json.loads(capsys.readouterr().out)["stacks"]
+    assert stack["file"].endswith("Pulumi.bad.yaml")
+    assert [each["severity"] for each in stack["problems"]] == ["error"]
+    assert stack["problems"][0]["key"] == "rayline:models[0].gpuGroup"
+    assert "big" in stack["problems"][0]["message"]
+
+
+def test_a_path_with_spaces_is_a_stack_too(project: Path) -> None:
+    path = write(project, "dev").rename(project.parent / "one of mine.yaml")
+    assert check.main(["-s", str(path)]) == 0
+
+
+def test_encrypted_values_count_as_set(project: Path) -> None:
+    more = {
+        "rayline:jwtKey": SECURE,
+        "rayline:userHashes": {"alice": SECURE, "bob": SECURE},
+        "rayline:registryUsername": "robot",
+        "rayline:registryPassword": SECURE,
+        "kubernetes:context": "another program's key",
+    }
+    write(project, "dev", more)
+    assert check.main([]) == 0
+
+
+def test_a_secret_in_plain_text_is_an_error_and_never_repeated(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "dev", {"rayline:jwtKey": "k3y" * 20})
+    assert check.main([]) == 1
+    out = capsys.readouterr().out
+    assert "rayline:jwtKey is a secret" in out
+    assert "k3y" not in out
+
+
+def test_an_encrypted_value_in_a_plain_key_is_an_error(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "dev", models__0__source=SECURE)
+    assert check.main([]) == 1
+    assert "rayline:models holds an encrypted value" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["config: [", "config: {a: b", "- a", "config: text", "\x00"])
+def test_text_that_is_no_stack_file_is_an_error(
+    project: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text(text)
+    assert check.main([]) == 1
+    assert "Pulumi.dev.yaml" in capsys.readouterr().out
+
+
+def test_an_unknown_stack_cannot_be_judged(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "dev")
+    assert check.main(["-s", "prod"]) == 2
+    err = capsys.readouterr().err
+    assert "stacks: dev." in err
+    typed = re.search(r"Type: rayline check (.*)", err)
+    assert typed
+    assert check.main(typed[1].split()) == 0
+
+
+def test_a_project_without_stacks_cannot_be_judged(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check.main([]) == 2
+    assert "Type: pulumi stack init dev" in capsys.readouterr().err
+
+
+def test_no_pulumi_is_imported(project: Path) -> None:
+    write(project, "dev")
+    program = (
+        "import sys; from cli import check; assert check.main([]) == 0\n"
+        "assert not [name for name in sys.modules if name.startswith('pulumi')]\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=project,
+        env={"PYTHONPATH": str(ROOT), "HF_HOME": str(project)},
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("on", "on"),
+        ("true", True),
+        ("12:30", "12:30"),
+        ("2024-01-01", "2024-01-01"),
+        ("12", 12),
+        ("08", 8.0),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ('\'{"size": "1Gi"}\'', {"size": "1Gi"}),
+        ("null", None),
+    ],
+)
+def test_values_are_read_as_pulumi_reads_them(tmp_path: Path, text: str, value: object) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(f"config:\n  rayline:a: {text}\n  b: {text}\n")
+    found = stack_file.configuration(stack_file.load(path), {})
+    assert found.values == {"a": value, "b": value}
