@@ -1,4 +1,4 @@
-"""Gets every binary that the sandbox and Pulumi need, building from pinned sources if it must."""
+"""Provides every binary that rayline needs: found, downloaded, or built from pinned sources."""
 
 from toolchain.catalogue import TOOLS
 from toolchain.ensure import ensure

@@ -9,7 +9,7 @@ from toolchain.model import ModuleFiles, Overlay, source_files
 
 
 class Workspace:
-    """The folders of one build below `scratch`, copied when they are first asked for."""
+    """The folders of one build below `scratch`, each copied on first use."""
 
     def __init__(self, sources: Path, scratch: Path, go: Go) -> None:
         self._sources = sources
@@ -17,7 +17,7 @@ class Workspace:
         self._go = go
 
     def folder(self, name: str) -> Path:
-        """The copy of `name`, a folder below the sources or one within such a folder."""
+        """The copy of `name`, a folder anywhere below the sources."""
         target = self._scratch / name
         if not target.exists():
             root = Path(name).parts[0]
@@ -28,7 +28,7 @@ class Workspace:
         return target
 
     def assemble(self, folder: str, steps: Iterable[ModuleFiles | Overlay]) -> Path:
-        """The copy of `folder` with all of `steps` done."""
+        """The copy of `folder` after all of `steps`."""
         root = self.folder(folder)
         for step in steps:
             if isinstance(step, ModuleFiles):
@@ -38,7 +38,7 @@ class Workspace:
         return root
 
     def copy(self, files: ModuleFiles, root: Path) -> None:
-        """Copy files of a module below `root`; CommandError where the module has none such."""
+        """Copy files of a module below `root`; CommandError where the pattern matches none."""
         module = self._go.module(self.folder(files.pinned_in), files.module)
         found = [path for path in sorted(module.glob(files.pattern)) if path.is_file()]
         if not found:

@@ -1,4 +1,4 @@
-"""Building a tool from the sources that its folder pins."""
+"""Builds a tool from the sources that its folder pins."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ from toolchain.settings import Settings
 
 
 def find_go(tools: Iterable[Tool], settings: Settings) -> str:
-    """The go command, new enough for all of `tools`; otherwise a UserError with the ways out."""
+    """The go command, new enough for all of `tools`; otherwise a UserError with the remedies."""
     tools = list(tools)
     needed = max(
         (
@@ -31,18 +31,18 @@ def find_go(tools: Iterable[Tool], settings: Settings) -> str:
     version = installed_version(go, settings.environ) if go else ""
     if go and parse_version(version) >= parse_version(needed):
         return go
-    found = f"there is {version or 'an unknown version'} at {go}" if go else "there is none on PATH"
+    found = f"{go} is {version or 'an unknown version'}" if go else "there is none on PATH"
     instead = [tool for tool in tools if tool.can_be_on_path]
     ways = "; ".join(f"{', '.join(t.binaries)} ({t.version})" for t in instead)
     raise UserError(
         f"Go {needed} or newer is needed to build {', '.join(t.name for t in tools)}, and {found}",
         hint="install Go from https://go.dev/dl/"
-        + (f". Found on PATH these would not be built: {ways}" if ways else ""),
+        + (f", or put these on PATH, and they need not be built: {ways}" if ways else ""),
     )
 
 
 def build_arguments(tool: Tool, into: Path) -> list[str]:
-    """The arguments of the one `go build` that makes all binaries of `tool` in the folder `into`.
+    """The arguments of the one `go build` that writes all binaries of `tool` to the folder `into`.
 
     go names its output after the package, which is not always the binary's name (`server` for
     etcd). It takes a file name for a single package only; several must have the right names.
@@ -73,5 +73,5 @@ def build(tool: Tool, settings: Settings, go: str, staging: Path, log: Path) -> 
         workspace.copy(extra, out)
     missing = [name for name in tool.binaries if not (out / "bin" / name).is_file()]
     if missing:
-        raise runner.failure("go build", f"it made no {', '.join(missing)}")
+        raise runner.failure("go build", f"it did not write {', '.join(missing)}")
     return out

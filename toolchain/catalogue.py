@@ -1,8 +1,7 @@
-"""Every tool of the sandbox and of Pulumi, with its version and the ways to get it.
+"""Every tool, with its version and the ways to obtain it.
 
-The versions are repeated in toolchain/sources/*/go.mod, which the builds use; a test holds the two
-together. BuildKit publishes no plain checksum file and KubeRay no binaries, so neither is
-downloaded.
+The builds take the versions from toolchain/sources/*/go.mod; a test keeps them equal to those here.
+BuildKit publishes no plain checksum file and KubeRay no binaries, so neither is downloaded.
 """
 
 from collections.abc import Mapping
@@ -40,12 +39,12 @@ _LANGUAGE_SCRIPTS = (
     "pulumi-analyzer-policy-python",
 )
 
-# A plug-in only speaks gRPC; its usage text shows that it runs on this machine.
+# A plug-in offers gRPC only; its usage text proves that it runs on this machine.
 _USAGE = ("Usage of ",)
 
 
 def _kubernetes_stamps() -> tuple[tuple[str, str], ...]:
-    """What Kubernetes' own build sets in both packages: the server's and the client's version."""
+    """The version variables that Kubernetes' own build sets, for server and client."""
     major, minor, _ = KUBERNETES.split(".")
     values = (("gitVersion", f"v{KUBERNETES}"), ("gitMajor", major), ("gitMinor", minor))
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -58,8 +57,8 @@ def _kubernetes_download(binary: str) -> Download:
 
 
 def _pulumi_download(*binaries: str) -> Download:
-    """The archive holds the CLI and the language hosts. Two tools take their part of it, each with
-    a download of its own: that is simpler than sharing a file between two locks."""
+    """The archive contains the CLI and the language hosts. Two tools use it, and each downloads it
+    separately, which is simpler than sharing a file between two locks."""
     return Download(
         f"https://get.pulumi.com/releases/sdk/pulumi-v{PULUMI}-linux-{{x64}}.tar.gz",
         f"{_GITHUB}/pulumi/pulumi/releases/download/v{PULUMI}/pulumi-{PULUMI}-checksums.txt",
@@ -114,8 +113,8 @@ _IN_BUILD_ORDER = (
         probes=(_PULUMI_PROBE,),
     ),
     Tool(
-        # Newer language hosts are not published as modules. This one works with the CLI above;
-        # PATH and the download give the one that was released with the CLI.
+        # Newer language hosts are not published as modules, but this one works with the CLI above.
+        # PATH and the download provide the one that was released with the CLI.
         name="pulumi-language-python",
         version=PULUMI_LANGUAGE_PYTHON,
         folder="pulumi-language-python",

@@ -19,10 +19,10 @@ from toolchain.store import Store
 def ensure(
     names: Iterable[str] | None = None, *, report: Reporter, settings: Settings | None = None
 ) -> dict[str, Path]:
-    """Make the tools called `names` available, all if None: a folder with `bin` for each.
+    """Make the named tools (all if None) available; returns a folder with `bin` per tool.
 
-    Raises UserError where Go is needed and missing, CommandError where a build fails. What is
-    finished by then stays in the cache.
+    Raises UserError where Go is needed and missing, CommandError where a build fails. Tools that
+    are finished by then stay in the cache.
     """
     run = _Run(settings if settings is not None else Settings.from_environment(), report)
     tools = _select(run.settings.tools, names)
@@ -37,7 +37,7 @@ def ensure(
             for tool in missing:
                 found[tool.name] = run.build(tool, go)
     if names is None and gocache.drop(run.settings.cache):
-        report.note("every tool is there: Go's caches were removed")
+        report.note("every tool is available, so Go's caches were removed")
     return {name: folder for name, folder in found.items() if folder is not None}
 
 
@@ -53,7 +53,7 @@ def _select(tools: tuple[Tool, ...], names: Iterable[str] | None) -> list[Tool]:
 
 
 class _Run:
-    """One call of `ensure`: the ways to a tool, each giving its folder or None."""
+    """One call of `ensure`. Each method tries one way to a tool; it returns the folder or None."""
 
     def __init__(self, settings: Settings, report: Reporter) -> None:
         self.settings = settings
@@ -66,7 +66,7 @@ class _Run:
         return self._from_path(tool) or self._cached(tool)
 
     def download(self, tool: Tool) -> Path | None:
-        """From the vendor; None, said in one line, where that does not work."""
+        """From the vendor; None, reported in one line, where that fails."""
         addresses = [
             address(template, self.settings.arch)
             for download in tool.downloads
@@ -139,4 +139,4 @@ class _Run:
         return Store(self.settings.cache, tool.name)
 
     def _wait(self, tool: Tool) -> None:
-        self._report.note(f"{tool.label}: another run is making it; waiting for that")
+        self._report.note(f"{tool.label}: waiting for another run that provides it")

@@ -1,10 +1,10 @@
-"""The two ways in which a command of the sandbox ends badly."""
+"""The two kinds of failure of a command, each with its exit code."""
 
 
 class CommandError(Exception):
-    """Something that should have worked did not; the command ends with exit code 1.
+    """An operation failed that should have worked; the command ends with exit code 1.
 
-    `message` says what was tried and what came back; `hint` says what to look at or to type next.
+    `message` names what was tried and what came back; `hint` names what to look at or to type next.
     """
 
     exit_code = 1
@@ -16,6 +16,6 @@ class CommandError(Exception):
 
 
 class UserError(CommandError):
-    """What was asked cannot be done with this machine or setting; exit code 2, nothing changed."""
+    """This machine or setting does not allow the request; exit code 2, nothing was changed."""
 
     exit_code = 2

@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 class DownloadError(Exception):
-    """A download cannot be used; the text is the reason, in one line."""
+    """A download is unusable; the text is the reason in one line."""
 
 
 def _patient(
@@ -50,7 +50,7 @@ class _HTTPS(urllib.request.HTTPSHandler):
 
 
 class Fetcher:
-    """Downloads of one run. A host that could not be reached is not asked again."""
+    """The downloads of one run. A host that was unreachable is not tried again."""
 
     def __init__(self, connect_timeout: float, stall_timeout: float) -> None:
         self._timeout = connect_timeout
@@ -68,7 +68,7 @@ class Fetcher:
         return b"".join(parts).decode(errors="replace")
 
     def save(self, url: str, target: Path) -> str:
-        """Write `url` to `target` and return the SHA-256 of what arrived, in hexadecimal."""
+        """Write `url` to `target`; returns the SHA-256 of the received bytes in hexadecimal."""
         digest = hashlib.sha256()
         with target.open("wb") as file:
 
@@ -89,7 +89,7 @@ class Fetcher:
         except urllib.error.HTTPError as error:
             status = error.code
             error.close()
-            if status != 404:  # a proxy that refuses refuses everything; a missing file is one file
+            if status != 404:  # a refusing proxy refuses everything; 404 concerns this file
                 self._dead.add(host)
             raise DownloadError(f"{host} answered {status}") from None
         except (OSError, http.client.HTTPException) as error:

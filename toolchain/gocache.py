@@ -1,7 +1,7 @@
-"""Go's own caches: 11 GB after a cold build, and of no use until the next one.
+"""Go's own caches: 11 GB after a cold build, and useless until the next one.
 
-They are kept while a build may still need them (one that was interrupted goes on from them) and
-removed when the last tool is there.
+They stay while a build may still need them (an interrupted build continues from them) and are
+removed when the last tool is available.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ def in_use(cache: Path) -> Iterator[None]:
 
 
 def drop(cache: Path) -> bool:
-    """Remove the caches, unless a run is building; True when they were there and are gone."""
+    """Remove the caches unless a run is building; returns whether they existed and are removed."""
     if not folder(cache).exists():
         return False
     with (cache / "go.lock").open("w") as handle:

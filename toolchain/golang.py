@@ -1,4 +1,4 @@
-"""Running the go command: its version, its environment, its log."""
+"""Runs the go command: its version, its environment, its log."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def go_command(environ: Mapping[str, str]) -> str | None:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """`go1.26.8` or `1.26` as numbers; empty if it is not a release of Go."""
+    """`go1.26.8` or `1.26` as numbers; empty for anything but a release of Go."""
     match = re.match(r"(?:go)?(\d+(?:\.\d+)*)", text.strip())
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
@@ -35,7 +35,7 @@ def required_version(go_mod: str) -> str:
 
 
 def installed_version(go: str, environ: Mapping[str, str]) -> str:
-    """What `go env GOVERSION` prints, without a toolchain that it would download; else empty."""
+    """The output of `go env GOVERSION`, without downloading a toolchain; empty where it fails."""
     try:
         result = subprocess.run(
             [go, "env", "GOVERSION"],
@@ -60,11 +60,11 @@ def memory_limit(total_bytes: int, cpus: int) -> int:
 
 
 def go_environment(cache: Path, arch: str, base: Mapping[str, str]) -> dict[str, str]:
-    """The user's environment with everything fixed that changes the result or where it lands.
+    """The user's environment, with fixed values for all that changes the result or its place.
 
-    GOPROXY, GONOSUMDB and their like stay the user's. Both of Go's caches are in ours, and the
-    module cache is writable, so that removing one folder undoes everything. GOFLAGS is not empty
-    because an empty one falls back to the user's `go env -w` file.
+    GOPROXY, GONOSUMDB and similar variables remain the user's. Both of Go's caches are inside
+    rayline's cache, and the module cache is writable, so that removing one folder undoes
+    everything. GOFLAGS is not empty, because Go would then read the user's `go env -w` file.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
@@ -86,7 +86,7 @@ def go_environment(cache: Path, arch: str, base: Mapping[str, str]) -> dict[str,
 
 @dataclass(frozen=True)
 class Go:
-    """The go command at work for one tool; everything that it prints goes to `log`."""
+    """The go command, running for one tool; its output goes to `log`."""
 
     command: str
     environ: Mapping[str, str]
@@ -120,10 +120,10 @@ class Go:
         return result.stdout
 
     def module(self, folder: Path, module: str) -> Path:
-        """Where the module cache holds `module` at the version that `folder` pins.
+        """The folder in the module cache of `module`, at the version that `folder` pins.
 
-        `go mod download` would add a hash that go.sum lacks; here that is a failure, because
-        nothing is copied out of a module whose content the checkout does not fix.
+        `go mod download` would add a missing hash to go.sum. Here that is a failure, because
+        files are copied only from modules whose content the checkout pins.
         """
         pinned = (folder / "go.sum").read_text(encoding="utf-8")
         arguments = ["mod", "download", "-json", module]
@@ -135,10 +135,10 @@ class Go:
         return Path(found["Dir"])
 
     def failure(self, shown: str, why: str) -> CommandError:
-        """What to tell the user: tool, command, cause, the log and its end."""
+        """The error for the user: tool, command, cause, the log's path and its end."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:]
         tail = "\n".join(f"    {line}" for line in lines)
         return CommandError(
             f"{self.tool} could not be built: `{shown}` failed ({why}).\n  Log: {self.log}\n{tail}",
-            hint="modules come through GOPROXY; `go env GOPROXY` shows yours",
+            hint="Go loads modules through GOPROXY; `go env GOPROXY` shows your setting",
         )

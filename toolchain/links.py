@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def key_of_links(binaries: Mapping[str, Path]) -> str:
-    """A cache key for binaries found on PATH; changes when one is found somewhere else."""
+    """A cache key for binaries on PATH, which changes with the path of any of them."""
     listing = "\n".join(f"{name}={path}" for name, path in sorted(binaries.items()))
     return f"path-{hashlib.sha256(listing.encode()).hexdigest()[:16]}"
 
@@ -21,10 +21,10 @@ def make_links(binaries: Mapping[str, Path], folder: Path) -> None:
 
 
 def link_farm(tools: dict[str, Path], directory: Path) -> None:
-    """Make `directory` anew: one link to every binary of `tools`, the result of `ensure`.
+    """Replace `directory`: one link per binary of `tools`, the result of `ensure`.
 
     The new folder is filled beside the old one and takes its place by two renames, so that a
-    reader finds all links or, for an instant, no folder; never a part.
+    reader finds all links or, for an instant, no folder, but never a part.
     """
     binaries: dict[str, Path] = {}
     for tool, folder in tools.items():

@@ -1,4 +1,4 @@
-"""What a tool is: the binaries it gives, how each way of getting them works, and its cache key."""
+"""The model of a tool: its binaries, the ways to obtain them, and its cache key."""
 
 import hashlib
 import json
@@ -14,19 +14,19 @@ SOURCES = CHECKOUT / "toolchain" / "sources"
 """The Go modules that pin what is built; a tool's `folder` is relative to it."""
 
 BUILD_FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false", "-pgo=off")
-"""Without paths, without git and without profiles: the same sources give the same binary."""
+"""No paths, no git data and no profiles, so that equal sources give equal binaries."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def host_arch(system: str = "", machine: str = "") -> str:
-    """This machine's architecture in Go's words, or a UserError where the sandbox cannot run."""
+    """This machine's architecture by Go's name, or a UserError where no tool exists for it."""
     system, machine = system or platform.system(), machine or platform.machine()
     arch = _ARCHITECTURES.get(machine.lower())
     if system != "Linux" or arch is None:
         raise UserError(
-            f"the sandbox needs Linux on x86-64 or ARM64, and this is {system} on {machine}",
-            hint="a Linux virtual machine will do",
+            f"rayline's tools need Linux on x86-64 or ARM64, and this is {system} on {machine}",
+            hint="use a Linux virtual machine",
         )
     return arch
 
@@ -35,8 +35,8 @@ def host_arch(system: str = "", machine: str = "") -> str:
 class Probe:
     """Running `binary` with `args` must print a line that begins with one of `expect`.
 
-    `identifies` is False for binaries that cannot tell their version (Pulumi's plug-ins): running
-    them shows that a download works on this machine, but says nothing about a find on PATH.
+    `identifies` is False for binaries that do not print their version (Pulumi's plug-ins). Running
+    them proves that a download works on this machine, but not which version PATH has.
     """
 
     binary: str
@@ -80,10 +80,10 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Download:
-    """A vendor's binary or archive and where the vendor publishes its SHA-256.
+    """A vendor's binary or archive, and the address where the vendor publishes its SHA-256.
 
-    Both addresses may hold `{arch}` (amd64, arm64) and `{x64}` (x64, arm64). An archive gives
-    `binaries`; with one name that ends the address, the file itself is the binary.
+    Both addresses may contain `{arch}` (amd64, arm64) and `{x64}` (x64, arm64). The archive
+    contains `binaries`; where the address ends in the only name, the file itself is the binary.
     """
 
     url: str
@@ -100,11 +100,11 @@ class Tool:
     folder: str
     compiled: tuple[Binary, ...]
     stamps: tuple[tuple[str, str], ...] = ()
-    """Go variables that the linker sets; most print the version from one."""
+    """Go variables that the linker sets; most tools print their version from one."""
     sources: tuple[ModuleFiles | Overlay, ...] = ()
-    """What is put into the scratch copy of `folder` before it is built, in this order."""
+    """Added to the scratch copy of `folder` before the build, in this order."""
     extras: tuple[ModuleFiles, ...] = ()
-    """What joins the binaries in the tool's folder: scripts in `bin`, data in `share`."""
+    """Files beside the binaries in the tool's folder: scripts in `bin`, data in `share`."""
     downloads: tuple[Download, ...] = ()
     probes: tuple[Probe, ...] = ()
 
@@ -114,13 +114,13 @@ class Tool:
 
     @property
     def binaries(self) -> tuple[str, ...]:
-        """Everything in the tool's `bin`: what is compiled, and scripts from modules."""
+        """Everything in the tool's `bin`: compiled binaries, and scripts from modules."""
         scripts = tuple(Path(e.pattern).name for e in self.extras if e.into == "bin")
         return tuple(binary.name for binary in self.compiled) + scripts
 
     @property
     def can_be_on_path(self) -> bool:
-        """Only where a version can be asked for, and where no data files belong to the tool."""
+        """Whether each binary prints its version and no data files belong to the tool."""
         return (
             bool(self.probes)
             and all(probe.identifies for probe in self.probes)
@@ -129,14 +129,14 @@ class Tool:
 
     @property
     def ldflags(self) -> str:
-        """Without symbol tables (half the size), and stamped."""
+        """Omits symbol tables (half the size) and sets the stamps."""
         return " ".join(("-s -w", *(f"-X {name}={value}" for name, value in self.stamps)))
 
     def key(self, sources: Path = SOURCES, arch: str = "") -> str:
-        """Short hash over what determines the binaries; the name of the cache's folder.
+        """Short hash over everything that determines the binaries; the name of the cache's folder.
 
-        Go's own release is left out on purpose: the pinned sources are the same, and an upgrade
-        of Go must not cost everybody a build of twenty minutes.
+        Go's own release is deliberately omitted: the pinned sources stay equal, and an upgrade of
+        Go must not cost everybody a build of twenty minutes.
         """
         digest = hashlib.sha256()
         recipe = {
@@ -160,7 +160,7 @@ class Tool:
 
 
 def source_files(folder: Path) -> Iterator[Path]:
-    """The files of a tool's folder in a fixed order, without an editor's hidden ones."""
+    """The files of a tool's folder in a fixed order, without the hidden files of editors."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden:

@@ -8,9 +8,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def cache_root() -> Path:
-    """The folder of what outlives a cluster: binaries and the stores of images.
+    """The folder of everything that outlives a cluster: binaries and image stores.
 
-    `$RAYLINE_CACHE`, or `~/.cache/rayline`. It lies outside the checkout so that a fresh clone
+    `$RAYLINE_CACHE`, or `~/.cache/rayline`. It is outside the checkout, so that a fresh clone
     finds the binaries that another clone built.
     """
     given = os.environ.get("RAYLINE_CACHE")

@@ -22,8 +22,8 @@ def address(template: str, arch: str) -> str:
 def find_checksum(text: str, filename: str) -> str | None:
     """The SHA-256 of `filename` in a vendor's list, in lower case.
 
-    Lists are `<hash>  <name>` a line, the name perhaps with a folder or a `*` before it; a file
-    for one download may hold the bare hash.
+    A list has `<hash>  <name>` per line, with an optional folder or `*` before the name; the file
+    of a single download may contain the bare hash.
     """
     lines = [line.split() for line in text.lower().splitlines() if line.strip()]
     for fields in lines:
@@ -72,7 +72,7 @@ def _verified(download: Download, arch: str, staging: Path, fetcher: Fetcher) ->
 
 
 def _unpack(file: Path, wanted: set[str], into: Path) -> None:
-    """Take the regular files named in `wanted` out of an archive, wherever they lie in it."""
+    """Extract the regular files named in `wanted` from an archive, whatever their folders."""
     if file.name in wanted:
         file.rename(into / file.name)
         (into / file.name).chmod(0o755)

@@ -1,4 +1,4 @@
-"""Does a binary run here, and is it the version that is wanted?"""
+"""Finds out whether a binary runs on this machine and has the required version."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def matches(output: str, expect: tuple[str, ...]) -> bool:
 
 
 def passes(probe: Probe, binary: Path, environ: Mapping[str, str], timeout: float) -> bool:
-    """Run `binary` as `probe` says; False as well where it does not start or does not end."""
+    """Run `binary` as in `probe`; False also where it does not start or does not end."""
     environment = {**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         result = subprocess.run(
@@ -43,11 +43,11 @@ def passes(probe: Probe, binary: Path, environ: Mapping[str, str], timeout: floa
 def find_on_path(
     tool: Tool, environ: Mapping[str, str], ignore: Path, timeout: float
 ) -> dict[str, Path] | None:
-    """All binaries of `tool` at its exact version, or None where one is missing or another one.
+    """All binaries of `tool` on PATH at its exact version; None where one is missing or different.
 
-    Binaries without a probe of their own must lie beside the first that has one: that is how
-    Pulumi's archive is unpacked. Links into `ignore`, the cache, are not a find: they would keep
-    an old build alive after its sources changed.
+    Binaries without a probe must be beside the first that has one, as in Pulumi's unpacked
+    archive. Links into `ignore`, the cache, do not count: they would keep an old build in use
+    after its sources changed.
     """
     if not tool.can_be_on_path:
         return None

@@ -1,4 +1,4 @@
-"""Telling the user what takes so long."""
+"""Reports to the user what takes time."""
 
 import shutil
 import sys
@@ -7,12 +7,12 @@ import time
 from typing import Protocol, TextIO
 
 _WIDTH = 36
-"""Columns for a tool and its version, so that the outcomes stand below each other."""
+"""Columns for a tool and its version, so that the outcomes line up."""
 
 
 class Reporter(Protocol):
-    """Gets one `begin` and one `end` for each piece of work that takes time; cached tools are not
-    mentioned. `seconds` is the wall time of the piece."""
+    """Receives one `begin` and one `end` per task that takes time, but nothing for cached tools.
+    `seconds` is the task's wall time."""
 
     def begin(self, name: str, what: str) -> None: ...
 

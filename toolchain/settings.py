@@ -1,4 +1,4 @@
-"""What a run of the toolchain depends on besides the catalogue; tests give their own."""
+"""Everything besides the catalogue that a run depends on; tests pass their own values."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from toolchain.paths import cache_root
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are, which ways are open, and how long to wait (all times in seconds)."""
+    """Places, allowed ways to a tool, and time limits (all in seconds)."""
 
     cache: Path
     arch: str
@@ -32,7 +32,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """`RAYLINE_PREBUILT=0` and `RAYLINE_TOOLS_FROM_PATH=0` close those ways."""
+        """`RAYLINE_PREBUILT=0` forbids downloads, and `RAYLINE_TOOLS_FROM_PATH=0` ignores PATH."""
         return cls(
             cache=cache_root(),
             arch=host_arch(),

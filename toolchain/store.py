@@ -1,7 +1,7 @@
 """The cache on disk: `<cache>/tools/<tool>/<key>/{bin,share}`.
 
-A folder appears under its key by one rename, complete or not at all. What a killed run leaves is
-a `.tmp-*` folder, removed at the next start.
+A folder gets its key by one rename, so it is complete or absent. A killed run leaves a `.tmp-*`
+folder, which the next start removes.
 """
 
 import fcntl
@@ -39,10 +39,10 @@ class Store:
 
     @contextmanager
     def locked(self, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the tool, so that two runs do not make the same thing.
+        """Lock the tool, so that two runs do not provide it twice.
 
-        The kernel frees the lock when the process ends, however it ends. `on_wait` is called once
-        if another run holds it.
+        The kernel releases the lock when the process ends in any way. `on_wait` is called once
+        if another run has the lock.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as handle:
@@ -55,7 +55,7 @@ class Store:
             yield
 
     def sweep(self) -> None:
-        """Remove a killed run's leftovers, unless a run is at work."""
+        """Remove a killed run's leftovers, unless another run is active."""
         if not any(self.root.glob(f"{_STAGING}*")):
             return
         with (self.root / "lock").open("w") as handle:
@@ -71,7 +71,7 @@ class Store:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """An empty folder on the cache's filesystem; gone afterwards. Needs the lock."""
+        """A temporary folder on the cache's filesystem. Needs the lock."""
         folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
         try:
             yield folder
@@ -79,7 +79,7 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, staged: Path, key: str) -> Path:
-        """Give `staged` its name. Needs the lock; a folder that lacks a binary is replaced."""
+        """Rename `staged` to its key. Needs the lock; replaces a folder that lacks a binary."""
         target = self.root / key
         if target.exists():
             target.rename(staged.with_name(f"{staged.name}.old"))

@@ -229,7 +229,7 @@ def test_a_failed_build_names_tool_command_and_log(lab: Lab) -> None:
     assert not list((lab.settings.cache / "tools" / "thing").glob(".tmp-*"))
 
 
-def test_without_go_the_user_is_told_what_would_do(lab: Lab) -> None:
+def test_without_go_the_message_names_the_remedies(lab: Lab) -> None:
     settings = replace(lab.settings, environ={"PATH": str(lab.root)})
     with pytest.raises(
         UserError, match=r"Go 1\.26\.6 or newer is needed .* none on PATH"
@@ -240,7 +240,7 @@ def test_without_go_the_user_is_told_what_would_do(lab: Lab) -> None:
 
 def test_an_old_go_is_refused_with_its_version(lab: Lab) -> None:
     settings = replace(lab.settings, environ=lab.environ(FAKE_GO_VERSION="go1.26.5"))
-    with pytest.raises(UserError, match=r"there is go1\.26\.5 at"):
+    with pytest.raises(UserError, match=r"some bin/go is go1\.26\.5"):
         lab.ensure(settings=settings)
     assert lab.builds() == 0
 
