@@ -1,44 +1,46 @@
-# Few verbs; `make help` lists them. What they do is in `python -m sandbox`.
+# `make help` lists the verbs; most call `rayline`. The environment takes any Python that pyproject.toml
+# allows; the image's own Python stays 3.11, and so does the one that the engine is tested with.
 PYTHON ?= python3
+ENGINE_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 VENV := .venv
 RUN := $(VENV)/bin/python
 STACK ?= local
-# What a user may set, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see the README.
+# Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see the README.
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-engine bench-app lint lock
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-engine bench-app lint lock docs docs-serve
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(VENV)/.installed ## the Python environment in .venv
+setup: $(VENV)/.installed ## create the Python environment in .venv
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else f"rayline needs Python 3.11; {sys.executable} is {v[0]}.{v[1]}. Say which to use: make setup PYTHON=python3.11")'
+	@$(PYTHON) requirements/python_version.py "make setup PYTHON=" 3.11 3.12 3.13
 	@echo "  Python environment: .venv"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-tools: setup ## find, download or build every binary (about 20 minutes when built on 2 cores, once)
+tools: setup ## find, download or build every binary (a build takes about 20 minutes on 2 cores, once)
 	@$(RUN) -m sandbox tools
 
 sandbox: setup ## start a real one-node Kubernetes, registry and BuildKit (needs root)
 	@$(RUN) -m sandbox up
 
-sandbox-status: setup ## one line a component, and the kubeconfig to export
+sandbox-status: setup ## print one line per component, and the kubeconfig to export
 	@$(RUN) -m sandbox status
 
-sandbox-env: setup ## print the variables to eval in a shell
+sandbox-env: setup ## print variables for a shell: eval "$(make -s sandbox-env)"
 	@$(RUN) -m sandbox env
 
-sandbox-down: setup ## stop it and remove what it added to the machine; PURGE=1: its image stores too
+sandbox-down: setup ## stop it and remove what it added to the machine; PURGE=1 removes its image stores too
 	@$(RUN) -m sandbox down $(if $(PURGE),--purge)
 
 ifeq ($(STACK),local)
-up: sandbox ## the main job: from nothing to a chat answer; STACK=dev: `pulumi up` of that stack
+up: sandbox ## go from nothing to a chat answer; with STACK=dev, run `pulumi up` on that stack
 	@$(RUN) -m sandbox deploy
 
 down: sandbox-down ## undo `make up`
@@ -50,33 +52,47 @@ down: setup
 	@PATH="$(CURDIR)/.bin:$$PATH" pulumi destroy --stack $(STACK)
 endif
 
-pulumi: setup ## Pulumi on the stack local: make pulumi DO='preview --diff'
+pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'
 	@$(RUN) -m sandbox pulumi $(DO)
 
-test: setup ## fast tests, then the main job and the sandbox end to end (needs root)
+test: setup ## run the fast tests, then the sandbox and rayline end to end (needs root)
 	@$(RUN) -m pytest
 
-test-fast: setup ## tests without root, network or sandbox, in seconds
+test-fast: setup ## run the tests that need no root, network or sandbox, in minutes
 	@$(RUN) -m pytest -m "not cluster"
 
 ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
 
-test-engine: setup ## the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages the first time
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(PYTHON)
+test-engine: setup ## test the service on a real vLLM (CPU) behind real Ray Serve; 7 GB of packages once
+	@$(ENGINE_PYTHON) requirements/python_version.py "make $@ ENGINE_PYTHON=" 3.11
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(ENGINE_PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m pytest tests/app_live
 
 PEERS_VENV := $(dir $(ENGINE_VENV))bench-peers
 
-bench-app: ## the service, bare vLLM, LiteLLM, Ray Serve LLM in turns, then the guard alone; 15 minutes
-	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(PYTHON)
-	@RAYLINE_PEERS_VENV="$(PEERS_VENV)" sh bench/environment.sh $(PYTHON)
+bench-app: ## compare the service with bare vLLM, LiteLLM and Ray Serve LLM, then time the guard; 15 minutes
+	@$(ENGINE_PYTHON) requirements/python_version.py "make $@ ENGINE_PYTHON=" 3.11
+	@RAYLINE_ENGINE_VENV="$(ENGINE_VENV)" sh bench/serving/environment.sh $(ENGINE_PYTHON)
+	@RAYLINE_PEERS_VENV="$(PEERS_VENV)" sh bench/environment.sh $(ENGINE_PYTHON)
 	@"$(ENGINE_VENV)/bin/python" -m bench.app --peers "$(PEERS_VENV)" $(ARGS)
 	@"$(ENGINE_VENV)/bin/python" -m bench.guard
 
-lint: setup ## ruff and mypy
+lint: setup ## run ruff, mypy and import-linter
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache
 
-lock: setup ## write requirements/*.txt anew from pyproject.toml
+lock: setup ## write requirements/*.txt from pyproject.toml
 	@$(RUN) requirements/lock.py
+
+DOCS_VENV := $(dir $(ENGINE_VENV))docs
+
+docs: ## build the documentation site into site/; a broken link is an error
+	@RAYLINE_DOCS_VENV="$(DOCS_VENV)" sh requirements/docs.sh $(PYTHON)
+	@NO_MKDOCS_2_WARNING=1 "$(DOCS_VENV)/bin/python" -m mkdocs build --strict --quiet
+	@echo "  site/index.html"
+
+docs-serve: ## serve the documentation site on http://127.0.0.1:8001 and rebuild it on changes
+	@RAYLINE_DOCS_VENV="$(DOCS_VENV)" sh requirements/docs.sh $(PYTHON)
+	@NO_MKDOCS_2_WARNING=1 "$(DOCS_VENV)/bin/python" -m mkdocs serve --strict --dev-addr 127.0.0.1:8001

@@ -1,7 +1,7 @@
 """Write requirements/*.txt from pyproject.toml: `make lock`.
 
-Every file pins every package with hashes and names no index, so that each reader installs from
-the index of his own choice.
+Every file pins every package with hashes and names no index, so that everybody installs from an
+index of their choice.
 """
 
 import subprocess
@@ -11,10 +11,10 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SETS = ("infra", "app-gpu", "app-cpu", "engine-tests", "bench-peers", "docs", "dev")
 UNIVERSAL = ("infra", "docs", "dev")
-"""Sets for the machine that runs Pulumi or develops: any Python from 3.11 on. The others are for
-the image's Python."""
+"""Sets for the machines of operators and developers: any Python that pyproject.toml allows. The
+others are for the image's Python."""
 PLATFORM = "x86_64-manylinux_2_28"
-"""glibc 2.28: the oldest that torch's wheels are built for; both base images have a newer one."""
+"""glibc 2.28, the oldest version that torch's wheels support. Both base images have a newer one."""
 
 HEADER = "# From pyproject.toml, extra `{name}`, by `make lock`; every line of it is generated.\n"
 
