@@ -59,7 +59,7 @@ def test_refusals_carry_status_message_and_hint(api: Api) -> None:
         assert denied.value.status == 403
         with pytest.raises(KubeError, match="log in again"):
             kube.get("/expired")
-        with pytest.raises(KubeError, match="no JSON object"):
+        with pytest.raises(KubeError, match="did not return a JSON object"):
             kube.get("/text")
 
 

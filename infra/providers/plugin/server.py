@@ -1,0 +1,59 @@
+"""The process: a port for the engine, and an end together with the engine's."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc  # type: ignore[import-untyped]
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2_grpc
+
+from infra.providers.plugin.resources import PROVIDERS
+from infra.providers.plugin.servicer import Servicer
+
+WORKERS = 256
+"""Requests that are handled at once. Above any `--parallel` that makes sense: a request that waits
+for a thread would also hold up Ctrl-C, which is a request too. Threads are made when needed."""
+MESSAGE_BYTES = 400 * 1024 * 1024
+"""The limit of Pulumi's own SDKs; gRPC's default of 4 MiB is too little for a large stack."""
+GRACE_SECONDS = 5
+"""Between the engine's end and this process's end, for requests that still clean up."""
+NEVER_IDLE_MS = 2**31 - 1
+
+
+def serve(engine_address: str) -> None:
+    """Answer the engine until it ends. The engine reads the port from the first line of stdout."""
+    # The terminal sends Ctrl-C to every process; this one is asked to stop by the engine.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The user sees what is written to stderr.
+    logging.basicConfig(level=logging.ERROR)
+    warnings.simplefilter("ignore")
+    options = [
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        # An idle channel would be closed, and would not notice the engine's end.
+        ("grpc.client_idle_timeout_ms", NEVER_IDLE_MS),
+    ]
+    channel = grpc.insecure_channel(engine_address, options)
+    servicer = Servicer(PROVIDERS, engine_pb2_grpc.EngineStub(channel))
+    server = grpc.server(ThreadPoolExecutor(WORKERS), options=options)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    ended = threading.Event()
+
+    def watch(state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            ended.set()
+
+    channel.subscribe(watch, try_to_connect=True)
+    print(port, flush=True)
+    sys.stdout = sys.stderr
+    ended.wait()
+    # The engine was killed: it would have ended this process otherwise.
+    servicer.stop.set()
+    server.stop(GRACE_SECONDS).wait()
+    os._exit(1)
