@@ -20,14 +20,12 @@ for a thread would also hold up Ctrl-C, which is a request too. Threads are made
 MESSAGE_BYTES = 400 * 1024 * 1024
 """The limit of Pulumi's own SDKs; gRPC's default of 4 MiB is too little for a large stack."""
 GRACE_SECONDS = 5
-"""Between the engine's end and this process's end, for requests that still clean up."""
+"""How long requests under way may take to return their state when the process has to end."""
 NEVER_IDLE_MS = 2**31 - 1
 
 
 def serve(engine_address: str) -> None:
     """Answer the engine until it ends. The engine reads the port from the first line of stdout."""
-    # The terminal sends Ctrl-C to every process; this one is asked to stop by the engine.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The user sees what is written to stderr.
     logging.basicConfig(level=logging.ERROR)
     warnings.simplefilter("ignore")
@@ -44,16 +42,18 @@ def serve(engine_address: str) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     ended = threading.Event()
+    # The engine sends SIGINT to a plug-in that it no longer needs, and kills it 5 s later.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
 
     def watch(state: grpc.ChannelConnectivity) -> None:
         if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-            ended.set()
+            ended.set()  # the engine was killed, and cannot end this process
 
     channel.subscribe(watch, try_to_connect=True)
     print(port, flush=True)
     sys.stdout = sys.stderr
     ended.wait()
-    # The engine was killed: it would have ended this process otherwise.
     servicer.stop.set()
     server.stop(GRACE_SECONDS).wait()
-    os._exit(1)
+    os._exit(0)  # without the threads that nobody waits for any more: Call.run
