@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.call import Call, ProviderError
@@ -170,8 +171,6 @@ def fetch(source: str, kind: str) -> str:
 
 def parse(source: str, kind: str, text: str) -> dict[str, Any]:
     """The CRD; CrdsError where the text is something else, such as a proxy's error page."""
-    import yaml
-
     name = f"{kind}.ray.io"
     try:
         found = yaml.load(text, yaml.CSafeLoader)

@@ -47,7 +47,10 @@ def serve(engine_address: str) -> None:
         signal.signal(number, lambda *_: ended.set())
 
     def watch(state: grpc.ChannelConnectivity) -> None:
-        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+        if state is grpc.ChannelConnectivity.IDLE:
+            # After a lost connection, gRPC waits for the next call. Find out now.
+            channel.subscribe(lambda _state: None, try_to_connect=True)
+        elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             ended.set()  # the engine was killed, and cannot end this process
 
     channel.subscribe(watch, try_to_connect=True)

@@ -147,7 +147,7 @@ def test_the_plug_in_ends_when_the_cli_was_killed(downloading: Program, jobs: Fa
     process.kill()
     process.wait()
     began = time.monotonic()
-    gone, alive = psutil.wait_procs(plug_ins, timeout=20)
+    _, alive = psutil.wait_procs(plug_ins, timeout=20)
     print(f"the plug-in ended {time.monotonic() - began:.2f} s after the CLI")
     assert not alive
 
@@ -179,7 +179,7 @@ def test_eight_downloads_do_not_hold_up_the_rollout(tmp_path: Path) -> None:
         kube.wants(wanted)
 
         def rolled_out() -> bool:
-            return len(fake.jobs) == DOWNLOADS and all(p.age > 3 for p in kube.pods.values())
+            return len(fake.jobs) == DOWNLOADS and all(p.age > 1 for p in kube.pods.values())
 
         fake.complete = rolled_out
         program.args(
