@@ -25,28 +25,19 @@ from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Reque
 
 class Api(FakeApi):
     def answer(self, request: Request) -> tuple[int, Any]:
-        match request.path:
-            case "/ok":
-                return 200, {"query": request.query}
-            case "/text":
-                return 200, "not json"
-            case "/denied":
-                return refused(403, "Forbidden", "pods is forbidden")
-            case "/expired":
-                return refused(401, "Unauthorized", "Unauthorized")
-            case "/binary":
-                return 502, "\ud800"
-            case "/moved":
-                return 302, "go elsewhere"
-            case "/cut":
-                raise Reset(10)
-            case "/reset":
-                raise Reset
-            case "/api/v1/namespaces/ns/secrets/s":
-                return 200, {
-                    "data": {"auth_token": base64.b64encode(b"tok\n").decode(), "bad": "%"}
-                }
-        return super().answer(request)
+        if request.path in ("/cut", "/reset"):
+            raise Reset(10 if request.path == "/cut" else 0)
+        token = base64.b64encode(b"tok\n").decode()
+        answers: dict[str, tuple[int, Any]] = {
+            "/ok": (200, {"query": request.query}),
+            "/text": (200, "not json"),
+            "/denied": refused(403, "Forbidden", "pods is forbidden"),
+            "/expired": refused(401, "Unauthorized", "Unauthorized"),
+            "/binary": (502, "\ud800"),
+            "/moved": (302, "go elsewhere"),
+            "/api/v1/namespaces/ns/secrets/s": (200, {"data": {"auth_token": token, "bad": "%"}}),
+        }
+        return answers.get(request.path) or super().answer(request)
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_create_and_update_mark_secret_inputs_and_outputs() -> None:
 def test_an_expected_error_is_its_text_alone() -> None:
     request = provider_pb2.CreateRequest(urn=URN, properties=struct(content="refused"))
     context = Context()
-    with pytest.raises(Aborted, match="^no such content$"):
+    with pytest.raises(Aborted, match=r"^no such content$"):
         SERVICER.Create(request, context)
     assert context.metadata == ()
 
@@ -141,7 +141,7 @@ def test_an_expected_error_is_its_text_alone() -> None:
 def test_a_partial_failure_carries_the_state() -> None:
     request = provider_pb2.CreateRequest(urn=URN, properties=struct(content=secret("half")))
     context = Context()
-    with pytest.raises(Aborted, match="^interrupted; `pulumi up` continues from here$"):
+    with pytest.raises(Aborted, match=r"^interrupted; `pulumi up` continues from here$"):
         SERVICER.Create(request, context)
     ((key, value),) = context.metadata
     assert key == "grpc-status-details-bin"
