@@ -19,7 +19,7 @@ import yaml
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.call import Call, ProviderError
 from infra.providers.common.properties import Props
-from infra.providers.common.provider import Created, DiffResult, Live, Provider
+from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 
 TYPE = "rayline:index:KubeRayCrds"
@@ -71,10 +71,10 @@ class KubeRayCrdsProvider(Provider):
     type = TYPE
     outputs = OUTPUTS
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         changed = [key for key in ("context", "version", "keep") if olds.get(key) != news.get(key)]
         replaces = [key for key in changed if key == "context"]
-        return DiffResult(bool(changed) or bool(olds.get("missing")), replaces)
+        return Diff(bool(changed) or bool(olds.get("missing")), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         return Created(f"ray.io-{props['context']}", _apply(call, props))

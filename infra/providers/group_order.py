@@ -17,13 +17,7 @@ import pulumi
 
 from infra.providers.common.call import Call
 from infra.providers.common.properties import UNKNOWN, Props
-from infra.providers.common.provider import (
-    CheckFailure,
-    CheckResult,
-    Created,
-    DiffResult,
-    Provider,
-)
+from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
 
 if TYPE_CHECKING:
     from infra.settings.problems import Problem
@@ -66,12 +60,12 @@ class GroupOrderProvider(Provider):
 
     type = TYPE
 
-    def check(self, olds: Props, news: Props) -> CheckResult:
-        failures = [CheckFailure("names", str(problem)) for problem in _problems(olds, news)]
-        return CheckResult(news, failures)
+    def check(self, olds: Props, news: Props) -> Checked:
+        failures = [Failure("names", str(problem)) for problem in _problems(olds, news)]
+        return Checked(news, failures)
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        return DiffResult(any(olds.get(name) != news.get(name) for name in INPUTS))
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
+        return Diff(any(olds.get(name) != news.get(name) for name in INPUTS))
 
     def create(self, _call: Call, props: Props) -> Created:
         return Created(ID, props)

@@ -12,7 +12,7 @@ import pulumi
 
 from infra.providers.common.call import Call
 from infra.providers.common.properties import Props
-from infra.providers.common.provider import Created, DiffResult, Provider
+from infra.providers.common.provider import Created, Diff, Provider
 
 TYPE = "rayline:index:RandomSecret"
 OUTPUTS = ("value", "hash")
@@ -58,9 +58,9 @@ class RandomSecretProvider(Provider):
     outputs = OUTPUTS
     secret_outputs = OUTPUTS
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         replaces = [name for name in ("kind", "serial") if olds.get(name) != news.get(name)]
-        return DiffResult(bool(replaces), replaces)
+        return Diff(bool(replaces), replaces)
 
     def create(self, _call: Call, props: Props) -> Created:
         outs = {"kind": props["kind"], "serial": props["serial"], **generate(props["kind"])}

@@ -12,14 +12,7 @@ from infra.providers.applications.seen import RUNNING, by_name
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props, without_empty
-from infra.providers.common.provider import (
-    CheckFailure,
-    CheckResult,
-    Created,
-    DiffResult,
-    Live,
-    Provider,
-)
+from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.common.waiting import Waiting
 
 ID = "serve"
@@ -43,20 +36,20 @@ class ServeApplicationsProvider(Provider):
     type = TYPE
     outputs = OUTPUTS
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    def check(self, _olds: Props, news: Props) -> Checked:
         """Complete and well-formed; no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
         inputs.setdefault("replace_foreign", False)
-        failures = [CheckFailure(key, "is missing") for key in INPUTS if key not in inputs]
+        failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         failures += _config_failures(inputs.get("config", UNKNOWN))
         deadline = inputs.get("deadline_seconds", UNKNOWN)
         if deadline is not UNKNOWN and not (isinstance(deadline, int | float) and deadline > 0):
             failures.append(
-                CheckFailure("deadline_seconds", f"{deadline!r} is not a number of seconds over 0")
+                Failure("deadline_seconds", f"{deadline!r} is not a number of seconds over 0")
             )
-        return CheckResult(inputs, failures)
+        return Checked(inputs, failures)
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         """Another deadline is not a change. An application that was not RUNNING when last observed
         is one: the next `up` repairs it.
 
@@ -73,7 +66,7 @@ class ServeApplicationsProvider(Provider):
         changed |= not _has_unknown(news.get("pods")) and differs("pods")
         last = (olds.get("applications") or {}).values()
         unwell = any(app.get("status") != RUNNING for app in last)
-        return DiffResult(bool(replaces) or changed or unwell, replaces)
+        return Diff(bool(replaces) or changed or unwell, replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         """Adopts what an interrupted `up` left; refuses if there are applications of others."""
@@ -144,18 +137,18 @@ def _has_unknown(pods: Any) -> bool:
     return pods is UNKNOWN
 
 
-def _config_failures(config: object) -> list[CheckFailure]:
+def _config_failures(config: object) -> list[Failure]:
     if config is UNKNOWN:
         return []
     applications = config.get("applications") if isinstance(config, dict) else None
     if applications is UNKNOWN:
         return []
     if not isinstance(applications, list):
-        return [CheckFailure("config", "has no list `applications`: see infra/specs/serve_config")]
+        return [Failure("config", "has no list `applications`: see infra/specs/serve_config")]
     names = [app.get("name") for app in applications if isinstance(app, dict)]
     unknown = sum(app is UNKNOWN for app in applications) + names.count(UNKNOWN)
     known = [name for name in names if isinstance(name, str)]
     if len(known) + unknown != len(applications):
-        return [CheckFailure("config", "an application has no name")]
+        return [Failure("config", "an application has no name")]
     twice = sorted({name for name in known if known.count(name) > 1})
-    return [CheckFailure("config", f"{name} is there twice; names are unique") for name in twice]
+    return [Failure("config", f"{name} is there twice; names are unique") for name in twice]

@@ -13,7 +13,7 @@ from infra.providers.common.properties import Props
 
 
 @dataclass(frozen=True)
-class CheckFailure:
+class Failure:
     """One input that is refused, and why."""
 
     property: str
@@ -21,15 +21,15 @@ class CheckFailure:
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class Checked:
     """The inputs to keep in the state; any failure ends the preview or `up`."""
 
     inputs: Props
-    failures: Sequence[CheckFailure] = ()
+    failures: Sequence[Failure] = ()
 
 
 @dataclass(frozen=True)
-class DiffResult:
+class Diff:
     """Whether an update is needed, and the inputs that force a replacement."""
 
     changes: bool
@@ -61,12 +61,12 @@ class Provider(ABC):
     """Outputs that are not inputs; a preview that creates or updates does not know them."""
     secret_outputs: ClassVar[tuple[str, ...]] = ()
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    def check(self, _olds: Props, news: Props) -> Checked:
         """Validate the inputs; `_olds` are those of the last deployment, empty at first."""
-        return CheckResult(news)
+        return Checked(news)
 
     @abstractmethod
-    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, id_: str, olds: Props, news: Props) -> Diff:
         """Compare the outputs in the state with new inputs."""
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import Props
-from infra.providers.common.provider import Created, DiffResult, Live, Provider
+from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Job, ended
 from infra.providers.download.reconcile import Download, DownloadError
@@ -19,11 +19,11 @@ class DownloadJobProvider(Provider):
     type = TYPE
     outputs = OUTPUTS
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         """Another name is another download. Nothing else is a change: what an older image, or
         another mirror, downloaded stays downloaded."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
-        return DiffResult(bool(replaces) or not olds.get("complete"), replaces)
+        return Diff(bool(replaces) or not olds.get("complete"), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         """Adopts the Job of an `up` that was interrupted."""

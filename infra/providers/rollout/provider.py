@@ -7,14 +7,7 @@ from typing import Any
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props
-from infra.providers.common.provider import (
-    CheckFailure,
-    CheckResult,
-    Created,
-    DiffResult,
-    Live,
-    Provider,
-)
+from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
 from infra.providers.rollout.pods import observe
@@ -33,32 +26,30 @@ class PodRolloutProvider(Provider):
     type = TYPE
     outputs = OUTPUTS
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    def check(self, _olds: Props, news: Props) -> Checked:
         """Complete and well-formed; no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
-        failures = [CheckFailure(key, "is missing") for key in INPUTS if key not in inputs]
+        failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         groups = inputs.get("groups", UNKNOWN)
         if isinstance(groups, dict):
             inputs["groups"] = groups = {name: _given(group) for name, group in groups.items()}
             failures += [
-                CheckFailure("groups", f"{name}: give hash and replicas")
+                Failure("groups", f"{name}: give hash and replicas")
                 for name, group in groups.items()
                 if group is not UNKNOWN and not {"hash", "replicas"} <= set(group)
             ]
         upgrade = inputs.get("upgrade", UNKNOWN)
         if upgrade is not UNKNOWN and upgrade not in UPGRADES:
-            failures.append(
-                CheckFailure("upgrade", f"{upgrade!r} is not one of {', '.join(UPGRADES)}")
-            )
-        return CheckResult(inputs, failures)
+            failures.append(Failure("upgrade", f"{upgrade!r} is not one of {', '.join(UPGRADES)}"))
+        return Checked(inputs, failures)
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         """Another deadline is not a change. Pods that ran another template when last observed are
         one: with `manual`, someone may have restarted them since, and the applications with them.
         """
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         changed = any(olds.get(key) != news.get(key) for key in ("groups", "upgrade"))
-        return DiffResult(bool(replaces) or changed or _drifted(olds, news), replaces)
+        return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         """Pods that are as wanted are left alone."""

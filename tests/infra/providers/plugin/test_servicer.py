@@ -10,7 +10,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from infra.providers.common.call import Call, CallCancelledError, ProviderError
 from infra.providers.common.properties import UNKNOWN, Props, load
-from infra.providers.common.provider import CheckFailure, CheckResult, Created, DiffResult, Provider
+from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
 from infra.providers.plugin.resources import PROVIDERS
 from infra.providers.plugin.servicer import Servicer
 
@@ -26,12 +26,12 @@ class Box(Provider):
     outputs = ("seal",)
     secret_outputs = ("seal",)
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        return CheckResult(news, [CheckFailure("size", "is 0")] if news.get("size") == 0 else [])
+    def check(self, _olds: Props, news: Props) -> Checked:
+        return Checked(news, [Failure("size", "is 0")] if news.get("size") == 0 else [])
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         changed = [key for key in ("content", "size") if olds.get(key) != news.get(key)]
-        return DiffResult(bool(changed), [key for key in changed if key == "size"])
+        return Diff(bool(changed), [key for key in changed if key == "size"])
 
     def create(self, call: Call, props: Props) -> Created:
         return Created("box", self.update(call, "box", {}, props))
