@@ -1,7 +1,6 @@
 """The process: a port for the engine, and an end together with the engine's."""
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -15,8 +14,8 @@ from infra.providers.plugin.resources import PROVIDERS
 from infra.providers.plugin.servicer import Servicer
 
 WORKERS = 256
-"""Requests that are handled at once. Above any `--parallel` that makes sense: a request that waits
-for a thread would also hold up Ctrl-C, which is a request too. Threads are made when needed."""
+"""Requests that are handled at once, more than any sensible `--parallel`: Ctrl-C is a request too,
+and must not wait for a thread. Threads start when they are needed."""
 MESSAGE_BYTES = 400 * 1024 * 1024
 """The limit of Pulumi's own SDKs; gRPC's default of 4 MiB is too little for a large stack."""
 GRACE_SECONDS = 5
@@ -32,7 +31,7 @@ def serve(engine_address: str) -> None:
     options = [
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ("grpc.max_send_message_length", MESSAGE_BYTES),
-        # An idle channel would be closed, and would not notice the engine's end.
+        # gRPC would close an idle channel, which then does not notice the engine's end.
         ("grpc.client_idle_timeout_ms", NEVER_IDLE_MS),
     ]
     channel = grpc.insecure_channel(engine_address, options)
@@ -59,4 +58,5 @@ def serve(engine_address: str) -> None:
     ended.wait()
     servicer.stop.set()
     server.stop(GRACE_SECONDS).wait()
-    os._exit(0)  # without the threads that nobody waits for any more: Call.run
+    channel.close()
+    # Return, and exit as usual: the `kubernetes` package then deletes its files with keys.

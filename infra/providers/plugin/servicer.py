@@ -31,7 +31,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._providers = {provider.type: provider for provider in providers}
         self._engine = engine
         self.stop = threading.Event()
-        """Set when the user presses Ctrl-C, or the engine is gone."""
+        """Set when the user presses Ctrl-C, or the engine has ended."""
 
     # The plug-in
 

@@ -1,5 +1,6 @@
 """Ctrl-C, a killed CLI, and operations side by side, under the real engine."""
 
+import base64
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, refused
 from tests.infra.providers.engine.programs import PLUGIN, Program
@@ -150,6 +152,30 @@ def test_the_plug_in_ends_when_the_cli_was_killed(downloading: Program, jobs: Fa
     _, alive = psutil.wait_procs(plug_ins, timeout=20)
     print(f"the plug-in ended {time.monotonic() - began:.2f} s after the CLI")
     assert not alive
+
+
+def test_keys_of_the_kubeconfig_do_not_stay_behind(
+    downloading: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `kubernetes` package writes them to temporary files, which it deletes at its exit."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    content = yaml.safe_load(downloading.kubeconfig.read_text())
+    canary = base64.b64encode(b"canary").decode()
+    cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
+    content["clusters"][0]["cluster"] = cluster
+    content["users"][0]["user"] = {"client-certificate-data": canary, "client-key-data": canary}
+    downloading.kubeconfig.write_text(yaml.safe_dump(content))
+
+    def written() -> list[Path]:
+        files = [path for path in temporary.rglob("*") if path.is_file()]
+        return [path for path in files if path.read_bytes() == b"canary"]
+
+    process = downloading.start("up")
+    wait_until(written)
+    interrupt(process, whole_group=False)
+    wait_until(lambda: not written(), 10)
 
 
 def test_eight_downloads_do_not_hold_up_the_rollout(tmp_path: Path) -> None:
