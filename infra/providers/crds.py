@@ -66,7 +66,7 @@ class KubeRayCrds(pulumi.CustomResource):
 
 
 class KubeRayCrdsProvider(Provider):
-    """Outputs: `digests` (SHA-256 of each file by kind), `missing` (kinds absent when last read)."""
+    """Outputs: `digests` (SHA-256 of each file), `missing` (kinds absent when last read)."""
 
     type = TYPE
     outputs = OUTPUTS
