@@ -15,7 +15,7 @@ from infra.components.ray_cluster import RayCluster, RayClusterArgs, ServiceAcco
 from infra.components.ray_service import RayService, RayServiceArgs
 from infra.components.serving import Api, Applications, ApplicationsArgs
 from infra.configuration import Configuration
-from infra.providers.group_order.resource import WorkerGroups
+from infra.providers.group_order import GroupOrder, GroupOrderArgs
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
@@ -31,7 +31,17 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
 
     # First of all: where its check refuses the configuration, nothing else has been touched.
-    groups = WorkerGroups("worker-groups", settings)
+    groups = GroupOrder(
+        "gpu-groups",
+        GroupOrderArgs(
+            context=settings.cluster.context,
+            namespace=settings.cluster.namespace,
+            cluster=settings.ray.name,
+            delivery=settings.serve.delivery,
+            names=[group.name for group in settings.gpu_groups],
+            disabled=[group.name for group in settings.gpu_groups if not group.enabled],
+        ),
+    )
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -73,7 +83,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         )
         status = Applications(
             "applications",
-            ApplicationsArgs(settings=settings, hashes=hashes, lives=ray.lives),
+            ApplicationsArgs(settings=settings, hashes=hashes, incarnations=ray.incarnations),
             after(ray, *downloads),
         ).status
     else:

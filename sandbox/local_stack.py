@@ -6,7 +6,6 @@ Everything is in .sandbox, because it ends with the cluster; the checkout itself
 import json
 import os
 import secrets
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,7 +138,9 @@ class LocalStack:
         Runs beside a copy of Pulumi.yaml, because the command writes the salt to the stack file of
         its project, which must not be the committed one.
         """
-        shutil.copy(PROJECT, self.folder / PROJECT.name)
+        project = yaml.safe_load(PROJECT.read_text())
+        del project["plugins"]  # their paths are relative to the checkout
+        (self.folder / PROJECT.name).write_text(yaml.safe_dump(project, sort_keys=False))
         done = self._pulumi(self.folder, ["stack", "select", NAME, "--create"], capture=True)
         if done.returncode:
             raise CommandError(

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.configuration import Secrets
-from infra.providers.random_secret.resource import GeneratedSecret
+from infra.providers.random_secret import RandomSecret, RandomSecretArgs
 from infra.settings import StackSettings
 from infra.settings.auth import User
 from infra.specs import names
@@ -34,7 +34,9 @@ class Auth(pulumi.ComponentResource):
         self._settings = args.settings
         self._child = pulumi.ResourceOptions(parent=self)
         made = {
-            user.name: GeneratedSecret(f"password-{user.name}", kind="password", opts=self._child)
+            user.name: RandomSecret(
+                f"password-{user.name}", RandomSecretArgs(kind="password"), self._child
+            )
             for user in args.settings.auth.users
             if user.name not in args.secrets.users_with_hash
         }
@@ -63,7 +65,7 @@ class Auth(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _key(self, name: str) -> pulumi.Output[str]:
-        return GeneratedSecret(name, kind="key", opts=self._child).value
+        return RandomSecret(name, RandomSecretArgs(kind="key"), self._child).value
 
     def _secret(self, name: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         kubernetes.core.v1.Secret(
@@ -78,7 +80,7 @@ class Auth(pulumi.ComponentResource):
         )
 
 
-def _hash(user: User, secrets: Secrets, made: Mapping[str, GeneratedSecret]) -> pulumi.Output[str]:
+def _hash(user: User, secrets: Secrets, made: Mapping[str, RandomSecret]) -> pulumi.Output[str]:
     if user.name in made:
         return made[user.name].hash
     assert secrets.user_hashes is not None

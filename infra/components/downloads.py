@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra.providers.download.resource import DownloadJob
+from infra.providers.download import DownloadJob, DownloadJobArgs
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.specs.download_job import download_job
@@ -33,10 +33,12 @@ class ModelDownload(pulumi.ComponentResource):
         super().__init__("rayline:serving:ModelDownload", name, None, opts)
         DownloadJob(
             name,
-            context=args.settings.cluster.context,
-            model=args.model.name,
-            job=download_job(args.settings, args.model, args.image),
-            deadline_seconds=args.settings.timeouts.download_seconds + MARGIN_SECONDS,
-            opts=pulumi.ResourceOptions(parent=self),
+            DownloadJobArgs(
+                context=args.settings.cluster.context,
+                model=args.model.name,
+                job=download_job(args.settings, args.model, args.image),
+                deadline_seconds=args.settings.timeouts.download_seconds + MARGIN_SECONDS,
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

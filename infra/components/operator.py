@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.providers.crds.resource import CustomResourceDefinitions
+from infra.providers.crds import KubeRayCrds, KubeRayCrdsArgs
 from infra.settings import StackSettings
 
 NAME = "kuberay-operator"
@@ -30,13 +30,15 @@ class KubeRayOperator(pulumi.ComponentResource):
             namespace = kubernetes.core.v1.Namespace(
                 name, metadata={"name": operator.namespace}, opts=self._child()
             )
-            crds = CustomResourceDefinitions(
+            crds = KubeRayCrds(
                 "kuberay-crds",
-                context=args.settings.cluster.context,
-                version=operator.version,
-                source=operator.crds.replace("{version}", operator.version),
-                keep=operator.keep_crds,
-                opts=self._child(),
+                KubeRayCrdsArgs(
+                    context=args.settings.cluster.context,
+                    version=operator.version,
+                    source=operator.crds.replace("{version}", operator.version),
+                    keep=operator.keep_crds,
+                ),
+                self._child(),
             )
             kubernetes.helm.v3.Release(
                 name,

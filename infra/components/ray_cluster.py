@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.providers.rollout.resource import PodRollout, PodRolloutArgs
+from infra.providers.rollout import PodRollout, PodRolloutArgs
 from infra.settings import StackSettings
 from infra.specs import names
 from infra.specs.ray_cluster import ray_cluster, template_hashes
@@ -53,7 +53,7 @@ class RayCluster(pulumi.ComponentResource):
     pods run what the resource now says is the rollout's work.
     """
 
-    lives: pulumi.Output[Mapping[str, list[str]]]
+    incarnations: pulumi.Output[Mapping[str, list[str]]]
     """Which pods each group has, when they are Ready."""
 
     def __init__(
@@ -85,7 +85,7 @@ class RayCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[cluster]),
         )
-        self.lives = rollout.lives
+        self.incarnations = rollout.incarnations
         self.register_outputs({})
 
 

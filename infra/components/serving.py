@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.providers.applications.resource import ServeApplications, ServeApplicationsArgs
+from infra.providers.applications import ServeApplications, ServeApplicationsArgs
 from infra.settings import StackSettings
 from infra.specs import names, services
 from infra.specs.serve_config import serve_config
@@ -17,12 +17,12 @@ UNKNOWN = "<known after up>"
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs:
-    """`hashes` of the templates and `lives` of the pods, by group: where pods that applications
-    live in restart, Serve is asked again."""
+    """`hashes` of the templates and `incarnations` of the pods, by group: when pods that run
+    applications restart, Serve is reconciled again."""
 
     settings: StackSettings
     hashes: Mapping[str, pulumi.Output[str]]
-    lives: pulumi.Output[Mapping[str, list[str]]]
+    incarnations: pulumi.Output[Mapping[str, list[str]]]
 
 
 class Applications(pulumi.ComponentResource):
@@ -47,7 +47,9 @@ class Applications(pulumi.ComponentResource):
                 token_secret=names.ray_token_secret(settings),
                 config=serve_config(settings),
                 templates={group: args.hashes[group] for group in restarting},
-                pods=args.lives.apply(lambda pods: {group: pods.get(group, []) for group in used}),
+                pods=args.incarnations.apply(
+                    lambda pods: {group: pods.get(group, []) for group in used}
+                ),
                 deadline_seconds=settings.timeouts.model_ready_seconds,
                 replace_foreign=settings.serve.replace_foreign,
             ),

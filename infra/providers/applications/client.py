@@ -8,24 +8,45 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from infra.providers.applications.errors import (
-    ServeRejectedError,
-    ServeUnauthorizedError,
-    ServeUnreachableError,
-)
 from infra.providers.common.api_server import Answer, KubeClient, KubeError
+from infra.providers.common.call import ProviderError
 
 DASHBOARD_PORT = 8265
 TOKEN_KEY = "auth_token"
-# Not Authorization: the API server takes that header for itself and does not pass it on.
+# Not Authorization: the API server consumes that header and does not pass it on.
 TOKEN_HEADER = "x-ray-authorization"
 FINAL = {400, 404, 405, 422, 501}
 
 
-class ServeClient:
-    """The applications of one RayCluster. Each method is one request and raises a ServeError.
+class ServeError(ProviderError):
+    """Each message states the cause, which applications it concerns, and what to type."""
 
-    Ray's token is read from its Secret when it is first needed, and once more when Ray refuses it.
+
+class ServeUnreachableError(ServeError):
+    """No whole answer: connection refused or cut, an error of the proxy, truncated JSON.
+
+    Worth another try. `missing`: the API server reports that there is no such Service. `by_ray`:
+    Ray itself answered with an error.
+    """
+
+    def __init__(self, message: str, *, missing: bool = False, by_ray: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.by_ray = by_ray
+
+
+class ServeUnauthorizedError(ServeError):
+    """Ray answered 401 or 403: it does not accept the token. Trying again does not help."""
+
+
+class ServeRejectedError(ServeError):
+    """Ray answered 400, whose validation text is in the message, or another final refusal."""
+
+
+class ServeClient:
+    """The applications of one RayCluster. Each method is one request and may raise a ServeError.
+
+    The first request reads Ray's token from its Secret; a refusal makes it read the token again.
     """
 
     def __init__(
@@ -42,7 +63,7 @@ class ServeClient:
         self._service = head_service
         self._secret = token_secret
         self.timeout = 30.0
-        """Seconds that a request may take; the caller lowers it towards its deadline."""
+        """Seconds that a request may take; callers lower it as their deadline approaches."""
         self._token: str | None = None
         self._path = (
             f"/api/v1/namespaces/{namespace}/services/{head_service}:{DASHBOARD_PORT}"
@@ -50,7 +71,7 @@ class ServeClient:
         )
 
     def get(self) -> dict[str, Any]:
-        """Ray's ServeInstanceDetails; `applications` by name is always there."""
+        """Ray's ServeInstanceDetails, which always has `applications` by name."""
         answer = self._call("GET")
         try:
             details = json.loads(answer.text)
@@ -58,22 +79,22 @@ class ServeClient:
             details = None
         if not isinstance(details, dict) or not isinstance(details.get("applications"), dict):
             raise ServeUnreachableError(
-                f"{self._where()} answered what is not its JSON: {answer.text[:80]!r}..."
+                f"{self._where()} did not answer in its JSON: {answer.text[:80]!r}..."
             )
         return details
 
     def put(self, config: Mapping[str, Any]) -> None:
-        """Make `config` the wanted state. What it does not name is deleted."""
+        """Make `config` the wanted state. Ray deletes applications that it does not name."""
         self._call("PUT", config)
 
     def delete(self) -> None:
-        """Shut Serve down, all applications included."""
+        """Shut Serve down, including all applications."""
         self._call("DELETE")
 
     def _call(self, method: str, body: object = None) -> Answer:
         answer = self._once(method, body)
         if answer.status in (401, 403) and not answer.from_kubernetes:
-            self._token = None  # the Secret may have been changed meanwhile
+            self._token = None  # the Secret may have changed since
             answer = self._once(method, body)
         self._raise_for(method, answer)
         return answer
@@ -95,28 +116,28 @@ class ServeClient:
         if answer.status < 300:
             return
         text = answer.kubernetes_message or answer.text.strip() or "no text"
-        said = f"{self._where()}: {method} answered {answer.status}: {text[:4000]}"
+        refusal = f"{self._where()}: {method} answered {answer.status}: {text[:4000]}"
         if answer.from_kubernetes:
             if answer.status == 404:
                 raise ServeUnreachableError(
-                    f"{said}. Is the head there? {self.see('get raycluster,svc,pods')}",
+                    f"{refusal}. Does the head exist? {self.command('get raycluster,svc,pods')}",
                     missing=True,
                 )
             if answer.status < 500 and answer.status != 429:
                 raise self._kube.refusal(answer, f"{method} of {self._where()}")
         elif answer.status in (401, 403):
             raise ServeUnauthorizedError(
-                f"{said}. Ray's token is not the one of Secret {self._namespace}/{self._secret}, "
-                f"key {TOKEN_KEY}: pods read it when they start, so it was changed since. Put the "
-                f"old one back, or restart them: {self.see(f'delete pod -l {self.pods}')}"
+                f"{refusal}. Ray's token is not that of Secret {self._namespace}/{self._secret}, "
+                f"key {TOKEN_KEY}: pods read it when they start, so it has changed since. Restore "
+                f"the old one, or restart them: {self.command(f'delete pod -l {self.pods}')}"
             )
         elif answer.status in FINAL:
             raise ServeRejectedError(
-                f"Ray refuses the applications. {said}. Nothing was changed; compare with "
+                f"Ray refuses the applications. {refusal}. Nothing has changed; compare with "
                 "rayline:models and rayline:serve"
             )
         raise ServeUnreachableError(
-            f"{said}. {self.see('get pods,events')}", by_ray=not answer.from_kubernetes
+            f"{refusal}. {self.command('get pods,events')}", by_ray=not answer.from_kubernetes
         )
 
     def _where(self) -> str:
@@ -127,6 +148,6 @@ class ServeClient:
         """Selector of the RayCluster's pods."""
         return f"ray.io/cluster={self._cluster}"
 
-    def see(self, command: str) -> str:
-        """A command to type."""
-        return f"`kubectl --context {self._kube.context} -n {self._namespace} {command}`"
+    def command(self, kubectl: str) -> str:
+        """A kubectl command for the user to type."""
+        return f"`kubectl --context {self._kube.context} -n {self._namespace} {kubectl}`"

@@ -1,12 +1,16 @@
-"""What Ray says about its applications, compared with what is wanted. Pure functions of JSON.
+"""The state of Serve's applications at one moment, compared with the wanted configuration.
 
-`details` is the body of GET /api/serve/applications/ (ray/serve/schema.py, ServeInstanceDetails),
-`config` the body of the PUT (ServeDeploySchema).
+Pure functions of JSON. `details` is the body of GET /api/serve/applications/ (ray/serve/schema.py,
+ServeInstanceDetails), `config` the body of the PUT (ServeDeploySchema).
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from infra.providers.common.properties import without_empty
 
 JsonObject = Mapping[str, Any]
 RUNNING = "RUNNING"
@@ -18,128 +22,145 @@ _TRACE_LINES = 25
 _LINE_LENGTH = 400
 
 
-def normal(value: Any) -> Any:
-    """The value in one spelling: 1.0 is 1, and what is None or empty is left out.
-
-    Pulumi's state knows floats only, and Ray leaves out what was not set.
-    """
-    if isinstance(value, Mapping):
-        items = {key: normal(item) for key, item in value.items()}
-        return {key: item for key, item in items.items() if item not in (None, {}, [])}
-    if isinstance(value, list | tuple):
-        return [normal(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
 def by_name(config: JsonObject) -> dict[str, Any]:
-    """The applications of a PUT body, each in its normal spelling."""
-    return {item["name"]: normal(item) for item in config.get("applications") or []}
+    """The applications of a PUT body, each without what is not set."""
+    return {item["name"]: without_empty(item) for item in config.get("applications") or []}
 
 
-def live_config(details: JsonObject) -> dict[str, Any]:
-    """The applications that were PUT, as they were. Those of `serve.run` are not ours to see."""
-    return {
-        name: normal(app.get("deployed_app_config") or {"name": name})
-        for name, app in details["applications"].items()
-        if _declared(app) and app.get("status") != "DELETING"
-    }
+@dataclass(frozen=True)
+class Seen:
+    """Ray's latest answer, beside the configuration that is wanted."""
 
+    details: JsonObject
+    config: JsonObject
 
-def leaving(details: JsonObject, config: JsonObject) -> list[str]:
-    """Applications that are still there although the configuration does not name them."""
-    wanted = by_name(config)
-    live = details["applications"].items()
-    return [name for name, app in live if name not in wanted and _declared(app)]
+    @cached_property
+    def wanted(self) -> dict[str, Any]:
+        """The wanted applications by name."""
+        return by_name(self.config)
 
+    @cached_property
+    def live(self) -> Mapping[str, Any]:
+        """Ray's details of every application by name, including those of `serve.run`."""
+        return dict(self.details["applications"])
 
-def statuses(details: JsonObject, config: JsonObject) -> dict[str, dict[str, str]]:
-    """For each wanted application its status and route; status MISSING where Ray has none."""
-    live = details["applications"]
-    return {
-        name: {
-            "status": str(live.get(name, {}).get("status", "MISSING")),
-            "route_prefix": str(wanted.get("route_prefix", "/")),
+    @cached_property
+    def live_config(self) -> dict[str, Any]:
+        """The live applications that came with a PUT, as they were sent."""
+        return {
+            name: without_empty(app.get("deployed_app_config") or {"name": name})
+            for name, app in self.live.items()
+            if _declared(app) and app.get("status") != "DELETING"
         }
-        for name, wanted in by_name(config).items()
-    }
 
+    @property
+    def matches(self) -> bool:
+        """Ray has exactly the wanted applications, in whatever state they are."""
+        return self.live_config == self.wanted
 
-def matches(details: JsonObject, config: JsonObject) -> bool:
-    """Ray was told exactly these applications, whatever state they are in."""
-    return live_config(details) == by_name(config)
+    @property
+    def leaving(self) -> list[str]:
+        """Applications that are still there although the configuration does not name them."""
+        return [n for n, app in self.live.items() if n not in self.wanted and _declared(app)]
 
+    @property
+    def stuck(self) -> list[str]:
+        """Applications that failed with the wanted configuration itself.
 
-def http_differs(details: JsonObject, config: JsonObject) -> bool:
-    """Serve runs with another host, port or place of its proxies, and would keep them."""
-    if not details.get("http_options"):
-        return False
-    live, wanted = normal(details), normal(config)
-    options = wanted.get("http_options", {})
-    return any(
-        options[key] != live["http_options"].get(key, options[key])
-        for key in ("host", "port")
-        if key in options
-    ) or wanted.get("proxy_location", live.get("proxy_location")) != live.get("proxy_location")
-
-
-def stuck(details: JsonObject, config: JsonObject) -> list[str]:
-    """Applications that failed with the very configuration that is wanted.
-
-    Ray does nothing when it is told the same again (serve/_private/deployment_state.py, deploy), so
-    these have to be removed first.
-    """
-    live, wanted = live_config(details), by_name(config)
-    return [
-        name
-        for name, app in details["applications"].items()
-        if app.get("status") == DEPLOY_FAILED
-        and name in wanted
-        and _code(live.get(name, {})) == _code(wanted[name])
-    ]
-
-
-def summary(name: str, details: JsonObject) -> str:
-    """One line: "Dolphin3.0: DEPLOYING, replica starting"."""
-    app = details["applications"].get(name)
-    if app is None:
-        return f"{name}: not there yet"
-    parts = [str(app.get("status"))]
-    if app.get("status") != RUNNING:
-        counts: dict[str, int] = {}
-        for deployment in (app.get("deployments") or {}).values():
-            for replica in deployment.get("replicas") or []:
-                state = str(replica.get("state", "?")).lower()
-                counts[state] = counts.get(state, 0) + 1
-        parts += [
-            f"replica {state}" if n == 1 else f"{n} replicas {state}" for state, n in counts.items()
+        Ray ignores a PUT that repeats it (serve/_private/deployment_state.py, deploy), so these
+        have to be removed first.
+        """
+        return [
+            name
+            for name, app in self.live.items()
+            if app.get("status") == DEPLOY_FAILED
+            and name in self.wanted
+            and _code(self.live_config.get(name, {})) == _code(self.wanted[name])
         ]
-        why = cause(_messages(app))
-        if why:
-            parts.append(why[:160])
-        elif not counts:
-            parts.append("no replica yet")
-    return f"{name}: " + ", ".join(parts)
 
+    @property
+    def statuses(self) -> dict[str, dict[str, str]]:
+        """For each wanted application its status, MISSING where Ray has none, and its route."""
+        return {
+            name: {
+                "status": str(self.live.get(name, {}).get("status", "MISSING")),
+                "route_prefix": str(wanted.get("route_prefix", "/")),
+            }
+            for name, wanted in self.wanted.items()
+        }
 
-def failure(name: str, details: JsonObject) -> str:
-    """Why the application does not run: the cause first, then Ray's own text, its end at most."""
-    app = details["applications"].get(name, {})
-    text = _messages(app)
-    lines = [line[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
-    if len(lines) > _TRACE_LINES:
-        head = next((line for line in lines if not line.startswith(" ")), lines[0])
-        lines = [head, "  ...", *lines[-_TRACE_LINES:]]
-    shown = "\n".join(f"    {line}" for line in lines) or "    Ray gives no message."
-    why = cause(text)
-    return (
-        f"{name} is {app.get('status')}" + (f": {why}" if why else "") + f"\n  Ray says:\n{shown}"
-    )
+    @property
+    def running(self) -> list[str]:
+        """Wanted applications that are RUNNING."""
+        return [name for name, app in self.statuses.items() if app["status"] == RUNNING]
+
+    @property
+    def settled(self) -> bool:
+        """Every wanted application is RUNNING, and no other is left."""
+        return len(self.running) == len(self.wanted) and not self.leaving
+
+    @property
+    def http_differs(self) -> bool:
+        """Serve runs with another host, port or place of its proxies, and would keep them."""
+        if not self.details.get("http_options"):
+            return False
+        live, wanted = without_empty(self.details), without_empty(self.config)
+        options = wanted.get("http_options", {})
+        return any(
+            options[key] != live["http_options"].get(key, options[key])
+            for key in ("host", "port")
+            if key in options
+        ) or wanted.get("proxy_location", live.get("proxy_location")) != live.get("proxy_location")
+
+    def lines(self, *, running: bool = True) -> list[str]:
+        """One line per application; `running` includes those that are RUNNING."""
+        names = [name for name in self.wanted if running or name not in self.running]
+        return [self._summary(name) for name in names] + [
+            f"{name}: leaving" for name in self.leaving
+        ]
+
+    def failure(self, name: str) -> str:
+        """Why the application does not run: the cause first, then the end of Ray's own text."""
+        app = self.live.get(name, {})
+        text = _messages(app)
+        lines = [line[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
+        if len(lines) > _TRACE_LINES:
+            head = next((line for line in lines if not line.startswith(" ")), lines[0])
+            lines = [head, "  ...", *lines[-_TRACE_LINES:]]
+        shown = "\n".join(f"    {line}" for line in lines) or "    Ray gives no message."
+        why = cause(text)
+        return (
+            f"{name} is {app.get('status')}"
+            + (f": {why}" if why else "")
+            + f"\n  Ray reports:\n{shown}"
+        )
+
+    def _summary(self, name: str) -> str:
+        """One line: "Dolphin3.0: DEPLOYING, replica starting"."""
+        app = self.live.get(name)
+        if app is None:
+            return f"{name}: not there yet"
+        parts = [str(app.get("status"))]
+        if app.get("status") != RUNNING:
+            counts: dict[str, int] = {}
+            for deployment in (app.get("deployments") or {}).values():
+                for replica in deployment.get("replicas") or []:
+                    state = str(replica.get("state", "?")).lower()
+                    counts[state] = counts.get(state, 0) + 1
+            parts += [
+                f"replica {state}" if n == 1 else f"{n} replicas {state}"
+                for state, n in counts.items()
+            ]
+            why = cause(_messages(app))
+            if why:
+                parts.append(why[:160])
+            elif not counts:
+                parts.append("no replica yet")
+        return f"{name}: " + ", ".join(parts)
 
 
 def cause(text: str) -> str:
-    """The last line of a traceback, which says what happened; else the first line."""
+    """The last line of a traceback, which names the error; else the first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if _ERROR_LINE.match(line)]
     return ((errors or lines[:1] or [""])[-1])[:_LINE_LENGTH]

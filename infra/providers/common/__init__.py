@@ -1,1 +1,1 @@
-"""What both dynamic resources share: time, progress on the user's screen, honest failures."""
+"""Shared by the providers: properties, the engine's call, waiting, the API server, pods."""

@@ -1,8 +1,8 @@
-"""JSON over the API server, with the kubeconfig that Pulumi has.
+"""JSON requests to the API server, with the kubeconfig that Pulumi uses.
 
-The `kubernetes` package is imported when a call is made: importing it takes half a second, which
-every preview would pay. Only its credentials and connections are used; its generated API classes
-would hide the statuses that the service proxy passes on.
+The `kubernetes` package is imported by the first request: the import takes half a second, which
+every preview would pay. Only its credentials and `ApiClient.call_api` are used; its generated API
+classes would hide the statuses that the service proxy passes on.
 """
 
 import base64
@@ -12,29 +12,35 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlencode
+
+from infra.providers.common.call import ProviderError, Run, directly
 
 CONNECT_SECONDS = 5.0
 
 
-class KubeError(Exception):
-    """The API server refused, or did not answer (`status` None). The message says which context."""
+class KubeError(ProviderError):
+    """The API server refused, or did not answer (`status` None). The message names the context."""
 
     def __init__(self, status: int | None, message: str) -> None:
         super().__init__(message)
         self.status = status
 
+    @property
+    def transient(self) -> bool:
+        """Worth another try: no whole answer, an error of the server, or too many requests."""
+        return self.status is None or self.status >= 500 or self.status == 429
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whatever its status."""
+    """A response of any status."""
 
     status: int
     text: str
 
     @property
     def from_kubernetes(self) -> bool:
-        """Said by the API server itself and not by what its proxy leads to: a `Status` object."""
+        """The API server itself sent it, not the service behind its proxy: a `Status` object."""
         return bool(self.kubernetes_message)
 
     @property
@@ -52,27 +58,34 @@ class Answer:
 class KubeClient:
     """One context of the kubeconfig (KUBECONFIG or ~/.kube/config).
 
-    Construct it where it is used and close it: connections can be neither pickled nor shared
-    between processes. KubeError when the context does not exist or its credentials cannot be had.
+    Construct it where it is used and close it: each operation reads its credentials afresh and
+    shares no connection with another thread. KubeError when the context does not exist or its
+    credentials cannot be obtained. `run` performs what may block: `Call.run` for Ctrl-C to end it.
     """
 
-    def __init__(self, context: str) -> None:
-        from kubernetes import config  # type: ignore[import-untyped]
+    def __init__(self, context: str, run: Run = directly) -> None:
+        from kubernetes import client, config  # type: ignore[import-untyped]
         from kubernetes.config.config_exception import (  # type: ignore[import-untyped]
             ConfigException,
         )
 
         self.context = context
+        self._run = run
+        configuration = client.Configuration()
         try:
             # The package reads KUBECONFIG when it is imported, and never again.
             files = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-            self._api = config.new_client_from_config(files, context=context)
+            # May start a credential plug-in of the kubeconfig, which may wait for a login.
+            run(lambda: config.load_kube_config(files, context, configuration))
         except (ConfigException, OSError) as error:
             raise KubeError(
                 None,
-                f"context {context!r} cannot be used: {error}. Known contexts are listed by "
-                "`kubectl config get-contexts`; ours is rayline:cluster.context",
+                f"context {context!r} cannot be used: {error}. `kubectl config get-contexts` lists "
+                "the known contexts; this stack's is rayline:cluster.context",
             ) from error
+        configuration.retries = False
+        self._host = configuration.host
+        self._api = client.ApiClient(configuration)
 
     def __enter__(self) -> Self:
         return self
@@ -90,36 +103,52 @@ class KubeClient:
         body: object = None,
         timeout: float = 30.0,
     ) -> Answer:
-        """One request, never repeated. `timeout` is in seconds and for each wait for bytes.
+        """One request, never repeated. `timeout` is in seconds, for each wait for bytes.
 
         KubeError without a status when no whole answer came. A body is sent as JSON.
         """
-        from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
-        every = {"Accept": "application/json", **(headers or {})}
-        if body is not None:
-            every.setdefault("Content-Type", "application/json")
-        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
-            self._api.update_params_for_auth(every, [], ["BearerToken"])
-            answer = self._api.rest_client.pool_manager.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body).encode(),
-                headers=every,
-                timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
-                retries=False,
-                redirect=False,
+            return self._run(
+                lambda: self._once(
+                    method,
+                    path,
+                    query_params=list((query or {}).items()),
+                    header_params={"Accept": "application/json", **(headers or {})},
+                    body=body,
+                    _request_timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                )
             )
-            return Answer(answer.status, answer.data.decode(errors="replace"))
         except (HTTPError, OSError) as error:
             # The text of urllib3's errors holds addresses and reasons, never headers.
-            raise KubeError(
-                None,
-                f"context {self.context!r}: no answer from {self._api.configuration.host} "
-                f"({_reason(error)}). `kubectl --context {self.context} version` should answer",
-            ) from error
+            raise self._no_answer(_reason(error)) from error
+
+    def _once(self, method: str, path: str, **request: Any) -> Answer:
+        from kubernetes.client import ApiException  # type: ignore[import-untyped]
+
+        try:
+            response = self._api.call_api(
+                path, method, auth_settings=["BearerToken"], _preload_content=False, **request
+            )
+            return Answer(response.status, response.data.decode(errors="replace"))
+        except ApiException as error:
+            return Answer(error.status, error.body)
+        except (AttributeError, UnicodeDecodeError) as error:
+            # call_api decodes a refusal's body strictly, even where TLS failed and there is none.
+            refusal = error.__context__
+            if not isinstance(refusal, ApiException):
+                raise
+            if not refusal.status:
+                raise self._no_answer(" ".join(str(refusal.reason).split())) from error
+            return Answer(refusal.status, refusal.body.decode(errors="replace"))
+
+    def _no_answer(self, reason: str) -> KubeError:
+        return KubeError(
+            None,
+            f"context {self.context!r}: no answer from {self._host} ({reason}). "
+            f"`kubectl --context {self.context} version` should answer",
+        )
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """An object or list of Kubernetes. KubeError with the status when it is refused."""
@@ -134,7 +163,7 @@ class KubeClient:
         return self._object("POST", path, body=body)
 
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Delete an object. One that is absent already is no error. `body`: DeleteOptions."""
+        """Delete an object; succeeds when it is absent already. `body`: DeleteOptions."""
         try:
             self._object("DELETE", path, body=body)
         except KubeError as error:
@@ -142,21 +171,21 @@ class KubeClient:
                 raise
 
     def secret(self, namespace: str, name: str, key: str) -> str:
-        """One value of a Secret. KubeError when it is absent; the value is in no message."""
+        """One value of a Secret. KubeError when it is absent; no message contains the value."""
         where = f"Secret {namespace}/{name}"
-        see = f"`kubectl --context {self.context} -n {namespace} get secret {name}`"
+        command = f"`kubectl --context {self.context} -n {namespace} get secret {name}`"
         try:
             data = self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
         except KubeError as error:
             if error.status != 404:
                 raise
-            raise KubeError(404, f"{where} does not exist. {see}") from error
+            raise KubeError(404, f"{where} does not exist. {command}") from error
         try:
             value = base64.b64decode(data[key], validate=True).decode().strip()
         except KeyError:
-            raise KubeError(404, f"{where} has no key {key}. {see}") from None
+            raise KubeError(404, f"{where} has no key {key}. {command}") from None
         except (binascii.Error, UnicodeDecodeError):
-            raise KubeError(None, f"{where}: {key} is not text. {see}") from None
+            raise KubeError(None, f"{where}: {key} is not text. {command}") from None
         return value
 
     def _object(
@@ -176,23 +205,23 @@ class KubeClient:
             value = None
         if not isinstance(value, dict):
             raise KubeError(
-                None, f"context {self.context!r}: {method} {path} answered no JSON object"
+                None, f"context {self.context!r}: {method} {path} did not return a JSON object"
             )
         return value
 
     def refusal(self, answer: Answer, what: str) -> KubeError:
-        """The API server's refusal as an error that says what to do."""
+        """The API server's refusal as an error that states what to do."""
         hints = {
-            401: f"the credentials of context {self.context!r} are not accepted: log in again; "
+            401: f"the credentials of context {self.context!r} were not accepted: log in again; "
             f"`kubectl --context {self.context} auth whoami` should answer",
-            403: "the user of this context may not do that: ask for a role that allows it; "
+            403: "the user of this context lacks this permission: ask for a role that grants it; "
             f"`kubectl --context {self.context} auth can-i --list` shows what is allowed",
         }
-        said = answer.kubernetes_message or answer.text[:300].strip() or "no text"
+        message = answer.kubernetes_message or answer.text[:300].strip() or "no text"
         hint = hints.get(answer.status)
         return KubeError(
             answer.status,
-            f"context {self.context!r}: {what} answered {answer.status}: {said}"
+            f"context {self.context!r}: {what} answered {answer.status}: {message}"
             + (f". {hint[0].upper()}{hint[1:]}" if hint else ""),
         )
 

@@ -1,4 +1,4 @@
-"""What a pod's status says about its start. Pure functions of the API server's JSON."""
+"""What a pod's status reveals about its start. Pure functions of the API server's JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ _CRASH = {"CrashLoopBackOff"}
 
 @dataclass(frozen=True)
 class Trouble:
-    """A state that seldom ends by itself."""
+    """A state that rarely ends by itself."""
 
     kind: str
-    """Kubernetes' word for it, such as ImagePullBackOff."""
+    """Kubernetes' reason, such as ImagePullBackOff."""
     text: str
     """Kubernetes' message."""
 
 
 def containers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Statuses of all containers, in the order of their starting."""
+    """Statuses of all containers, in the order in which they start."""
     return [
         *(status.get("initContainerStatuses") or []),
         *(status.get("containerStatuses") or []),
@@ -28,7 +28,7 @@ def containers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def trouble(status: Mapping[str, Any]) -> Trouble | None:
-    """What keeps a pod from starting; None where nothing does."""
+    """What keeps a pod from starting; None if nothing does."""
     for container in containers(status):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason", "")
@@ -49,7 +49,7 @@ def trouble(status: Mapping[str, Any]) -> Trouble | None:
 
 
 def state(status: Mapping[str, Any]) -> str:
-    """What a pod that is not ready is doing, for people."""
+    """What a pod that is not Ready is doing, for the user."""
     if _conditions(status).get("PodScheduled", {}).get("status") != "True":
         return "waiting for a node"
     init = status.get("initContainerStatuses") or []

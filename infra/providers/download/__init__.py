@@ -1,1 +1,7 @@
-"""Model downloads as Pulumi resources: a Job each, its progress and its own words when it fails."""
+"""DownloadJob: a Kubernetes Job per model that fetches its weights, with progress and the Job's own
+words when it fails. docs/adr/0010-downloads-beside-pods.md
+"""
+
+from infra.providers.download.resource import DownloadJob, DownloadJobArgs
+
+__all__ = ["DownloadJob", "DownloadJobArgs"]

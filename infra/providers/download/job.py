@@ -1,4 +1,4 @@
-"""One Job and its pods through the API server, as a download sees them."""
+"""One download Job and its pods, through the API server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infra.providers.common.pods import Trouble, containers, state, trouble
 
 @dataclass(frozen=True)
 class Attempt:
-    """One pod of the Job: what it does, and what it said when it ended."""
+    """One pod of the Job: its state, and its last words."""
 
     name: str
     running: bool
@@ -32,9 +32,9 @@ class Job:
         self._jobs = f"/apis/batch/v1/namespaces/{self._namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{self._namespace}/pods"
 
-    def see(self, command: str) -> str:
-        """A command to type."""
-        return f"`kubectl --context {self._kube.context} -n {self._namespace} {command}`"
+    def command(self, kubectl: str) -> str:
+        """A kubectl command for the user to type."""
+        return f"`kubectl --context {self._kube.context} -n {self._namespace} {kubectl}`"
 
     def status(self) -> Mapping[str, Any] | None:
         """The Job's status; None where there is no such Job."""
@@ -47,7 +47,7 @@ class Job:
         return dict(found.get("status") or {})
 
     def create(self) -> None:
-        """Make the Job. One of that name that is there already is left as it is."""
+        """Create the Job. An existing one of that name stays as it is."""
         try:
             self._kube.post(self._jobs, self._manifest)
         except KubeError as error:
@@ -55,17 +55,17 @@ class Job:
                 raise
 
     def delete(self) -> None:
-        """Take the Job and its pods away; an absent one is no error."""
+        """Delete the Job and its pods; succeeds when it is absent."""
         self._kube.delete(f"{self._jobs}/{self.name}", {"propagationPolicy": "Background"})
 
     def attempts(self) -> list[Attempt]:
-        """Its pods, the oldest first."""
+        """Its pods, oldest first."""
         selector = {"labelSelector": f"batch.kubernetes.io/job-name={self.name}"}
         items = self._kube.get(self._pods, query=selector).get("items") or []
         return [_attempt(item) for item in sorted(items, key=_created)]
 
     def last_line(self, attempt: Attempt) -> str:
-        """What a pod printed last; empty where it has printed nothing that can be had."""
+        """The last line of a pod's log; empty where there is no log yet."""
         answer = self._kube.call(
             "GET", f"{self._pods}/{attempt.name}/log", query={"tailLines": "1"}, timeout=10
         )

@@ -1,75 +1,64 @@
-"""The dynamic provider of DownloadJob.
-
-Pulumi stores it by reference: this module must import in another process without side effects, and
-the class holds nothing. In a preview only `check` and `diff` run; neither uses the network.
-"""
-
-from typing import Any
-
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+"""DownloadJob, as the plug-in provides it."""
 
 from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.clock import SystemClock
-from infra.providers.common.engine import EngineCall
-from infra.providers.common.numbers import whole
-from infra.providers.common.progress import Progress
-from infra.providers.download.errors import DownloadError
+from infra.providers.common.call import Call, CallCancelledError
+from infra.providers.common.properties import Props
+from infra.providers.common.provider import Created, Diff, Live, Provider
+from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Job, ended
-from infra.providers.download.reconcile import Download
+from infra.providers.download.reconcile import Download, DownloadError
+from infra.providers.download.resource import OUTPUTS, TYPE
 
-Props = dict[str, Any]
 IDENTITY = ("context", "namespace", "name")
 INPUTS = (*IDENTITY, "model", "job", "deadline_seconds")
 
 
-class DownloadJobProvider(ResourceProvider):
-    """Inputs: `job` is the manifest, `name` and `namespace` are its own, known in previews too.
+class DownloadJobProvider(Provider):
+    """`name` and `namespace` are those of the manifest `job`."""
 
-    Output `complete`: the weights were whole in the claim when it was last seen.
-    """
+    type = TYPE
+    outputs = OUTPUTS
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Another name is another download. Nothing else is: what was downloaded with an older
-        image, or from another mirror, stays downloaded."""
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
+        """Another name is another download. Nothing else is a change: what an older image, or
+        another mirror, downloaded stays downloaded."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
-        return DiffResult(
-            changes=bool(replaces) or not olds.get("complete"),
-            replaces=replaces,
-            delete_before_replace=False,
-        )
+        return Diff(bool(replaces) or not olds.get("complete"), replaces)
 
-    def create(self, props: Props) -> CreateResult:
+    def create(self, call: Call, props: Props) -> Created:
         """Adopts the Job of an `up` that was interrupted."""
-        return CreateResult(props["name"], self._run(props))
+        return Created(props["name"], self._download(call, props))
 
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """The same as create: what is in the cluster decides."""
-        return UpdateResult(self._run(news))
+    def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
+        """The same as create: the cluster decides what is missing."""
+        return self._download(call, news)
 
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """How the Job is. One that is absent says nothing of the weights, which stay in the claim:
-        someone may have cleared it away, and so does Pulumi where a swap failed and was taken back,
-        since it deletes what it had kept of the first by the name that is in use again."""
-        with EngineCall(KubeError), KubeClient(props["context"]) as kube:
-            status = Job(kube, whole(props["job"])).status()
+    def read(self, call: Call, _id: str, props: Props) -> Live:
+        """The Job's state. An absent Job does not mean absent weights, which stay in the claim.
+
+        Someone may have deleted it; so does Pulumi after a failed swap of models was reverted,
+        because it deletes the resource that it had kept of the first model by a name that is in use
+        again.
+        """
+        with KubeClient(props["context"], call.run) as kube:
+            status = Job(kube, props["job"]).status()
         if status is None:
-            return ReadResult(id_, dict(props))
-        return ReadResult(id_, {**props, "complete": ended(status)[0] == "Complete"})
+            return Live(props)
+        return Live({**props, "complete": ended(status)[0] == "Complete"})
 
-    def delete(self, _id: str, props: Props) -> None:
-        """The Job and its pods. The weights stay in the claim."""
-        with EngineCall(KubeError), KubeClient(props["context"]) as kube:
-            Job(kube, whole(props["job"])).delete()
+    def delete(self, call: Call, _id: str, props: Props) -> None:
+        """Deletes the Job and its pods. The weights stay in the claim."""
+        with KubeClient(props["context"], call.run) as kube:
+            Job(kube, props["job"]).delete()
 
-    def _run(self, props: Props) -> Props:
-        clock = SystemClock()
+    def _download(self, call: Call, props: Props) -> Props:
         kept = {key: props[key] for key in INPUTS}
-        with EngineCall(KubeError, DownloadError) as call, KubeClient(props["context"]) as kube:
-            progress = Progress(call.status, clock, float(props["deadline_seconds"]))
-            work = Download(Job(kube, whole(props["job"])), props["model"], progress, clock)
+        waiting = Waiting(call.status, call.clock, float(props["deadline_seconds"]))
+        with KubeClient(props["context"], call.run) as kube:
+            work = Download(Job(kube, props["job"]), props["model"], waiting)
             try:
                 work.run()
-            except (KubeError, DownloadError) as error:
+            except (CallCancelledError, DownloadError, KubeError) as error:
                 if not work.created:
                     raise
                 call.fail(error, props["name"], {**kept, "complete": False})

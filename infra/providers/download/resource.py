@@ -1,39 +1,42 @@
-"""The resource of `infra.providers.download.provider`."""
+"""DownloadJob, as the program declares it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import Resource
 
-from infra.providers.download.provider import DownloadJobProvider
+TYPE = "rayline:index:DownloadJob"
+OUTPUTS = ("complete",)
 
 
-class DownloadJob(Resource, module="rayline", name="DownloadJob"):
+@dataclass(frozen=True, kw_only=True)
+class DownloadJobArgs:
+    """Which Job, and where."""
+
+    context: str
+    """Context of the kubeconfig. A change replaces the resource."""
+    model: str
+    """The model's name, for messages."""
+    job: Mapping[str, Any]
+    """The Job's manifest; its image may be an output. Another name or namespace replaces it."""
+    deadline_seconds: int
+    """How long one `up` waits."""
+
+
+class DownloadJob(pulumi.CustomResource):
     """A Kubernetes Job that is complete when a model's weights are whole in the claim.
 
-    Not Pulumi's own Job: of that a user sees neither how far 20 GB are nor why it failed, and a
-    Job that ended by its failure policy is waited for without an end.
+    Not Pulumi's own Job: that one shows neither the progress of 20 GB nor why it failed, and waits
+    forever for a Job that its `podFailurePolicy` ended.
     """
 
+    complete: pulumi.Output[bool]
+    """The weights were whole in the claim when the Job was last observed."""
+
     def __init__(
-        self,
-        name: str,
-        *,
-        context: str,
-        model: str,
-        job: Mapping[str, Any],
-        deadline_seconds: int,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, args: DownloadJobArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`job` is the manifest; its image may be an output. `deadline_seconds` is for one `up`."""
-        props = {
-            "context": context,
-            "namespace": job["metadata"]["namespace"],
-            "name": job["metadata"]["name"],
-            "model": model,
-            "job": job,
-            "deadline_seconds": deadline_seconds,
-            "complete": None,
-        }
-        super().__init__(DownloadJobProvider(), name, props, opts)
+        # Known in a preview too, while the manifest may hold an unknown image.
+        identity = {key: args.job["metadata"][key] for key in ("namespace", "name")}
+        super().__init__(TYPE, name, {**vars(args), **identity, **dict.fromkeys(OUTPUTS)}, opts)

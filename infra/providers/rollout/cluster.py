@@ -6,8 +6,8 @@ from typing import Any
 from infra.providers.common.api_server import KubeClient
 from infra.providers.rollout.pods import CLUSTER_LABEL, HEAD, TEMPLATE_HASH, Pod, parse
 
-# KubeRay validates in its controller, not at admission: it says so in an event and does nothing
-# more for the cluster (controllers/ray/raycluster_controller.go, rayClusterReconcile).
+# KubeRay validates in its controller, not at admission: it reports an invalid spec in an event and
+# stops reconciling the cluster (controllers/ray/raycluster_controller.go, rayClusterReconcile).
 _INVALID = {"InvalidRayClusterSpec", "InvalidRayClusterMetadata", "InvalidRayClusterStatus"}
 
 
@@ -21,31 +21,31 @@ class RayClusterPods:
         self._core = f"/api/v1/namespaces/{namespace}"
         self._path = f"/apis/ray.io/v1/namespaces/{namespace}/rayclusters/{cluster}"
 
-    def see(self, command: str) -> str:
-        """A command to type."""
-        return f"`kubectl --context {self._kube.context} -n {self._namespace} {command}`"
+    def command(self, kubectl: str) -> str:
+        """A kubectl command for the user to type."""
+        return f"`kubectl --context {self._kube.context} -n {self._namespace} {kubectl}`"
 
     def delete_command(self, names: list[str]) -> str:
-        """What to type to replace pods by hand."""
-        return self.see(f"delete pod {' '.join(names)}")
+        """The command that replaces pods by hand."""
+        return self.command(f"delete pod {' '.join(names)}")
 
     def resource(self) -> dict[str, Any]:
-        """The RayCluster. KubeError with status 404 when there is none."""
+        """The RayCluster. KubeError with status 404 when it does not exist."""
         return self._kube.get(self._path)
 
     def pods(self) -> list[Pod]:
-        """All pods of head and groups, those that are being deleted included."""
+        """All pods of the head and the groups, including those that are being deleted."""
         found = self._kube.get(
             f"{self._core}/pods", query={"labelSelector": f"{CLUSTER_LABEL}={self.cluster}"}
         )
         return [parse(item) for item in found.get("items") or []]
 
     def delete(self, pod: Pod) -> None:
-        """Ask for a pod's end, in its own grace period."""
+        """Delete a pod, within its own grace period."""
         self._kube.delete(f"{self._core}/pods/{pod.name}")
 
     def last_event(self, pod: Pod) -> str:
-        """What happened to a pod last, for people; empty where nothing is known."""
+        """The last thing that happened to a pod, for the user; empty if nothing is known."""
         events = self._events("Pod", pod.name)
         if not events:
             return ""
@@ -57,10 +57,10 @@ class RayClusterPods:
         return ""
 
     def refusal(self, resource: Mapping[str, Any]) -> str:
-        """Why KubeRay refuses the RayCluster as it is now; empty where it does not.
+        """Why KubeRay refuses the current RayCluster; empty if it does not.
 
-        Events stay for an hour, so only those count that are not older than the last change of the
-        spec. Both times are the API server's or the operator's, none is this machine's.
+        Events stay for an hour, so only those after the last change of the spec count. Both times
+        come from the API server or the operator, neither from this machine.
         """
         changed = max(
             (
@@ -70,12 +70,12 @@ class RayClusterPods:
             ),
             default="",
         )
-        said = [
+        refusals = [
             event
             for event in self._events("RayCluster", self.cluster)
             if event.get("reason") in _INVALID and _time(event) >= changed
         ]
-        return str(max(said, key=_time).get("message", "no message")) if said else ""
+        return str(max(refusals, key=_time).get("message", "no message")) if refusals else ""
 
     def _events(self, kind: str, name: str) -> list[dict[str, Any]]:
         selector = f"involvedObject.kind={kind},involvedObject.name={name}"
@@ -84,7 +84,7 @@ class RayClusterPods:
 
 
 def template_hashes(resource: Mapping[str, Any]) -> dict[str, str]:
-    """The hash in each template of the RayCluster; pods that KubeRay makes next carry it."""
+    """The hash in each template of the RayCluster, which the next pods of the group will carry."""
     spec = resource.get("spec") or {}
     templates = {HEAD: spec.get("headGroupSpec") or {}}
     templates |= {group["groupName"]: group for group in spec.get("workerGroupSpecs") or []}

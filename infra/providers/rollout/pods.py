@@ -1,4 +1,4 @@
-"""Ray pods as the rollout sees them. Pure functions of the API server's JSON.
+"""The parts of Ray pods that a rollout needs. Pure functions of the API server's JSON.
 
 Labels: KubeRay's controllers/ray/common/pod.go, labelPod; constants in controllers/ray/utils.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from infra.providers.common.pods import Trouble, state, trouble
 
 TEMPLATE_HASH = "rayline.dev/template-hash"
-"""As infra.specs.names spells it; what Pulumi's plug-in imports keeps clear of the settings."""
+"""The same as in infra.specs.names, which the plug-in must not import: it imports pydantic."""
 CLUSTER_LABEL = "ray.io/cluster"
 GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
@@ -23,16 +23,16 @@ class Pod:
 
     name: str
     group: str
-    """The worker group's name, or `head` (whose label says headgroup)."""
+    """The worker group's name, or `head` (whose label is `headgroup`)."""
     hash: str
-    """Hash of the template that it was made from; empty where it has none."""
-    life: str
-    """Its uid, and of the head how often its containers were restarted: in another life a head has
-    forgotten the applications. What a worker forgot, Serve brings back by itself."""
+    """Hash of the template that it was made from; empty if it carries none."""
+    incarnation: str
+    """UID of the pod, plus the restart count for the head, because a restarted head loses its Serve
+    applications. What a restarted worker loses, Serve restores by itself."""
     ready: bool
     deleting: bool
     state: str
-    """What it is doing, for people."""
+    """What it is doing, for the user."""
     trouble: Trouble | None
 
 
@@ -50,7 +50,7 @@ def parse(item: Mapping[str, Any]) -> Pod:
         name=meta["name"],
         group=HEAD if head else labels.get(GROUP_LABEL, ""),
         hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
-        life=f"{uid}/{restarts}" if head else uid,
+        incarnation=f"{uid}/{restarts}" if head else uid,
         ready=ready,
         deleting=meta.get("deletionTimestamp") is not None,
         state="ready" if ready else found.kind if found else state(status),
@@ -60,19 +60,19 @@ def parse(item: Mapping[str, Any]) -> Pod:
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a RayCluster's pods, as the resource's state keeps it."""
+    """The pods of a RayCluster at one moment, as the resource's outputs keep them."""
 
     hashes: dict[str, str]
-    """For each group that should have pods, the hash that they run; several are joined by a comma,
-    and where there is no pod the hash is empty."""
-    lives: dict[str, list[str]]
-    """For each of these groups its pods' lives, sorted."""
+    """For each group that should have pods, the hash that they run: several joined by commas, or
+    empty without a pod."""
+    incarnations: dict[str, list[str]]
+    """For each of these groups, the incarnations of its pods, sorted."""
     outdated: list[str]
-    """Names of the pods that run another template than their group's."""
+    """Names of the pods whose template is not that of their group."""
 
 
 def observe(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> Observed:
-    """Pods that are being deleted, or of a group that is not ours, do not count."""
+    """Pods that are being deleted, or belong to a group that is not ours, do not count."""
     present = [pod for pod in pods if not pod.deleting and pod.group in groups]
     wanted = {
         name: [pod for pod in present if pod.group == name]
@@ -81,6 +81,6 @@ def observe(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> Obs
     }
     return Observed(
         hashes={name: ",".join(sorted({p.hash for p in found})) for name, found in wanted.items()},
-        lives={name: sorted(p.life for p in found) for name, found in wanted.items()},
+        incarnations={name: sorted(p.incarnation for p in found) for name, found in wanted.items()},
         outdated=sorted(p.name for p in present if p.hash != groups[p.group]["hash"]),
     )

@@ -1,130 +1,102 @@
-"""The dynamic provider of PodRollout.
-
-Pulumi stores it by reference: this module must import in another process without side effects, and
-the class holds nothing.
-"""
+"""PodRollout, as the plug-in provides it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pulumi.dynamic import (
-    CheckFailure,
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    ResourceProvider,
-    UpdateResult,
-)
-from pulumi.runtime.rpc import UNKNOWN
-
 from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.clock import SystemClock
-from infra.providers.common.engine import EngineCall
-from infra.providers.common.progress import Progress
+from infra.providers.common.call import Call, CallCancelledError
+from infra.providers.common.properties import UNKNOWN, Props
+from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
+from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
-from infra.providers.rollout.errors import RolloutError
 from infra.providers.rollout.pods import observe
-from infra.providers.rollout.reconcile import Rollout
+from infra.providers.rollout.reconcile import Rollout, RolloutError
+from infra.providers.rollout.resource import OUTPUTS, TYPE
 
-Props = dict[str, Any]
 ID = "pods"
 IDENTITY = ("context", "namespace", "cluster")
 INPUTS = (*IDENTITY, "groups", "upgrade", "deadline_seconds")
 UPGRADES = ("recreate", "manual")
 
 
-class PodRolloutProvider(ResourceProvider):
+class PodRolloutProvider(Provider):
     """Brings the pods of one RayCluster to their templates."""
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    type = TYPE
+    outputs = OUTPUTS
+
+    def check(self, _olds: Props, news: Props) -> Checked:
         """Complete and well-formed; no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
-        failures = [CheckFailure(key, "is missing") for key in INPUTS if key not in inputs]
+        failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         groups = inputs.get("groups", UNKNOWN)
-        if groups != UNKNOWN:
-            inputs["groups"] = groups = {
-                name: group if group == UNKNOWN else _group(group) for name, group in groups.items()
-            }
+        if isinstance(groups, dict):
+            inputs["groups"] = groups = {name: _given(group) for name, group in groups.items()}
             failures += [
-                CheckFailure("groups", f"{name}: give hash and replicas")
+                Failure("groups", f"{name}: give hash and replicas")
                 for name, group in groups.items()
-                if group != UNKNOWN and not {"hash", "replicas"} <= set(group)
+                if group is not UNKNOWN and not {"hash", "replicas"} <= set(group)
             ]
-        if inputs.get("upgrade", UNKNOWN) not in (*UPGRADES, UNKNOWN):
-            failures.append(
-                CheckFailure(
-                    "upgrade", f"{inputs['upgrade']!r} is neither of {', '.join(UPGRADES)}"
-                )
-            )
-        return CheckResult(inputs, failures)
+        upgrade = inputs.get("upgrade", UNKNOWN)
+        if upgrade is not UNKNOWN and upgrade not in UPGRADES:
+            failures.append(Failure("upgrade", f"{upgrade!r} is not one of {', '.join(UPGRADES)}"))
+        return Checked(inputs, failures)
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Another deadline is no change. Pods that were last seen with another template are one:
-        with `manual`, someone may have restarted them since, and the applications with them."""
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
+        """Another deadline is not a change. Pods that ran another template when last observed are
+        one: with `manual`, someone may have restarted them since, and the applications with them.
+        """
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         changed = any(olds.get(key) != news.get(key) for key in ("groups", "upgrade"))
-        return DiffResult(
-            changes=bool(replaces) or changed or _drifted(olds, news),
-            replaces=replaces,
-            delete_before_replace=False,
-        )
+        return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
 
-    def create(self, props: Props) -> CreateResult:
+    def create(self, call: Call, props: Props) -> Created:
         """Pods that are as wanted are left alone."""
-        return CreateResult(ID, self._roll(props))
+        return Created(ID, self._roll(call, props))
 
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """The same as create: what is running decides, not what was."""
-        return UpdateResult(self._roll(news))
+    def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
+        """The same as create: the running pods decide what is missing."""
+        return self._roll(call, news)
 
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """What the pods run. No RayCluster: the resource is gone; no answer: an error."""
-        with EngineCall(KubeError), _cluster(props) as cluster:
+    def read(self, call: Call, _id: str, props: Props) -> Live | None:
+        """The templates that the pods run. Without a RayCluster the resource is gone; without an
+        answer it is an error."""
+        with _cluster(call, props) as cluster:
             try:
                 cluster.resource()
                 pods = cluster.pods()
             except KubeError as error:
                 if error.status == 404:
-                    return ReadResult(id_="", outs={})
+                    return None
                 raise
-        seen = observe(pods, props["groups"])
-        return ReadResult(id_, {**_inputs(props), **vars(seen)}, _inputs(props))
+        return Live({**_inputs(props), **vars(observe(pods, props["groups"]))}, _inputs(props))
 
-    def delete(self, _id: str, _props: Props) -> None:
-        """Nothing: pods go with their RayCluster."""
-
-    def _roll(self, props: Props) -> Props:
-        clock = SystemClock()
-        with EngineCall(KubeError, RolloutError) as call, _cluster(props) as cluster:
-            work = Rollout(
-                cluster,
-                props["groups"],
-                props["upgrade"],
-                Progress(call.status, clock, float(props["deadline_seconds"])),
-                clock,
-            )
+    def _roll(self, call: Call, props: Props) -> Props:
+        waiting = Waiting(call.status, call.clock, float(props["deadline_seconds"]))
+        with _cluster(call, props) as cluster:
+            work = Rollout(cluster, props["groups"], props["upgrade"], waiting)
             try:
                 work.run()
-            except (KubeError, RolloutError) as error:
+            except (CallCancelledError, KubeError, RolloutError) as error:
                 if not work.pods:
                     raise
                 call.fail(error, ID, {**_inputs(props), **vars(work.observed)})
-            seen = work.observed
-            if seen.outdated:
+            observed = work.observed
+            if observed.outdated:
                 call.warn(
-                    f"{len(seen.outdated)} Ray pods run an older template, because of `upgrade: "
-                    "manual`. When it suits you (requests on them end; with the head everything "
-                    f"restarts): {cluster.delete_command(seen.outdated)}, then `pulumi up`: a new "
-                    "head knows no applications"
+                    f"{len(observed.outdated)} Ray pods run an older template, because of "
+                    "`upgrade: manual`. When interrupting their requests is acceptable (a restart "
+                    "of the head restarts everything), type: "
+                    f"{cluster.delete_command(observed.outdated)}, then `pulumi up`, because a new "
+                    "head has lost the applications"
                 )
-            return {**_inputs(props), **vars(seen)}
+            return {**_inputs(props), **vars(observed)}
 
 
 @contextmanager
-def _cluster(props: Props) -> Iterator[RayClusterPods]:
-    with KubeClient(props["context"]) as kube:
+def _cluster(call: Call, props: Props) -> Iterator[RayClusterPods]:
+    with KubeClient(props["context"], call.run) as kube:
         yield RayClusterPods(kube, props["namespace"], props["cluster"])
 
 
@@ -132,20 +104,19 @@ def _inputs(props: Props) -> Props:
     return {key: props[key] for key in INPUTS if key in props}
 
 
-def _group(group: Any) -> Props:
-    """One spelling: Pulumi's state knows floats only, and None is left out."""
-    found = {key: value for key, value in dict(group).items() if value is not None}
-    if isinstance(found.get("replicas"), float):
-        found["replicas"] = int(found["replicas"])
-    return found
+def _given(group: Any) -> Any:
+    """Without the keys that are None."""
+    if not isinstance(group, dict):
+        return group
+    return {key: value for key, value in group.items() if value is not None}
 
 
 def _drifted(olds: Props, news: Props) -> bool:
-    groups, seen = news.get("groups"), olds.get("hashes") or {}
+    groups, observed = news.get("groups"), olds.get("hashes") or {}
     if not isinstance(groups, dict):
         return False
     return any(
-        seen.get(name) != group.get("hash")
+        observed.get(name) != group.get("hash")
         for name, group in groups.items()
         if isinstance(group, dict) and group.get("replicas")
     )

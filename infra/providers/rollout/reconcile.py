@@ -1,91 +1,85 @@
-"""Replacing outdated pods, and waiting until all are Ready.
+"""Replaces outdated pods, and waits until all are Ready.
 
-Each turn looks at the pods and does what is missing. Nothing is remembered of what was deleted but
-a count, so an interrupted rollout is finished by the next one.
+Each turn observes the pods and does what is missing. It remembers only how often it deleted, so the
+next rollout finishes an interrupted one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from infra.providers.common.api_server import KubeError
-from infra.providers.common.clock import Clock
-from infra.providers.common.progress import Progress
+from infra.providers.common.call import ProviderError
+from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods, template_hashes
-from infra.providers.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
 from infra.providers.rollout.pods import HEAD, Observed, Pod, observe
 
 Groups = Mapping[str, Mapping[str, Any]]
 
+TROUBLE_SECONDS = 60.0
+"""A pod that cannot start for so long is a failure."""
+UNSCHEDULABLE_SECONDS = 120.0
+"""Longer: an autoscaler may add a node, or a pod that is leaving may free one."""
+STALE_SECONDS = 60.0
+"""The RayCluster may lack a wanted hash for so long."""
+MAX_DELETIONS = 5
+"""How often a group's pods may come back with an old template. The operator's cache may lag behind
+the RayCluster for a moment, and the operator then makes one more pod from the old template."""
 
-@dataclass(frozen=True)
-class Pace:
-    """Patience, in seconds unless it says otherwise."""
 
-    poll: float = 2.0
-    trouble: float = 60.0
-    """A pod that cannot start for so long is a failure."""
-    unschedulable: float = 120.0
-    """Longer: an autoscaler may add a node, or a node may be freed by a pod that is leaving."""
-    stale: float = 60.0
-    """The RayCluster may lack a wanted hash for so long."""
-    deletions: int = 5
-    """Times that a group's pods may come back from an old template. The operator's cache may be a
-    moment behind the RayCluster, and then makes one more pod as it was."""
+class RolloutError(ProviderError):
+    """The message names the group, quotes Kubernetes, and states what to type."""
+
+
+class RolloutFailedError(RolloutError):
+    """Pods cannot become Ready: no image, no node, crashing, or a spec that KubeRay refuses."""
+
+
+class RolloutTimeoutError(RolloutError):
+    """Not every pod was Ready before the deadline."""
 
 
 class Rollout:
     """One change of the pods of one RayCluster."""
 
     def __init__(
-        self,
-        cluster: RayClusterPods,
-        groups: Groups,
-        upgrade: str,
-        progress: Progress,
-        clock: Clock,
-        pace: Pace | None = None,
+        self, cluster: RayClusterPods, groups: Groups, upgrade: str, waiting: Waiting
     ) -> None:
         self._cluster = cluster
         self._groups = groups
         self._recreate = upgrade == "recreate"
-        self._progress = progress
-        self._clock = clock
-        self._pace = pace or Pace()
-        self._since: dict[str, float] = {}
+        self._waiting = waiting
+        self._state = "the pods were not observed yet"
         self._deletions: dict[str, int] = {}
         self.pods: list[Pod] = []
-        """What was seen last."""
+        """The pods when they were last observed."""
 
     @property
     def observed(self) -> Observed:
-        """What was seen last, by group."""
+        """The pods when they were last observed, by group."""
         return observe(self.pods, self._groups)
 
     def run(self) -> None:
         """Return when every pod is as wanted. RolloutError or KubeError names the cause."""
-        seen = "nothing was seen yet"
-        while True:
-            if self._progress.remaining <= 0:
-                raise RolloutTimeoutError(
-                    f"not every Ray pod is Ready after {self._progress.elapsed:.0f} s: {seen}. "
-                    f"Look at {self._describe()}. If it only needs longer, raise "
-                    "`pulumi config set --path 'rayline:timeouts.podsReadySeconds' ...`"
-                )
-            try:
-                waiting = self._turn()
-                if waiting is None:
-                    return
-                seen = waiting
-            except KubeError as error:
-                if error.status is not None and error.status < 500 and error.status != 429:
-                    raise self._absent(error) from error
-                seen = str(error)
-            self._progress.state(seen)
-            self._clock.sleep(self._pace.poll)
+        if not self._waiting.until(self._turn):
+            raise RolloutTimeoutError(
+                f"not every Ray pod is Ready after {self._waiting.elapsed:.0f} s: {self._state}. "
+                f"Look at {self._describe()}. If it only needs longer, raise "
+                "`pulumi config set --path 'rayline:timeouts.podsReadySeconds' ...`"
+            )
 
     def _turn(self) -> str | None:
-        """Look, delete what has to go, and say what is waited for; None: nothing."""
+        try:
+            state = self._advance()
+        except KubeError as error:
+            if not error.transient:
+                raise self._absent(error) from error
+            state = str(error)
+        if state is not None:
+            self._state = state
+        return state
+
+    def _advance(self) -> str | None:
+        """Do what is missing. Returns what it waits for; None: every pod is as wanted."""
         resource = self._cluster.resource()
         self.pods = self._cluster.pods()
         unfinished = [name for name in self._groups if not self._finished(name)]
@@ -99,11 +93,11 @@ class Rollout:
             )
         made = template_hashes(resource)
         behind = [n for n, group in self._groups.items() if made.get(n) != group["hash"]]
-        if self._lasts("behind", bool(behind)) > self._pace.stale:
+        if self._waiting.lasts("behind", bool(behind)) > STALE_SECONDS:
             raise RolloutError(
                 f"the templates of {', '.join(behind)} in the RayCluster {self._cluster.cluster} "
                 "are not the wanted ones: something else changes it. "
-                f"{self._cluster.see(f'get raycluster {self._cluster.cluster} -o yaml')}"
+                f"{self._cluster.command(f'get raycluster {self._cluster.cluster} -o yaml')}"
             )
         if not behind:
             self._replace(unfinished)
@@ -111,10 +105,10 @@ class Rollout:
         return "; ".join(self._line(name) for name in unfinished)
 
     def _replace(self, unfinished: list[str]) -> None:
-        """Delete what is outdated: everything with the head, else one group at a time."""
+        """Delete outdated pods: all pods if the head is outdated, else one group at a time."""
         if self._recreate and self._old(HEAD):
-            # Without fault tolerance of the GCS, workers of a lost head stop, each at its own time,
-            # and their containers restart with a growing delay. New pods are quicker and cleaner.
+            # Without GCS fault tolerance, the workers of a lost head stop at different times, and
+            # their containers restart with a growing delay. New pods are quicker and cleaner.
             self._delete(HEAD, [pod for pod in self.pods if not pod.deleting])
             return
         for name in unfinished:
@@ -125,11 +119,11 @@ class Rollout:
 
     def _delete(self, group: str, pods: list[Pod]) -> None:
         self._deletions[group] = self._deletions.get(group, 0) + 1
-        if self._deletions[group] > self._pace.deletions:
+        if self._deletions[group] > MAX_DELETIONS:
             raise RolloutError(
-                f"{group}: the operator has made pods of an old template {self._pace.deletions} "
-                "times although the RayCluster has the new one. Restart the operator: `kubectl "
-                "rollout restart deployment kuberay-operator` in its namespace"
+                f"{group}: the operator has made pods of an old template {MAX_DELETIONS} times "
+                "although the RayCluster has the new one. Restart the operator: `kubectl rollout "
+                "restart deployment kuberay-operator` in its namespace"
             )
         for pod in pods:
             self._cluster.delete(pod)
@@ -150,11 +144,12 @@ class Rollout:
         for pod in self.pods:
             group = self._groups.get(pod.group, {})
             trouble = None if pod.deleting or pod.hash != group.get("hash") else pod.trouble
-            patience = self._pace.trouble
+            patience = TROUBLE_SECONDS
             if trouble and trouble.kind == "Unschedulable":
-                patience = self._pace.unschedulable
+                patience = UNSCHEDULABLE_SECONDS
                 trouble = None if leaving else trouble
-            if self._lasts(f"trouble {pod.name}", trouble is not None) >= patience and trouble:
+            lasts = self._waiting.lasts(f"trouble {pod.name}", trouble is not None)
+            if trouble and lasts >= patience:
                 failed.append(f"{pod.group}: pod {pod.name}: {trouble.kind}: {trouble.text}")
         if failed:
             raise RolloutFailedError("; ".join(failed) + f". Look at {self._describe()}")
@@ -180,20 +175,13 @@ class Rollout:
     def _old(self, name: str) -> list[Pod]:
         return [pod for pod in self._present(name) if pod.hash != self._groups[name]["hash"]]
 
-    def _lasts(self, what: str, now: bool) -> float:
-        """For how long something has been so, without a break."""
-        if not now:
-            self._since.pop(what, None)
-            return -1.0
-        return self._clock.now() - self._since.setdefault(what, self._clock.now())
-
     def _describe(self) -> str:
-        return self._cluster.see(f"describe pods -l ray.io/cluster={self._cluster.cluster}")
+        return self._cluster.command(f"describe pods -l ray.io/cluster={self._cluster.cluster}")
 
     def _absent(self, error: KubeError) -> Exception:
         if error.status == 404:
             return RolloutError(
                 f"there is no RayCluster {self._cluster.cluster}: {error}. Is KubeRay installed "
-                f"(rayline:operator)? {self._cluster.see('get raycluster')}"
+                f"(rayline:operator)? {self._cluster.command('get raycluster')}"
             )
         return error

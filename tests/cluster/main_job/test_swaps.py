@@ -41,7 +41,7 @@ def test_enabling_a_group_adds_its_pods_and_touches_no_other(enabled: Step) -> N
     assert set(enabled.run.changes) == {
         "RayCluster ray-cluster",
         "PodRollout pods",
-        "WorkerGroups worker-groups",
+        "GroupOrder gpu-groups",
     }
 
 

@@ -134,7 +134,7 @@ class _Providers(Mocks):
             },
         }
         more = {} if self.preview else answers.get(args.typ, dict)()
-        if args.typ.endswith(":GeneratedSecret") and not self.preview:
+        if args.typ.endswith(":RandomSecret") and not self.preview:
             more = {"value": f"made-{args.name}", "hash": f"hash-{args.name}"}
         if args.typ.endswith(":ServeApplications") and not self.preview:
             names = [app["name"] for app in args.inputs["config"]["applications"]]
@@ -142,7 +142,8 @@ class _Providers(Mocks):
         if args.typ.endswith(":PodRollout") and not self.preview:
             new = args.inputs["upgrade"] == "recreate"
             groups = args.inputs["groups"].items()
-            more = {"lives": {n: [f"of {g['hash'] if new else 'before'}/0"] for n, g in groups}}
+            of = {n: [f"of {g['hash'] if new else 'before'}/0"] for n, g in groups}
+            more = {"incarnations": of}
         return f"{args.name}-id", {**args.inputs, **more}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

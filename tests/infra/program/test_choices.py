@@ -41,7 +41,7 @@ def test_the_operator_from_a_folder_and_a_registry_of_ones_own() -> None:
         "repository": "localhost:5000/kuberay/operator",
         "tag": "v1.6.2",
     }
-    assert program["CustomResourceDefinitions kuberay-crds"].inputs["source"] == "/charts/crds"
+    assert program["KubeRayCrds kuberay-crds"].inputs["source"] == "/charts/crds"
 
 
 def test_a_prebuilt_image_is_not_built() -> None:

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import pytest
 
+from infra.providers.plugin.resources import PROVIDERS
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, STACKS, Program, run
 
 USERS = {"local": ["demo"], "dev": ["alice"], "prod": ["alice", "bob"]}
@@ -12,12 +13,12 @@ RAY = {"local": "rayline", "dev": "ray-dev", "prod": "deepseek-raycluster"}
 MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
 # Pulumi finds resources of an earlier deployment by these.
 TOKENS = {
-    "pulumi-python:dynamic/rayline:CustomResourceDefinitions",
-    "pulumi-python:dynamic/rayline:DownloadJob",
-    "pulumi-python:dynamic/rayline:GeneratedSecret",
-    "pulumi-python:dynamic/rayline:WorkerGroups",
-    "pulumi-python:dynamic/rollout:PodRollout",
-    "pulumi-python:dynamic/serve:ServeApplications",
+    "rayline:index:DownloadJob",
+    "rayline:index:GroupOrder",
+    "rayline:index:KubeRayCrds",
+    "rayline:index:PodRollout",
+    "rayline:index:RandomSecret",
+    "rayline:index:ServeApplications",
     "rayline:platform:Auth",
     "rayline:platform:KubeRayOperator",
     "rayline:platform:ModelCache",
@@ -45,16 +46,16 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
     name, program = named
     assert set(program.custom) == {
         "kubernetes cluster",
-        "WorkerGroups worker-groups",
+        "GroupOrder gpu-groups",
         "Image image",
         "Namespace kuberay-operator",
-        "CustomResourceDefinitions kuberay-crds",
+        "KubeRayCrds kuberay-crds",
         "Release kuberay-operator",
         "Namespace namespace",
         "PersistentVolumeClaim model-cache",
-        *(f"GeneratedSecret password-{user}" for user in USERS[name]),
-        "GeneratedSecret jwt-key",
-        "GeneratedSecret ray-token",
+        *(f"RandomSecret password-{user}" for user in USERS[name]),
+        "RandomSecret jwt-key",
+        "RandomSecret ray-token",
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
@@ -68,8 +69,20 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
 
 def test_type_tokens_never_change(prod: Program) -> None:
     ours = {found.type for found in prod.resources.values() if "rayline:" in found.type}
-    others = {found.type for found in prod.resources.values() if "dynamic/" in found.type}
-    assert ours | others == TOKENS
+    assert ours == TOKENS
+    provided = {provider.type for provider in PROVIDERS}
+    assert provided == {token for token in TOKENS if token.startswith("rayline:index:")}
+
+
+def test_the_order_of_the_groups_is_kept_with_what_identifies_the_cluster(prod: Program) -> None:
+    assert prod["GroupOrder gpu-groups"].inputs == {
+        "context": "production",
+        "namespace": "kuberay-projects",
+        "cluster": "deepseek-raycluster",
+        "delivery": "restApi",
+        "names": ["rtx-3090", "rtx-3060"],
+        "disabled": ["rtx-3060"],
+    }
 
 
 def test_everything_is_in_the_context_that_the_stack_names(named: tuple[str, Program]) -> None:
@@ -80,21 +93,21 @@ def test_everything_is_in_the_context_that_the_stack_names(named: tuple[str, Pro
     for found in program.custom.values():
         if found.type.startswith("kubernetes:"):
             assert found.options["provider"].startswith(provider), found.name
-        if found.type.startswith("pulumi-python:") and "context" in found.inputs:
+        if found.type.startswith("rayline:index:") and "context" in found.inputs:
             assert found.inputs["context"] == context
 
 
 def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
     """A provider is no object anywhere; all else would be changed by a refused `up`."""
     _, program = named
-    for key in set(program.custom) - {"kubernetes cluster", "WorkerGroups worker-groups"}:
-        assert "WorkerGroups worker-groups" in program.waits_for(key), key
+    for key in set(program.custom) - {"kubernetes cluster", "GroupOrder gpu-groups"}:
+        assert "GroupOrder gpu-groups" in program.waits_for(key), key
 
 
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [
-        ("Release kuberay-operator", "CustomResourceDefinitions kuberay-crds"),
+        ("Release kuberay-operator", "KubeRayCrds kuberay-crds"),
         ("Release kuberay-operator", "Namespace kuberay-operator"),
         ("PersistentVolumeClaim model-cache", "Namespace namespace"),
         ("Secret auth-config", "Namespace namespace"),
@@ -132,7 +145,7 @@ def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Progra
 
 
 def test_the_operator_is_of_one_version_with_its_crds(prod: Program) -> None:
-    crds, release = prod["CustomResourceDefinitions kuberay-crds"], prod["Release kuberay-operator"]
+    crds, release = prod["KubeRayCrds kuberay-crds"], prod["Release kuberay-operator"]
     assert crds.inputs["version"] == release.inputs["version"] == "1.6.2"
     assert "/v1.6.2/" in crds.inputs["source"]
     assert release.inputs["skipCrds"] is True

@@ -63,8 +63,8 @@ def test_a_secrets_content_is_one_secret(program: Program) -> None:
 
 
 def test_only_what_was_not_given_is_made(program: Program) -> None:
-    made = {key for key in program.custom if key.startswith("GeneratedSecret")}
-    assert made == {"GeneratedSecret password-bob"}
+    made = {key for key in program.custom if key.startswith("RandomSecret")}
+    assert made == {"RandomSecret password-bob"}
     assert program.outputs["passwords"] == {"bob": "made-password-bob"}
     assert "passwords" in program.secret_outputs
     data = program["Secret auth-config"].inputs["stringData"]
@@ -75,7 +75,7 @@ def test_only_what_was_not_given_is_made(program: Program) -> None:
 def test_what_is_made_is_secret_in_the_state() -> None:
     program = run("prod")
     for key, found in program.custom.items():
-        if key.startswith("GeneratedSecret"):
+        if key.startswith("RandomSecret"):
             assert set(found.options["additionalSecretOutputs"]) == {"value", "hash"}
     assert "made-jwt-key" not in json.dumps(program["Secret auth-config"].shown)
     assert program["Secret auth-config"].inputs["stringData"]["JWT_KEY"] == "made-jwt-key"

@@ -10,7 +10,7 @@ from tests.infra.program.harness import Declared, Program, run
 OTHER_DIGEST = "sha256:" + "3" * 64
 SERVE = "ServeApplications applications"
 CLUSTER, PODS = "RayCluster ray-cluster", "PodRollout pods"
-GROUPS = "WorkerGroups worker-groups"
+GROUPS = "GroupOrder gpu-groups"
 DOWNLOAD = "DownloadJob download-Dolphin3.0"
 SECOND: dict[str, Any] = {
     "name": "second",
@@ -153,7 +153,7 @@ def test_users_and_roles_change_the_secret_alone(before: Program) -> None:
     assert changes(before, after) == {"Secret auth-config": "update"}
     more = run("prod", auth__users__2={"name": "carol"})
     assert changes(before, more) == {
-        "GeneratedSecret password-carol": "create",
+        "RandomSecret password-carol": "create",
         "Secret auth-config": "update",
     }
 

@@ -31,7 +31,7 @@ def application(name: str, model: str = "m") -> dict[str, Any]:
     }
 
 
-def config(*applications: dict[str, Any]) -> dict[str, Any]:
+def config(*applications: Any) -> dict[str, Any]:
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": 8000},

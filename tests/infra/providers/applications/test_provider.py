@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi.runtime.rpc import UNKNOWN
 
-from infra.providers.applications import removal, seen
-from infra.providers.applications.client import ServeClient
-from infra.providers.applications.errors import ServeUnreachableError
+from infra.providers.applications import removal
+from infra.providers.applications.client import ServeClient, ServeUnreachableError
 from infra.providers.applications.provider import ServeApplicationsProvider
+from infra.providers.applications.seen import Seen
 from infra.providers.common.api_server import KubeClient
+from infra.providers.common.properties import UNKNOWN
 from tests.infra.providers.applications.ray import (
     CLUSTER,
     NAMESPACE,
@@ -20,6 +20,7 @@ from tests.infra.providers.applications.ray import (
     application,
     config,
 )
+from tests.infra.providers.calls import call
 from tests.infra.providers.common.fake_api_server import CONTEXT
 
 PROVIDER = ServeApplicationsProvider()
@@ -39,10 +40,12 @@ OUTPUTS = {**INPUTS, "applications": {"a": {"status": "RUNNING", "route_prefix":
 
 
 def test_check_keeps_what_is_unknown_and_drops_outputs() -> None:
-    result = PROVIDER.check({}, {**INPUTS, "pods": UNKNOWN, "applications": None, "__provider": ""})
+    result = PROVIDER.check({}, {**INPUTS, "pods": UNKNOWN, "applications": None})
     assert result.failures == []
     assert result.inputs == {**INPUTS, "pods": UNKNOWN}
-    assert PROVIDER.check({}, {**INPUTS, "config": UNKNOWN}).failures == []
+    for config_ in (UNKNOWN, {"applications": UNKNOWN}, config({"name": UNKNOWN}), config(UNKNOWN)):
+        unknown = {**INPUTS, "config": config_, "deadline_seconds": UNKNOWN}
+        assert PROVIDER.check({}, unknown).failures == []
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,10 @@ def test_check_refuses(change: dict[str, Any], prop: str) -> None:
         ({"pods": {"head": ["p1/1"]}}, True, []),
         ({"pods": {"head": ["p2/0"]}}, True, []),
         ({"pods": UNKNOWN}, False, []),
+        ({"pods": {"head": UNKNOWN}}, False, []),
+        ({"pods": {"head": [UNKNOWN]}}, False, []),
+        ({"config": UNKNOWN}, True, []),
+        ({"config": config({**application("a"), "args": {"x": [UNKNOWN]}})}, True, []),
         ({"config": config(application("a", "other"))}, True, []),
         ({"head_service": "other"}, True, []),
         ({"namespace": "other"}, True, ["namespace"]),
@@ -83,14 +90,11 @@ def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> Non
     assert (result.changes, result.replaces) == (changes, replaces)
 
 
-def test_diff_sees_what_was_not_running_and_no_float() -> None:
+def test_diff_sees_what_was_not_running_and_ignores_what_is_not_set() -> None:
     unwell = {**OUTPUTS, "applications": {"a": {"status": "UNHEALTHY"}}}
     assert PROVIDER.diff("serve", unwell, INPUTS).changes
-    floats = config({**application("a"), "deployments": [{"name": "D", "num_replicas": 1.0}]})
-    ints = config({**application("a"), "deployments": [{"name": "D", "num_replicas": 1}]})
-    assert not PROVIDER.diff(
-        "serve", {**OUTPUTS, "config": floats}, {**INPUTS, "config": ints}
-    ).changes
+    unset = config({**application("a"), "args": {}, "runtime_env_extra": None})
+    assert not PROVIDER.diff("serve", OUTPUTS, {**INPUTS, "config": unset}).changes
 
 
 @pytest.fixture
@@ -140,25 +144,25 @@ def test_delete_where_the_whole_cluster_is_gone_ends_with_a_warning(
 
 def test_read_tells_absent_from_silent_and_shows_what_was_changed_by_hand(ray: FakeRay) -> None:
     ray.serve(application("a"))
-    result = PROVIDER.read("serve", dict(OUTPUTS))
+    result = PROVIDER.read(call(), "serve", dict(OUTPUTS))
+    assert result is not None
     assert (result.outs, result.inputs) == (OUTPUTS, INPUTS)
     ray.serve(application("a", "by hand"))
-    drifted = PROVIDER.read("serve", dict(OUTPUTS)).outs
+    drifted = PROVIDER.read(call(), "serve", dict(OUTPUTS))
     assert drifted is not None
-    assert PROVIDER.diff("serve", drifted, INPUTS).changes
+    assert PROVIDER.diff("serve", drifted.outs, INPUTS).changes
     ray.fault = lambda _request: (500, "broken")
     with KubeClient(CONTEXT) as kube:
         client = ServeClient(kube, NAMESPACE, CLUSTER, SERVICE, SECRET)
         with pytest.raises(ServeUnreachableError):
-            removal.look(client, ray.clock)
+            removal.look(client, INPUTS["config"], ray.clock)
     ray.absent = True
-    gone = PROVIDER.read("serve", dict(OUTPUTS))
-    assert (gone.id, gone.outs) == ("", {})
+    assert PROVIDER.read(call(), "serve", dict(OUTPUTS)) is None
 
 
 def test_a_long_message_is_cut_and_its_cause_is_kept() -> None:
     trace = "\n".join(["Traceback:", *(f"  line {n} {'x' * 900}" for n in range(500))])
     app = {"status": "DEPLOY_FAILED", "message": f"{trace}\nImportError: no module named bad"}
-    text = seen.failure("a", {"applications": {"a": app}})
+    text = Seen({"applications": {"a": app}}, {}).failure("a")
     assert text.startswith("a is DEPLOY_FAILED: ImportError: no module named bad")
     assert len(text) < 15_000

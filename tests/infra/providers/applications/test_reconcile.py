@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 
-from infra.providers.applications.client import ServeClient
-from infra.providers.applications.errors import (
-    ForeignApplicationsError,
-    ServeDeployFailedError,
+from infra.providers.applications.client import (
+    ServeClient,
     ServeError,
     ServeRejectedError,
-    ServeTimeoutError,
     ServeUnauthorizedError,
     ServeUnreachableError,
 )
-from infra.providers.applications.reconcile import Deployment, Pace
+from infra.providers.applications.reconcile import (
+    ForeignApplicationsError,
+    Reconciliation,
+    ServeDeployFailedError,
+    ServeTimeoutError,
+)
 from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.progress import Progress
+from infra.providers.common.waiting import Waiting
 from tests.infra.providers.applications.ray import (
     CLUSTER,
     NAMESPACE,
@@ -48,13 +50,13 @@ class Bench:
         wanted: dict[str, Any],
         *,
         deadline: float = 1200,
-        pace: Pace | None = None,
         **how: Any,
     ) -> dict[str, dict[str, str]]:
         client = ServeClient(self.kube, NAMESPACE, CLUSTER, SERVICE, SECRET)
-        progress = Progress(self.lines.append, self.ray.clock, deadline)
-        work = Deployment(client, wanted, progress, self.ray.clock, pace=pace, **how)
-        return work.run()
+        waiting = Waiting(self.lines.append, self.ray.clock, deadline)
+        work = Reconciliation(client, wanted, waiting, **how)
+        work.run()
+        return work.seen.statuses
 
 
 @pytest.fixture

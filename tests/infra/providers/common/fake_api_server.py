@@ -86,7 +86,7 @@ class FakeApi:
                 except Reset as reset:
                     cut, status, value = reset.sent, 200, "x" * 100
                 text = value if isinstance(value, str) else json.dumps(value)
-                data = text.encode()
+                data = text.encode(errors="surrogatepass")
                 if cut == 0:
                     self.close_connection = True
                     self.connection.close()

@@ -1,10 +1,23 @@
 """Requests to the API server, and what becomes of its refusals."""
 
 import base64
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from infra.providers.common.api_server import KubeClient, KubeError
 from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, Reset, refused
@@ -12,24 +25,19 @@ from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Reque
 
 class Api(FakeApi):
     def answer(self, request: Request) -> tuple[int, Any]:
-        match request.path:
-            case "/ok":
-                return 200, {"query": request.query}
-            case "/text":
-                return 200, "not json"
-            case "/denied":
-                return refused(403, "Forbidden", "pods is forbidden")
-            case "/expired":
-                return refused(401, "Unauthorized", "Unauthorized")
-            case "/cut":
-                raise Reset(10)
-            case "/reset":
-                raise Reset
-            case "/api/v1/namespaces/ns/secrets/s":
-                return 200, {
-                    "data": {"auth_token": base64.b64encode(b"tok\n").decode(), "bad": "%"}
-                }
-        return super().answer(request)
+        if request.path in ("/cut", "/reset"):
+            raise Reset(10 if request.path == "/cut" else 0)
+        token = base64.b64encode(b"tok\n").decode()
+        answers: dict[str, tuple[int, Any]] = {
+            "/ok": (200, {"query": request.query}),
+            "/text": (200, "not json"),
+            "/denied": refused(403, "Forbidden", "pods is forbidden"),
+            "/expired": refused(401, "Unauthorized", "Unauthorized"),
+            "/binary": (502, "\ud800"),
+            "/moved": (302, "go elsewhere"),
+            "/api/v1/namespaces/ns/secrets/s": (200, {"data": {"auth_token": token, "bad": "%"}}),
+        }
+        return answers.get(request.path) or super().answer(request)
 
 
 @pytest.fixture
@@ -59,8 +67,130 @@ def test_refusals_carry_status_message_and_hint(api: Api) -> None:
         assert denied.value.status == 403
         with pytest.raises(KubeError, match="log in again"):
             kube.get("/expired")
-        with pytest.raises(KubeError, match="no JSON object"):
+        with pytest.raises(KubeError, match="did not return a JSON object"):
             kube.get("/text")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_every_method_sends_the_token_the_query_and_the_body(api: Api, method: str) -> None:
+    """kubernetes 36.0.0 sent none of the token: kubernetes-client/python#2582."""
+    body = None if method in ("GET", "DELETE") else {"a": [1]}
+    with KubeClient(CONTEXT) as kube:
+        answer = kube.call(method, "/ok", query={"q": "a b"}, headers={"X-More": "1"}, body=body)
+    assert answer.status == 200
+    (request,) = api.requests
+    assert request.headers["authorization"] == "Bearer kube-user-token"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["x-more"] == "1"
+    assert request.query == {"q": "a b"}
+    assert request.body == body
+
+
+def test_a_token_of_a_credential_plug_in_is_sent(api: Api, tmp_path: Path) -> None:
+    plug_in = tmp_path / "plug-in"
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-a-plug-in"},
+    }
+    plug_in.write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
+    plug_in.chmod(0o755)
+    file = tmp_path / "kubeconfig"
+    content = yaml.safe_load(file.read_text())
+    content["users"][0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(plug_in),
+            "interactiveMode": "Never",
+        }
+    }
+    file.write_text(yaml.safe_dump(content))
+    with KubeClient(CONTEXT) as kube:
+        kube.get("/ok")
+    assert api.requests[0].headers["authorization"] == "Bearer from-a-plug-in"
+
+
+def test_a_proxy_of_the_environment_is_used_unless_it_is_excepted(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kubeconfig"
+    content = yaml.safe_load(file.read_text())
+    content["clusters"][0]["cluster"]["server"] = "http://cluster.example.com:6443"
+    file.write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("HTTPS_PROXY", api.url)
+    with KubeClient(CONTEXT) as kube:
+        assert kube.get("/ok") == {"query": {}}
+    assert api.requests[0].headers["host"] == "cluster.example.com:6443"
+
+
+def test_a_refusal_that_is_not_text_and_a_redirect_are_answers(api: Api) -> None:
+    with KubeClient(CONTEXT) as kube:
+        assert kube.call("GET", "/binary").status == 502
+        assert kube.call("GET", "/moved").status == 302
+    assert len(api.requests) == 2
+
+
+def test_a_certificate_that_is_not_trusted_is_no_answer(api: Api, tmp_path: Path) -> None:
+    with tls_server(tmp_path) as port:
+        file = tmp_path / "kubeconfig"
+        content = yaml.safe_load(file.read_text())
+        content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
+        file.write_text(yaml.safe_dump(content))
+        with KubeClient(CONTEXT) as kube, pytest.raises(KubeError, match="no answer") as error:
+            kube.get("/ok")
+        assert error.value.status is None
+        assert "CERTIFICATE_VERIFY_FAILED" in str(error.value)
+        content["clusters"][0]["cluster"]["certificate-authority"] = str(tmp_path / "cert.pem")
+        file.write_text(yaml.safe_dump(content))
+        with KubeClient(CONTEXT) as kube:
+            assert kube.call("GET", "/").status == 200
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[int]:
+    """A server with a certificate that signs itself, in cert.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None: ...
+
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.mark.parametrize("path", ["/cut", "/reset"])

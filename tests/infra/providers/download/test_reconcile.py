@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from infra.providers.common.api_server import KubeClient
-from infra.providers.common.progress import Progress
-from infra.providers.download.errors import DownloadError
+from infra.providers.common.waiting import Waiting
+from infra.providers.download import reconcile
 from infra.providers.download.job import Job
 from infra.providers.download.provider import DownloadJobProvider
-from infra.providers.download.reconcile import Download, Pace
+from infra.providers.download.reconcile import Download, DownloadError
+from tests.infra.providers.calls import call
 from tests.infra.providers.common.fake_api_server import (
     CONTEXT,
     FakeApi,
@@ -83,8 +84,8 @@ class Bench:
 
     def run(self) -> Download:
         with KubeClient(CONTEXT) as kube:
-            progress = Progress(self.lines.append, self.clock, self.deadline)
-            work = Download(Job(kube, MANIFEST), "tiny", progress, self.clock, Pace(trouble=30))
+            waiting = Waiting(self.lines.append, self.clock, self.deadline)
+            work = Download(Job(kube, MANIFEST), "tiny", waiting)
             work.run()
             return work
 
@@ -146,7 +147,10 @@ def test_between_two_attempts_the_last_ones_words_are_shown(cluster: Cluster) ->
     cluster.pods = [pod("Failed", "error: the connection was cut", 1)]
     bench = Bench()
     bench.run()
-    assert "waits before the next attempt; the last one: the connection was cut" in bench.lines[1]
+    assert (
+        "waiting for the next attempt; the last one failed: the connection was cut"
+        in bench.lines[1]
+    )
 
 
 def test_a_second_attempt_is_counted(cluster: Cluster) -> None:
@@ -159,7 +163,10 @@ def test_a_second_attempt_is_counted(cluster: Cluster) -> None:
     assert "tiny: attempt 2, 60 %" in bench.lines[1]
 
 
-def test_a_pod_that_cannot_start_is_no_wait_for_hours(cluster: Cluster) -> None:
+def test_a_pod_that_cannot_start_is_not_waited_for_for_hours(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "TROUBLE_SECONDS", 30)
     cluster.statuses = [None, {}]
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     cluster.pods = [pod("Pending", containerStatuses=[{"name": "download", "state": waiting}])]
@@ -204,28 +211,18 @@ def test_one_that_did_not_end_well_is_tried_by_the_next_up() -> None:
     assert not diff.replaces
 
 
-def test_numbers_reach_kubernetes_as_they_were_given(cluster: Cluster) -> None:
-    """Through Pulumi an exit code of 2 becomes 2.0, which Kubernetes refuses."""
-    cluster.statuses = [None, COMPLETE]
-    spec = {"rules": [{"values": [2.0]}], "share": 0.5}
-    DownloadJobProvider().create(props(job={**MANIFEST, "spec": spec}))
-    (made,) = cluster.asked("POST")
-    assert repr(made.body["spec"]) == "{'rules': [{'values': [2]}], 'share': 0.5}"
-
-
 def test_create_update_read_and_delete(cluster: Cluster) -> None:
     provider = DownloadJobProvider()
     cluster.statuses = [None, COMPLETE]
-    made = provider.create(props())
+    made = provider.create(call(), props())
     assert (made.id, made.outs) == (NAME, props(complete=True))
     cluster.statuses = [COMPLETE]
-    assert provider.update(NAME, props(complete=False), props()).outs == props(complete=True)
-    assert provider.read(NAME, props(complete=True)).outs == props(complete=True)
+    assert provider.update(call(), NAME, props(complete=False), props()) == props(complete=True)
+    assert provider.read(call(), NAME, props(complete=True)).outs == props(complete=True)
     cluster.statuses = [FAILED]
-    read = provider.read(NAME, props(complete=True))
+    read = provider.read(call(), NAME, props(complete=True))
     assert read.outs == props(complete=False)
-    provider.delete(NAME, props())
+    provider.delete(call(), NAME, props())
     assert cluster.asked("DELETE")[-1].path == f"{JOBS}/{NAME}"
     cluster.statuses = [None]  # cleared away: the weights are where they were
-    read = provider.read(NAME, props(complete=True))
-    assert (read.id, read.outs) == (NAME, props(complete=True))
+    assert provider.read(call(), NAME, props(complete=True)).outs == props(complete=True)

@@ -1,1 +1,1 @@
-"""Mirrors infra/providers/common."""
+"""The plug-in under the real Pulumi engine."""

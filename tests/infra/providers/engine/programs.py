@@ -1,4 +1,4 @@
-"""Runs a Pulumi program of dynamic resources under the real engine, on a backend of its own."""
+"""Runs a Pulumi program under the real engine, with the plug-in and a state in its own folder."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[4]
+PLUGIN = ROOT / "infra/providers/plugin"
 BINARIES = (ROOT / ".sandbox/bin", ROOT / ".bin")
 
 
@@ -21,18 +22,23 @@ def pulumi_binary() -> str | None:
 
 @dataclass
 class Program:
-    """A stack whose one resource takes its arguments from args.json."""
+    """A stack whose resource takes its arguments from args.json."""
 
     folder: Path
     kubeconfig: Path
+    project: str = "lab"
 
     def write(self, imports: str, resource: str) -> None:
         (self.folder / "state").mkdir()
         (self.folder / "Pulumi.yaml").write_text(
-            f"name: lab\nruntime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+            f"name: {self.project}\n"
+            f"runtime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+            f"plugins: {{providers: [{{name: rayline, path: {PLUGIN}}}]}}\n"
         )
         (self.folder / "__main__.py").write_text(
-            "import json, pulumi\n"
+            "import json, sys\n"
+            f"sys.path.insert(0, {str(ROOT)!r})\n"
+            "import pulumi\n"
             f"{imports}\n"
             "args = json.load(open('args.json'))\n"
             f"made = {resource}\n"
@@ -42,11 +48,11 @@ class Program:
     def args(self, **args: Any) -> None:
         (self.folder / "args.json").write_text(json.dumps(args))
 
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What the user sees."""
+    @property
+    def environment(self) -> dict[str, str]:
         binary = pulumi_binary()
-        assert binary is not None
-        env = {
+        assert binary is not None, "make tools"
+        return {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(binary).parent), os.environ["PATH"]]),
             "PULUMI_HOME": str(self.folder / "home"),
@@ -55,12 +61,14 @@ class Program:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
             "KUBECONFIG": str(self.kubeconfig),
-            "PYTHONPATH": str(ROOT),
         }
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What the user sees."""
         done = subprocess.run(
-            [binary, *command],
+            ["pulumi", *command],
             cwd=self.folder,
-            env=env,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=120,
@@ -70,6 +78,17 @@ class Program:
         assert (done.returncode != 0) == fails, text
         return text
 
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+        """The same without waiting, in a process group of its own; its output is not kept."""
+        return subprocess.Popen(
+            ["pulumi", *command, "--yes", "--skip-preview", "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def up(self, *, fails: bool = False) -> str:
         return self.run("up", "--yes", "--skip-preview", "--non-interactive", fails=fails)
 
@@ -77,5 +96,24 @@ class Program:
         """What the program exports."""
         return dict(json.loads(self.run("stack", "output", "--json")))
 
+    def refresh(self) -> str:
+        return self.run("refresh", "--yes", "--skip-preview", "--non-interactive")
+
+    def destroy(self) -> str:
+        return self.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+
     def state(self) -> str:
         return self.run("stack", "export")
+
+    def deployment(self) -> dict[str, Any]:
+        """The state's `deployment`."""
+        return dict(json.loads(self.state())["deployment"])
+
+    def resource(self, kind: str) -> dict[str, Any]:
+        """The one resource of a type `rayline:index:KIND` in the state."""
+        (found,) = (
+            resource
+            for resource in self.deployment()["resources"]
+            if resource["type"] == f"rayline:index:{kind}"
+        )
+        return dict(found)

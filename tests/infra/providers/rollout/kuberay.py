@@ -12,7 +12,7 @@ RESOURCE = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayclusters/{CLUSTER}"
 ANNOTATION = "rayline.dev/template-hash"
 
 
-def groups(**wanted: tuple[str, int]) -> dict[str, dict[str, Any]]:
+def groups(**wanted: tuple[Any, int]) -> dict[str, dict[str, Any]]:
     return {name.replace("_", "-"): {"hash": h, "replicas": n} for name, (h, n) in wanted.items()}
 
 

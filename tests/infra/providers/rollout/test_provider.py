@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from pulumi.runtime.rpc import UNKNOWN
 
+from infra.providers.common.properties import UNKNOWN
 from infra.providers.rollout.provider import PodRolloutProvider
 from tests.infra.providers.rollout.kuberay import groups
 
@@ -28,6 +28,8 @@ OUTPUTS = {**INPUTS, "hashes": {"head": "h1", "a": "a1"}, "outdated": []}
         ({"groups": groups(head=("h1", 1), a=("a2", 2), off=("o1", 0))}, True),
         ({"groups": groups(head=("h1", 1), a=("a1", 3), off=("o1", 0))}, True),
         ({"groups": UNKNOWN}, True),
+        ({"groups": {**groups(head=("h1", 1), off=("o1", 0)), "a": UNKNOWN}}, True),
+        ({"groups": groups(head=("h1", 1), a=(UNKNOWN, 2), off=("o1", 0))}, True),
         ({"upgrade": "manual"}, True),
         ({"cluster": "other"}, True),
     ],
@@ -44,11 +46,13 @@ def test_outdated_pods_are_a_change(upgrade: str) -> None:
 
 
 def test_check() -> None:
-    floats = {"head": {"hash": "h1", "replicas": 1.0}}
-    checked = PROVIDER.check({}, {**INPUTS, "groups": floats, "hashes": None})
+    given = {"head": {"hash": "h1", "replicas": 1, "other": None}}
+    checked = PROVIDER.check({}, {**INPUTS, "groups": given, "hashes": None})
     assert checked.inputs["groups"] == {"head": {"hash": "h1", "replicas": 1}}
     assert checked.failures == []
-    unknown = {"head": {"hash": UNKNOWN, "replicas": 1}}
-    assert PROVIDER.check({}, {**INPUTS, "groups": unknown}).failures == []
+    for unknown in ({"head": {"hash": UNKNOWN, "replicas": 1}}, {"head": UNKNOWN}, UNKNOWN):
+        checked = PROVIDER.check({}, {**INPUTS, "groups": unknown, "upgrade": UNKNOWN})
+        assert checked.inputs["groups"] == unknown
+        assert checked.failures == []
     bad = PROVIDER.check({}, {**INPUTS, "groups": {"a": {"hash": "x"}}, "upgrade": "later"})
     assert {failure.property for failure in bad.failures} == {"groups", "upgrade"}

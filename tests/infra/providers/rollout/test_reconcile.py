@@ -1,4 +1,4 @@
-"""Which pods are replaced, in which order, and what is said when they do not come up."""
+"""Which pods are replaced, in which order, and the errors when they do not start."""
 
 import random
 from collections.abc import Iterator
@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.progress import Progress
+from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
-from infra.providers.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
 from infra.providers.rollout.pods import Observed
-from infra.providers.rollout.reconcile import Rollout
+from infra.providers.rollout.reconcile import (
+    Rollout,
+    RolloutError,
+    RolloutFailedError,
+    RolloutTimeoutError,
+)
 from tests.infra.providers.common.fake_api_server import CONTEXT
 from tests.infra.providers.rollout.kuberay import CLUSTER, NAMESPACE, FakeKubeRay, groups
 
@@ -29,9 +33,9 @@ class Bench:
     def run(
         self, wanted: dict[str, Any], upgrade: str = "recreate", deadline: float = 1800
     ) -> Observed:
-        progress = Progress(self.lines.append, self.fake.clock, deadline)
+        waiting = Waiting(self.lines.append, self.fake.clock, deadline)
         cluster = RayClusterPods(self.kube, NAMESPACE, CLUSTER)
-        work = Rollout(cluster, wanted, upgrade, progress, self.fake.clock)
+        work = Rollout(cluster, wanted, upgrade, waiting)
         work.run()
         return work.observed
 
@@ -56,14 +60,14 @@ def test_a_new_cluster_is_waited_for_and_nothing_is_deleted(bench: Bench) -> Non
     assert any("rtx-3090: 0 of 2 ready, starting, 0 s of 1800 s" in line for line in bench.lines)
 
 
-def test_a_head_has_another_life_after_a_restart_and_a_worker_has_not(bench: Bench) -> None:
+def test_a_restart_is_a_new_incarnation_of_a_head_and_not_of_a_worker(bench: Bench) -> None:
     bench.fake.wants(BEFORE, running=True)
-    first = bench.run(BEFORE).lives
-    assert bench.run(BEFORE).lives == first
+    first = bench.run(BEFORE).incarnations
+    assert bench.run(BEFORE).incarnations == first
     assert {name: len(seen) for name, seen in first.items()} == {"head": 1, "rtx-3090": 2}
     for pod in bench.fake.pods.values():
         pod.restarts = 1
-    again = bench.run(BEFORE).lives
+    again = bench.run(BEFORE).incarnations
     assert again["rtx-3090"] == first["rtx-3090"]
     assert again["head"] != first["head"]
 

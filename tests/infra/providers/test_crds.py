@@ -9,16 +9,11 @@ import pytest
 import yaml
 
 from infra.providers.common.api_server import KubeError
-from infra.providers.crds.provider import KINDS, CrdsError, CrdsProvider
-from tests.infra.providers.common.fake_api_server import (
-    CONTEXT,
-    FakeApi,
-    FakeClock,
-    Request,
-    refused,
-)
+from infra.providers.crds import KINDS, CrdsError, KubeRayCrdsProvider
+from tests.infra.providers.calls import call
+from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, refused
 
-PROVIDER = CrdsProvider()
+PROVIDER = KubeRayCrdsProvider()
 PREFIX = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 
 
@@ -50,9 +45,6 @@ class FakeCrds(FakeApi):
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCrds]:
-    clock = FakeClock()
-    monkeypatch.setattr("infra.providers.crds.provider.time.monotonic", clock.now)
-    monkeypatch.setattr("infra.providers.crds.provider.time.sleep", clock.sleep)
     with FakeCrds() as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
         yield fake
@@ -74,8 +66,7 @@ def props(source: object, **changes: Any) -> dict[str, Any]:
 
 
 def test_all_are_applied_and_waited_for(api: FakeCrds, folder: Path) -> None:
-    outs = PROVIDER.create(props(folder)).outs
-    assert outs is not None
+    outs = PROVIDER.create(call(), props(folder)).outs
     assert set(api.crds) == set(outs["digests"]) == set(KINDS)
     assert all(crd["looks"] == api.starting + 1 for crd in api.crds.values())
     for request in api.asked("PATCH"):
@@ -90,26 +81,26 @@ def test_a_wrong_source_changes_nothing(api: FakeCrds, folder: Path, damage: str
     last = folder / f"ray.io_{KINDS[-1]}.yaml"
     last.unlink() if damage is None else last.write_text(damage)
     with pytest.raises(CrdsError, match=r"pulumi config set --path 'rayline:operator\.crds'"):
-        PROVIDER.create(props(folder))
+        PROVIDER.create(call(), props(folder))
     assert api.requests == []
 
 
 def test_a_url_that_does_not_answer_is_named(api: FakeCrds) -> None:
     with pytest.raises(CrdsError, match=r"127\.0\.0\.1.*cannot be fetched"):
-        PROVIDER.create(props("http://127.0.0.1:1/crds"))
+        PROVIDER.create(call(), props("http://127.0.0.1:1/crds"))
     assert api.requests == []
 
 
 def test_a_crd_that_is_not_served_in_time_is_named(api: FakeCrds, folder: Path) -> None:
     api.starting = 10**6
     with pytest.raises(CrdsError, match=r"rayclusters\.ray\.io is not served after 60 s"):
-        PROVIDER.create(props(folder))
+        PROVIDER.create(call(), props(folder))
 
 
 def test_a_refusal_says_what_is_missing(api: FakeCrds, folder: Path) -> None:
     api.forbidden = KINDS[0]
     with pytest.raises(KubeError, match=r"applying the CRD rayclusters\.ray\.io answered 403"):
-        PROVIDER.create(props(folder))
+        PROVIDER.create(call(), props(folder))
 
 
 @pytest.mark.parametrize(
@@ -128,23 +119,21 @@ def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> Non
 
 
 def test_what_is_gone_is_made_again(api: FakeCrds, folder: Path) -> None:
-    outs = PROVIDER.create(props(folder)).outs
-    assert outs is not None
+    outs = PROVIDER.create(call(), props(folder)).outs
     del api.crds[KINDS[1]]
-    seen = PROVIDER.read("id", dict(outs)).outs
-    assert seen is not None
-    assert seen["missing"] == [KINDS[1]]
-    assert PROVIDER.diff("id", seen, props(folder)).changes
-    PROVIDER.update("id", seen, props(folder))
+    live = PROVIDER.read(call(), "id", dict(outs))
+    assert live is not None
+    assert live.outs["missing"] == [KINDS[1]]
+    assert PROVIDER.diff("id", live.outs, props(folder)).changes
+    PROVIDER.update(call(), "id", live.outs, props(folder))
     assert set(api.crds) == set(KINDS)
     api.crds.clear()
-    assert PROVIDER.read("id", dict(outs)).id == ""
+    assert PROVIDER.read(call(), "id", dict(outs)) is None
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_crds_stay_unless_they_are_to_go(api: FakeCrds, folder: Path, keep: bool) -> None:
-    outs = PROVIDER.create(props(folder, keep=keep)).outs
-    assert outs is not None
+    outs = PROVIDER.create(call(), props(folder, keep=keep)).outs
     del api.crds[KINDS[0]]
-    PROVIDER.delete("id", outs)
+    PROVIDER.delete(call(), "id", outs)
     assert set(api.crds) == (set(KINDS[1:]) if keep else set())

@@ -1,0 +1,119 @@
+"""One request of Pulumi's engine, as a provider's method uses it.
+
+It reports progress and warnings to the user's screen, and carries Ctrl-C: every wait goes through
+`Call.clock.sleep` or `Call.run`, and both raise `CallCancelledError` when the engine asks to stop.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class ProviderError(Exception):
+    """An expected failure: its text is complete, and the user sees it without a stack trace."""
+
+
+class CallCancelledError(ProviderError):
+    """The user pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; `pulumi up` continues from here")
+
+
+class PartialFailureError(Exception):
+    """The operation failed, but the resource exists. Raised by `Call.fail` for the engine."""
+
+    def __init__(self, message: str, id_: str, outs: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.id = id_
+        self.outs = dict(outs)
+
+
+class Clock(Protocol):
+    """Time in seconds that only moves forward, so that tests of waiting can fake it."""
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Run(Protocol):
+    """Calls a function that may block, and returns its result."""
+
+    def __call__(self, work: Callable[[], T]) -> T: ...
+
+
+def directly(work: Callable[[], T]) -> T:
+    """A `Run` that cannot be interrupted."""
+    return work()
+
+
+class StoppableClock:
+    """Real time, whose sleep ends with CallCancelledError when `stop` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise CallCancelledError
+
+
+@dataclass
+class Call:
+    """The request that is being handled."""
+
+    status: Callable[[str], None]
+    """Shows a line beside the resource while it is worked on; the next one replaces it."""
+    warn: Callable[[str], None]
+    """Shows a warning that stays on the screen after `pulumi up` has ended."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the user presses Ctrl-C."""
+
+    @property
+    def clock(self) -> Clock:
+        return StoppableClock(self.stop)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or CallCancelledError as soon as the user presses Ctrl-C.
+
+        `work` runs in a thread of its own, because a blocked HTTP request cannot be interrupted:
+        after Ctrl-C nobody waits for the thread, and it does not keep the process alive.
+        """
+        if self.stop.is_set():
+            raise CallCancelledError
+        results: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Event()
+
+        def target() -> None:
+            try:
+                results.append(work())
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=target, daemon=True).start()
+        while not done.wait(0.05):
+            if self.stop.is_set():
+                raise CallCancelledError
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def fail(self, error: Exception, id_: str, outs: Mapping[str, Any]) -> NoReturn:
+        """End the call with `error`, and have the engine keep `outs` as the resource's state.
+
+        The engine then knows that the resource exists but is not as wanted: the next `up` calls
+        `update`, even if the configuration went back to what it was before. After a plain exception
+        the state would still hold the old configuration, and going back would look like no change.
+        """
+        raise PartialFailureError(str(error), id_, outs) from error

@@ -1,0 +1,85 @@
+"""The contract between a resource's provider and the plug-in: plain values in, plain values out.
+
+Only `check` and `diff` run in a preview. Neither may use the network.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from infra.providers.common.call import Call
+from infra.providers.common.properties import Props
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that is refused, and why."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The inputs to keep in the state; any failure ends the preview or `up`."""
+
+    inputs: Props
+    failures: Sequence[Failure] = ()
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Whether an update is needed, and the inputs that force a replacement."""
+
+    changes: bool
+    replaces: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new resource's ID and outputs."""
+
+    id: str
+    outs: Props
+
+
+@dataclass(frozen=True)
+class Live:
+    """What exists now. `inputs` replace those in the state; None keeps them."""
+
+    outs: Props
+    inputs: Props | None = None
+
+
+class Provider(ABC):
+    """One type of resource. One object serves all requests, from many threads at once: no state."""
+
+    type: ClassVar[str]
+    """Type token. It never changes, because Pulumi finds resources in a user's state by it."""
+    outputs: ClassVar[tuple[str, ...]] = ()
+    """Outputs that are not inputs; a preview that creates or updates does not know them."""
+    secret_outputs: ClassVar[tuple[str, ...]] = ()
+
+    def check(self, _olds: Props, news: Props) -> Checked:
+        """Validate the inputs; `_olds` are those of the last deployment, empty at first."""
+        return Checked(news)
+
+    @abstractmethod
+    def diff(self, id_: str, olds: Props, news: Props) -> Diff:
+        """Compare the outputs in the state with new inputs."""
+
+    @abstractmethod
+    def create(self, call: Call, props: Props) -> Created: ...
+
+    @abstractmethod
+    def update(self, call: Call, id_: str, olds: Props, news: Props) -> Props:
+        """Returns the new outputs."""
+
+    def read(self, _call: Call, _id: str, props: Props) -> Live | None:
+        """What exists; None when the resource is gone, so that the engine drops it."""
+        return Live(props)
+
+    def delete(self, _call: Call, _id: str, _props: Props) -> None:
+        """By default, nothing outside the state exists."""
+        return

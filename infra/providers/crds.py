@@ -1,0 +1,182 @@
+"""KubeRayCrds: KubeRay's custom resource definitions, applied by version.
+
+Apart from Helm, which installs CRDs once and never upgrades them. The state holds only their
+version and digests: as ordinary resources they would be 4 MB of YAML in the state and in every
+preview. docs/adr/0009-crds-outside-the-state.md
+"""
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from infra.providers.common.api_server import KubeClient
+from infra.providers.common.call import Call, ProviderError
+from infra.providers.common.properties import Props
+from infra.providers.common.provider import Created, Diff, Live, Provider
+from infra.providers.common.waiting import Waiting
+
+TYPE = "rayline:index:KubeRayCrds"
+OUTPUTS = ("digests", "missing")
+# The operator watches all four and does not start where one is missing.
+# https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/crds
+KINDS = ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
+FIELD_MANAGER = "rayline"
+FETCH_SECONDS = 30
+READY_SECONDS = 60
+POLL_SECONDS = 0.5
+INPUTS = ("context", "version", "source", "keep")
+REPAIR = (
+    "Give a folder or URL that holds KubeRay's CRDs. "
+    "Type: pulumi config set --path 'rayline:operator.crds' '<folder or URL>'"
+)
+
+
+class CrdsError(ProviderError):
+    """A CRD cannot be read, or is not served. The message names it, and what to type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubeRayCrdsArgs:
+    """Which version, and where it comes from."""
+
+    context: str
+    """Context of the kubeconfig. A change replaces the resource."""
+    version: str
+    """KubeRay's version. A change applies the files again."""
+    source: str
+    """Folder or URL of the files. A change alone does nothing: the version decides."""
+    keep: bool
+    """Leave the CRDs in the cluster on destroy; deleting one deletes all its objects."""
+
+
+class KubeRayCrds(pulumi.CustomResource):
+    """KubeRay's CRDs of one version in one cluster."""
+
+    def __init__(
+        self, name: str, args: KubeRayCrdsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(TYPE, name, {**vars(args), **dict.fromkeys(OUTPUTS)}, opts)
+
+
+class KubeRayCrdsProvider(Provider):
+    """Outputs: `digests` (SHA-256 of each file), `missing` (kinds absent when last read)."""
+
+    type = TYPE
+    outputs = OUTPUTS
+
+    def diff(self, _id: str, olds: Props, news: Props) -> Diff:
+        changed = [key for key in ("context", "version", "keep") if olds.get(key) != news.get(key)]
+        replaces = [key for key in changed if key == "context"]
+        return Diff(bool(changed) or bool(olds.get("missing")), replaces)
+
+    def create(self, call: Call, props: Props) -> Created:
+        return Created(f"ray.io-{props['context']}", _apply(call, props))
+
+    def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
+        return _apply(call, news)
+
+    def read(self, call: Call, _id: str, props: Props) -> Live | None:
+        with KubeClient(props["context"], call.run) as client:
+            missing = [kind for kind in KINDS if client.call("GET", path(kind)).status == 404]
+        return None if len(missing) == len(KINDS) else Live({**props, "missing": missing})
+
+    def delete(self, call: Call, _id: str, props: Props) -> None:
+        if props["keep"]:
+            return
+        with KubeClient(props["context"], call.run) as client:
+            for kind in KINDS:
+                client.delete(path(kind))
+
+
+def path(kind: str) -> str:
+    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind}.ray.io"
+
+
+def _apply(call: Call, props: Props) -> Props:
+    """Reads all files before it applies the first, so that a wrong source changes nothing."""
+    source = props["source"]
+    texts = call.run(lambda: {kind: fetch(source, kind) for kind in KINDS})
+    bodies = {kind: parse(source, kind, text) for kind, text in texts.items()}
+    with KubeClient(props["context"], call.run) as client:
+        for kind, body in bodies.items():
+            apply_one(client, kind, body)
+        for kind in KINDS:
+            waiting = Waiting(call.status, call.clock, READY_SECONDS, POLL_SECONDS)
+            wait_until_served(client, kind, waiting)
+    digests = {kind: hashlib.sha256(text.encode()).hexdigest() for kind, text in texts.items()}
+    return {key: props[key] for key in INPUTS} | {"digests": digests, "missing": []}
+
+
+def apply_one(client: KubeClient, kind: str, body: Mapping[str, Any]) -> None:
+    """Server-side apply, which takes over fields that Helm or kubectl set before (`force`), because
+    a CRD has one owner. https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
+    answer = client.call(
+        "PATCH",
+        path(kind),
+        query={"fieldManager": FIELD_MANAGER, "force": "true"},
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        body=body,
+        timeout=READY_SECONDS,
+    )
+    if answer.status >= 300:
+        raise client.refusal(answer, f"applying the CRD {kind}.ray.io")
+
+
+def wait_until_served(client: KubeClient, kind: str, waiting: Waiting) -> None:
+    """CrdsError when the API server does not serve the kind before the deadline."""
+    conditions: list[dict[str, Any]] = []
+
+    def turn() -> str | None:
+        # Null in a CRD that was created a moment ago.
+        conditions[:] = (client.get(path(kind)).get("status") or {}).get("conditions") or []
+        if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+            return None
+        return f"waiting for the CRD {kind}.ray.io"
+
+    if not waiting.until(turn):
+        raise CrdsError(
+            f"the CRD {kind}.ray.io is not served after {READY_SECONDS} s: {conditions}. "
+            f"Look at: kubectl --context {client.context} describe crd {kind}.ray.io"
+        )
+
+
+def fetch(source: str, kind: str) -> str:
+    """One CRD's YAML; CrdsError that names the file or URL."""
+    name = f"ray.io_{kind}.yaml"
+    if not source.startswith(("http://", "https://")):
+        file = Path(source).expanduser() / name
+        try:
+            return file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise CrdsError(
+                f"KubeRay's CRD {file} cannot be read ({error.strerror}). {REPAIR}"
+            ) from None
+    url = f"{source.rstrip('/')}/{name}"
+    try:
+        with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:
+            return str(answer.read().decode("utf-8"))
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise CrdsError(
+            f"KubeRay's CRD {url} cannot be fetched ({error}). Where this machine cannot reach "
+            f"that host, download the folder. {REPAIR}"
+        ) from None
+
+
+def parse(source: str, kind: str, text: str) -> dict[str, Any]:
+    """The CRD; CrdsError where the text is something else, such as a proxy's error page."""
+    name = f"{kind}.ray.io"
+    try:
+        found = yaml.load(text, yaml.CSafeLoader)
+    except yaml.YAMLError:
+        found = None
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("name") != name:
+        raise CrdsError(f"the file for {name} in {source} is not that CRD. {REPAIR}")
+    return dict(found)

@@ -1,1 +1,0 @@
-"""KubeRay's CRDs: applied by version, apart from Helm, which installs CRDs once and never again."""

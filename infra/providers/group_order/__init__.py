@@ -1,1 +1,0 @@
-"""The order of GPU groups, remembered by the state so that a preview can refuse what breaks it."""

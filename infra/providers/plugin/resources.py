@@ -1,0 +1,18 @@
+"""The resources of the plug-in. A new one is added here, and nowhere else in this folder."""
+
+from infra.providers.applications.provider import ServeApplicationsProvider
+from infra.providers.common.provider import Provider
+from infra.providers.crds import KubeRayCrdsProvider
+from infra.providers.download.provider import DownloadJobProvider
+from infra.providers.group_order import GroupOrderProvider
+from infra.providers.random_secret import RandomSecretProvider
+from infra.providers.rollout.provider import PodRolloutProvider
+
+PROVIDERS: tuple[Provider, ...] = (
+    DownloadJobProvider(),
+    GroupOrderProvider(),
+    KubeRayCrdsProvider(),
+    PodRolloutProvider(),
+    RandomSecretProvider(),
+    ServeApplicationsProvider(),
+)

@@ -1,1 +1,0 @@
-"""Secrets that nobody gave: made once, kept encrypted in the state."""

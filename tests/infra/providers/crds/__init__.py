@@ -1,1 +1,0 @@
-"""Mirrors infra/providers/crds."""

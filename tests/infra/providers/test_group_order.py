@@ -1,0 +1,107 @@
+"""Which changes of the list of GPU groups are refused. Under the real engine: engine/."""
+
+from typing import Any
+
+import pytest
+
+from infra.providers.common.properties import UNKNOWN
+from infra.providers.group_order import CLUSTER, GroupOrderProvider, problems
+from tests.infra.providers.calls import call
+
+PROVIDER = GroupOrderProvider()
+IDENTITY = {"context": "a", "namespace": "llm", "cluster": "ray", "delivery": "restApi"}
+
+
+def props(*names: str, **changes: Any) -> dict[str, Any]:
+    return {**IDENTITY, "names": list(names), "disabled": [], **changes}
+
+
+def reasons(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
+    result = PROVIDER.check(olds, news)
+    assert result.inputs == news
+    return [failure.reason for failure in result.failures]
+
+
+def test_a_first_deployment_has_no_order_to_keep() -> None:
+    assert reasons({}, props("b", "a")) == []
+
+
+def test_a_list_that_goes_on_is_accepted() -> None:
+    assert reasons(props("a"), props("a")) == []
+    assert reasons(props("a"), props("a", "b")) == []
+    assert reasons(props("a", "b", disabled=["b"]), props("a")) == []
+
+
+def test_a_list_that_breaks_the_order_is_refused_in_words() -> None:
+    (inserted,) = reasons(props("a", "b"), props("a", "c", "b"))
+    assert "rayline:gpuGroups is a, c, b; it was a, b." in inserted
+    (removed,) = reasons(props("a", "b"), props("a"))
+    assert "lacks 'b'" in removed
+
+
+@pytest.mark.parametrize("key", CLUSTER)
+def test_another_cluster_has_an_order_of_its_own(key: str) -> None:
+    assert reasons(props("a", "b"), props("b", "a", **{key: "rayService"})) == []
+
+
+def test_a_list_that_is_not_known_yet_is_not_compared() -> None:
+    assert reasons(props("a", "b"), props("b", names=UNKNOWN)) == []
+    assert reasons(props("a", "b"), props("b", disabled=UNKNOWN)) == []
+
+
+def test_a_change_is_written_down() -> None:
+    old = props("a")
+    assert PROVIDER.diff("id", old, props("a")).changes is False
+    for news in (props("a", "b"), props("a", disabled=["a"]), props("a", context="other")):
+        assert PROVIDER.diff("id", old, news).changes is True
+        assert PROVIDER.update(call(), "id", old, news) == news
+    assert PROVIDER.create(call(), old).outs == old
+
+
+@pytest.mark.parametrize(
+    ("before", "disabled", "delivery", "fits"),
+    [
+        ([], [], "restApi", True),
+        (["big"], [], "restApi", True),
+        (["big", "spare"], [], "rayService", True),
+        (["spare"], [], "restApi", False),
+        (["spare", "big"], [], "restApi", False),
+        (["big", "gone"], [], "restApi", False),
+        (["big", "gone"], ["gone"], "restApi", True),
+        (["gone", "big"], ["gone"], "restApi", True),
+        (["big", "gone"], ["gone"], "rayService", False),
+    ],
+)
+def test_groups_are_appended_only(
+    before: list[str], disabled: list[str], delivery: str, fits: bool
+) -> None:
+    found = problems(
+        before=before, disabled_before=disabled, now=["big", "spare"], delivery=delivery
+    )
+    assert [p.key for p in found] == ([] if fits else ["rayline:gpuGroups"])
+    assert all(p.severity == "error" for p in found)
+
+
+def test_an_inserted_group_is_told_its_place() -> None:
+    found = problems(
+        before=["a", "b"], disabled_before=[], now=["a", "new", "b"], delivery="restApi"
+    )
+    assert [str(p) for p in found] == [
+        "rayline:gpuGroups is a, new, b; it was a, b. Groups keep their order and new ones go to "
+        "the end, or KubeRay rebuilds the cluster: a, b, new. "
+        "Type: pulumi config set --path 'rayline:gpuGroups[2]' '<the new group>'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("delivery", "way"),
+    [
+        ("restApi", "with `enabled: false`, run `pulumi up`, then remove it"),
+        ("rayService", "with `enabled: false`"),
+    ],
+)
+def test_a_removed_group_has_a_way_out(delivery: str, way: str) -> None:
+    found = problems(before=["a", "b"], disabled_before=[], now=["a"], delivery=delivery)
+    assert [p.message for p in found] == [
+        f"lacks 'b', whose pods KubeRay would leave behind. Put it back as number 2 {way}."
+    ]
