@@ -18,7 +18,7 @@ MAY = {
     "providers": {"providers", "settings"},
     "components": {"components", "settings", "specs", "configuration", "providers"},
     "outputs": {"settings", "specs"},
-    "stack": {"components", "configuration", "outputs", "providers"},
+    "stack": {"components", "configuration", "outputs", "providers", "specs"},
 }
 PURE = ("settings", "specs", "rules", "facts")
 
@@ -37,7 +37,7 @@ def files(part: str) -> list[Path]:
     return (
         [INFRA / f"{part}.py"]
         if (INFRA / f"{part}.py").exists()
-        else [*(INFRA / part).glob("*.py")]
+        else [*(INFRA / part).rglob("*.py")]
     )
 
 

@@ -12,7 +12,7 @@ from pulumi.runtime import config as pulumi_config
 from infra import configuration
 from infra.configuration import ConfigurationError
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.infra.rules.stack import values
+from tests.stacks import values
 
 HASH = "0" * 96
 KEY = "k3y-" * 10
@@ -98,10 +98,10 @@ def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("jwtKey", "s3cret-value", "has 12 bytes; allowed are at least 32"),
+        ("jwtKey", "s3cret-value", "has 12 bytes; at least 32 are required"),
         ("jwtKey", " ", "is empty"),
         ("userHashes", {"alice": "s3cret-value"}, "neither an argon2id hash"),
-        ("userHashes", {"carol": HASH}, "rayline:userHashes.carol is for a user that"),
+        ("userHashes", {"carol": HASH}, "rayline:userHashes.carol belongs to no user of"),
         ("userHashes", "s3cret-value", "is not an object of user names"),
         ("userHashes", ["s3cret-value"], "is not an object of user names"),
     ],
@@ -120,7 +120,7 @@ def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, t
 def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
     given((name,), **{name: "s3cret-value"})
     text = refused()
-    assert f"rayline:{name} is given without rayline:{other}" in text
+    assert f"rayline:{name} is set without rayline:{other}" in text
     assert SECRET_KEYS[other].command in text
     assert "s3cret-value" not in text
 
@@ -128,7 +128,7 @@ def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
 def test_an_encrypted_value_in_a_plain_key_is_refused_and_not_repeated() -> None:
     given(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
     message = refused()
-    assert "rayline:ray holds an encrypted value" in message
+    assert "rayline:ray contains an encrypted value" in message
     assert "s3cret-value" not in message
 
 

@@ -8,20 +8,19 @@ import contextvars
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
 from infra import configuration, stack
+from tests.stacks import committed
 
-ROOT = Path(__file__).parents[3]
-STACKS = ("local", "dev", "prod")
+# https://www.pulumi.com/docs/iac/concepts/secrets: how a secret is marked on the wire.
+SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "1" * 64
 CLUSTER_IP = "10.0.0.7"
 HIDDEN = "[secret]"
@@ -105,7 +104,7 @@ class _Monitor(MockMonitor):
 
 def _without_secrets(value: Any, instead: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
-        if value.get(_special_sig_key) == _special_secret_sig:
+        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
             return instead(_without_secrets(value["value"], instead))
         return {key: _without_secrets(item, instead) for key, item in value.items()}
     if isinstance(value, list):
@@ -150,25 +149,6 @@ class _Providers(Mocks):
         raise AssertionError(f"the program calls {args.token}; previews must not ask anyone")
 
 
-def values(stack_name: str, **changes: Any) -> dict[str, Any]:
-    """A stack's file by key without `rayline:`, with values set by path: `models__0__route="/x"`.
-
-    A list grows by what is set at its length.
-    """
-    text = (ROOT / f"Pulumi.{stack_name}.yaml").read_text()
-    whole = {k.removeprefix("rayline:"): v for k, v in yaml.safe_load(text)["config"].items()}
-    for path, value in changes.items():
-        *way, last = [int(part) if part.isdigit() else part for part in path.split("__")]
-        here: Any = whole
-        for part in way:
-            here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
-        if isinstance(here, list) and last == len(here):
-            here.append(value)
-        else:
-            here[last] = value
-    return whole
-
-
 def run(
     stack_name: str,
     secrets: Mapping[str, Any] | None = None,
@@ -178,7 +158,7 @@ def run(
     **changes: Any,
 ) -> Program:
     """The program on one of the repository's stacks, with encrypted `secrets` and `changes`."""
-    given = {**values(stack_name, **changes), **(secrets or {})}
+    given = {**committed(stack_name, **changes), **(secrets or {})}
     program = Program()
     mocks = _Providers(preview, digest)
 

@@ -9,14 +9,14 @@ import pytest
 
 from infra import configuration, stack
 from infra.configuration import Configuration
-from infra.settings.parse import parse
-from tests.infra.program.harness import ROOT, values
+from infra.settings import parse
+from tests.stacks import ROOT, committed
 
 
 def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
     """Run __main__.py on prod with changes; what it exports, from a stack that declares nothing."""
     exported: dict[str, Any] = {}
-    loaded = Configuration(parse(values("prod", **changes)))
+    loaded = Configuration(parse(committed("prod", **changes)))
     monkeypatch.setattr(configuration, "load", lambda: loaded)
     monkeypatch.setattr(stack, "build", lambda _loaded, tag: {"tag": tag})
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
@@ -69,7 +69,7 @@ def test_a_models_files_in_the_cache_are_read(
 ) -> None:
     """Two attention heads, so that three cards cannot share a layer."""
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    model = values("prod")["models"][0]
+    model = committed("prod")["models"][0]
     folder = tmp_path / f"models--{model['source'].replace('/', '--')}"
     snapshot = folder / "snapshots" / model["revision"]
     snapshot.mkdir(parents=True)

@@ -5,7 +5,8 @@ import pytest
 from app.engine import settings as service
 from infra.rules import environment
 from infra.specs import serve_config
-from tests.infra.rules.stack import errors, settings
+from tests.infra.rules.stack import errors
+from tests.stacks import settings
 
 PLACES = {
     "ray__env": "rayline:ray.env",

@@ -6,7 +6,8 @@ import pytest
 
 from infra import rules
 from infra.rules import Facts
-from tests.infra.rules.stack import errors, settings
+from tests.infra.rules.stack import errors
+from tests.stacks import settings
 
 REPOSITORY, OPERATOR = "rayline:image.repository", "rayline:operator.image"
 

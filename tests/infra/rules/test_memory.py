@@ -13,7 +13,8 @@ from infra.facts import hub_cache
 from infra.facts.model_facts import ModelFacts, from_config
 from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
-from tests.infra.rules.stack import REVISION, errors, settings, warnings
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import REVISION, settings
 
 # Mistral Small 24B and what its config.json says of its shape.
 MISTRAL = {
@@ -139,7 +140,7 @@ def test_heads_are_divisible() -> None:
 
 
 def test_on_the_cpu_no_card_is_filled() -> None:
-    assert errors(models__0__weightsGib=500, image__requirements="app-cpu.txt") == {}
+    assert errors(models__0__weightsGib=500, image__device="cpu") == {}
 
 
 @given(

@@ -4,9 +4,10 @@ import pytest
 
 from app.access.routes import TABLE
 from infra.rules import names, routes
-from infra.settings.problems import ConfigurationError
+from infra.settings.framework.problems import ConfigurationError
 from infra.specs import names as object_names
-from tests.infra.rules.stack import errors, problems, settings
+from tests.infra.rules.stack import errors, problems
+from tests.stacks import settings
 
 
 def test_the_stack_of_these_tests_breaks_no_rule() -> None:

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.rules import placement
-from infra.rules.quantities import amount
-from tests.infra.rules.stack import errors, settings, warnings
+from infra.rules import Facts, placement
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import settings
 
 
 def test_a_models_group_exists_and_is_enabled() -> None:
@@ -66,11 +66,11 @@ def test_pipeline_stages_may_spread() -> None:
 def test_a_group_without_cards_takes_models_on_the_cpu_only() -> None:
     none = {"gpuGroups__0__gpu__count": 0}
     assert list(errors(**none)) == ["rayline:models[0].gpuGroup"]
-    assert errors(**none, image__requirements="app-cpu.txt") == {}
+    assert errors(**none, image__device="cpu") == {}
 
 
 def test_on_the_cpu_an_engine_takes_no_cards() -> None:
-    cpu = {"image__requirements": "app-cpu.txt", "models__0__tensorParallel": 8}
+    cpu = {"image__device": "cpu", "models__0__tensorParallel": 8}
     assert errors(**cpu) == {}
 
 
@@ -96,15 +96,13 @@ def test_what_passes_can_be_placed(
         "models__0__pipelineParallel": pipeline,
         "models__0__replicas": replicas,
     }
-    found = placement.check(settings(**changes))
+    stack = settings(**changes)
+    found = [
+        *placement.each_model_has_a_group(stack, Facts()),
+        *placement.each_group_has_room_for_its_models(stack, Facts()),
+    ]
     if pipeline == 1:
         places = replicas <= workers * (count // tensor)
     else:
         places = tensor <= count and replicas * tensor * pipeline <= workers * count
     assert (found == []) is places
-
-
-def test_quantities() -> None:
-    assert [amount(q) for q in ("500m", "2", "1.5", "8Gi", "24G", "1k")] == [
-        0.5, 2, 1.5, 8 * 1024**3, 24e9, 1000,
-    ]  # fmt: skip

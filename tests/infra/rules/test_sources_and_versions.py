@@ -8,7 +8,8 @@ from app.engine import settings as service
 from infra import rules
 from infra.facts.model_facts import ModelFacts
 from infra.rules import Facts, sources
-from tests.infra.rules.stack import REVISION, errors, settings, warnings
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import REVISION, settings
 from toolchain import catalogue
 
 AWQ = Facts(models={("owner/one", REVISION): ModelFacts(quantization="awq")})
@@ -132,7 +133,7 @@ def test_a_base_of_ones_own_says_nothing() -> None:
 
 def test_an_image_for_gpus_on_a_base_without_cuda() -> None:
     assert "cu128" in warnings(LOCKED, image__base="r/ray:2.60.0-py311-cpu")["rayline:image.base"]
-    cpu = {"image__base": "r/ray:2.60.0-py311-cpu", "image__requirements": "app-cpu.txt"}
+    cpu = {"image__base": "r/ray:2.60.0-py311-cpu", "image__device": "cpu"}
     assert warnings(LOCKED, **cpu) == {}
 
 

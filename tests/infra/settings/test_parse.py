@@ -1,18 +1,15 @@
 """Mistakes in the configuration: each is one line with key, what was given, what to type."""
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.settings import schema
-from infra.settings.parse import parse
-from infra.settings.problems import ConfigurationError, key_path, set_command
-from tests.infra.rules.stack import values
+from infra.settings import SCHEMA, parse
+from infra.settings.framework.problems import ConfigurationError, key_path, set_command
+from tests.stacks import Location, locations, put, values
 
 
 def failure(encrypted: tuple[str, ...] = (), /, **changes: Any) -> ConfigurationError:
@@ -61,7 +58,7 @@ def only(**changes: Any) -> tuple[str, str]:
             "rayline:storage",
             ["is '200Gi'", "an object with the keys claim", "config rm --path 'rayline:storage'"],
         ),
-        ({"image": {}}, "rayline:image", ["neither is given"]),
+        ({"image": {}}, "rayline:image", ["neither is set"]),
         (
             {"ray__labels": {"example.com/a": True}},
             'rayline:ray.labels["example.com/a"]',
@@ -102,7 +99,7 @@ def test_every_problem_is_reported_at_once() -> None:
 def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
     error = failure(("ray",), ray__version="s3cret", ray__env={"A": ["s3cret"]})
     assert "s3cret" not in str(error)
-    assert "Secrets have keys of their own" in str(error)
+    assert "Secrets have their own keys" in str(error)
 
 
 def test_numbers_are_texts_where_a_text_is_meant() -> None:
@@ -119,31 +116,9 @@ JSON = st.recursive(
 )
 
 
-def places(location: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every key of the configuration."""
-    for name in schema.keys_at(location):
-        here = (*location, name)
-        yield here
-        inner = (*here, 0) if schema.node_at(here).get("type") == "array" else here
-        yield from places(inner)
-
-
-def put(whole: dict[str, Any], location: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    here: Any = whole
-    for part, following in pairwise(location):
-        if isinstance(part, int):
-            while len(here) <= part:
-                here.append({})
-            here = here[part]
-        else:
-            here = here.setdefault(part, [] if isinstance(following, int) else {})
-    here[location[-1]] = value
-    return whole
-
-
-@given(st.sampled_from(list(places())), JSON)
+@given(st.sampled_from(list(locations())), JSON)
 def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
-    location: tuple[str | int, ...], value: object
+    location: Location, value: object
 ) -> None:
     """Never another exception, and each line names a key and, but for validators, a command."""
     try:
@@ -154,9 +129,9 @@ def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
             assert re.search(r"Type: .*pulumi config|is wrong: ", problem.message), problem
 
 
-@pytest.mark.parametrize("location", list(places()), ids=lambda at: key_path(*at))
-def test_every_key_is_described(location: tuple[str | int, ...]) -> None:
-    assert schema.node_at(location).get("description")
+@pytest.mark.parametrize("location", list(locations()), ids=lambda at: key_path(*at))
+def test_every_key_is_described(location: Location) -> None:
+    assert SCHEMA.at(location).get("description")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from infra.settings import StackSettings
 from infra.specs import names
-from tests.infra.specs.howto import HOWTO, howto
+from tests.infra.specs.original import ORIGINAL, original
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 CLUSTERS = st.from_regex(r"\A[a-z]([-a-z0-9]{0,45}[a-z0-9])?\Z")
@@ -18,7 +18,7 @@ GROUPS = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
 
 def named(cluster: str, model: str = "m", group: str = "g") -> StackSettings:
-    return howto(
+    return original(
         ray={"name": cluster},
         gpuGroups=[{"name": group, "gpu": {"model": "x", "memoryGib": 1}}],
         models=[{"name": model, "source": "a/b", "gpuGroup": group}],
@@ -49,7 +49,7 @@ def test_names_that_kuberay_refuses_are_refused_first(refused: str) -> None:
 
 
 def job(**changes: object) -> str:
-    settings = howto(models=[{**HOWTO["models"][0], **changes}])
+    settings = original(models=[{**ORIGINAL["models"][0], **changes}])
     return names.download_job_name(settings, settings.models[0])
 
 

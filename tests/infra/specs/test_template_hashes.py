@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra.settings import StackSettings
 from infra.specs import names
 from infra.specs.ray_cluster import ray_cluster_spec, template_hashes
-from tests.infra.specs.howto import HOWTO, IMAGE, howto
+from tests.infra.specs.original import IMAGE, ORIGINAL, original
 
 OTHER_IMAGE = IMAGE.replace("0" * 64, "1" * 64)
 HEAD, FIRST, SECOND = names.HEAD, "rtx-3090", "rtx-3060"
@@ -30,7 +30,7 @@ RESTARTING: list[tuple[Path, Any, set[str]]] = [
     (("serve", "port"), 8001, EVERY),
     (("image", "pullSecret"), "other", EVERY),
     (("image", "pullPolicy"), "Always", EVERY),
-    (("image", "requirements"), "app-cpu.txt", {FIRST, SECOND}),  # only in rayStartParams
+    (("image", "device"), "cpu", {FIRST, SECOND}),  # only in rayStartParams
     (("storage", "claim"), "other", EVERY),
     (("auth", "secretName"), "other", {FIRST, SECOND}),
     (("ray", "head", "limits"), {"cpu": "6", "memory": "9G"}, {HEAD}),
@@ -77,7 +77,7 @@ HARMLESS: list[tuple[Path, Any]] = [
 
 def edited(*edits: tuple[Path, Any]) -> StackSettings:
     """The how-to's settings with values set at paths; missing maps are made, lists grow."""
-    tree: Any = copy.deepcopy(HOWTO)
+    tree: Any = copy.deepcopy(ORIGINAL)
     for path, value in edits:
         at = tree
         for step in path[:-1]:
@@ -86,7 +86,7 @@ def edited(*edits: tuple[Path, Any]) -> StackSettings:
             at.append(copy.deepcopy(value))
         else:
             at[path[-1]] = copy.deepcopy(value)
-    return howto(**tree)
+    return original(**tree)
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -97,28 +97,34 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 def test_an_edit_that_needs_other_pods_changes_their_hash_alone(
     path: Path, value: Any, pods: set[str]
 ) -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(edited((path, value)), IMAGE)
+    before, after = (
+        template_hashes(original(), IMAGE),
+        template_hashes(edited((path, value)), IMAGE),
+    )
     assert changed(before, after) == pods
 
 
 @pytest.mark.parametrize(("path", "value"), HARMLESS, ids=lambda x: str(x)[:40])
 def test_an_edit_that_needs_no_other_pods_changes_no_hash(path: Path, value: Any) -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(edited((path, value)), IMAGE)
+    before, after = (
+        template_hashes(original(), IMAGE),
+        template_hashes(edited((path, value)), IMAGE),
+    )
     assert changed(before, after) == set()
 
 
 def test_another_image_changes_every_hash() -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(howto(), OTHER_IMAGE)
+    before, after = template_hashes(original(), IMAGE), template_hashes(original(), OTHER_IMAGE)
     assert changed(before, after) == EVERY
 
 
 def test_the_order_of_groups_changes_no_hash() -> None:
-    turned = howto(gpuGroups=list(reversed(HOWTO["gpuGroups"])))
-    assert template_hashes(turned, IMAGE) == template_hashes(howto(), IMAGE)
+    turned = original(gpuGroups=list(reversed(ORIGINAL["gpuGroups"])))
+    assert template_hashes(turned, IMAGE) == template_hashes(original(), IMAGE)
 
 
 def test_hashes_are_16_hex_digits_for_the_head_and_each_group() -> None:
-    hashes = template_hashes(howto(), IMAGE)
+    hashes = template_hashes(original(), IMAGE)
     assert set(hashes) == EVERY
     assert all(len(found) == 16 and int(found, 16) >= 0 for found in hashes.values())
 
