@@ -9,6 +9,7 @@ import copy
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def edited(whole: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 def put(whole: dict[str, Any], location: Location, value: Any) -> dict[str, Any]:
     """Sets one value in place; returns the whole."""
     here: Any = whole
-    for part, following in zip(location, location[1:], strict=False):
+    for part, following in pairwise(location):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(here, list):
             if part == len(here):
@@ -162,13 +163,22 @@ def leaves() -> list[Location]:
     return [here for here in every if not any(o[: len(here)] == here != o for o in every)]
 
 
-_TEXTS = ("other", "2Gi", "9.9.9", "https://other.example.com", "/other", "1" * 40, "NoExecute")
+_TEXTS = (
+    "other",
+    "2Gi",
+    "9.9.9",
+    "https://other.example.com",
+    "/other",
+    "1" * 40,
+    "NoSchedule",
+    "NoExecute",
+)
 
 
 def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
     """A copy in which one key has another valid value."""
     node, before = SCHEMA.at(location), parse(whole)
-    current = before.model_dump(by_alias=True)
+    current: Any = before.model_dump(by_alias=True)
     for part in location:
         current = current[part]
     kind = node.get("type")

@@ -9,6 +9,7 @@ import math
 
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
+from infra.rules.resources import set_resource
 from infra.settings import StackSettings
 from infra.settings.framework.problems import (
     Problem,
@@ -148,6 +149,7 @@ def _cpus(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
     wanted = sum(model.replicas * model.cpus for model in members)
     key = key_path("gpuGroups", place, "limits", "cpu")
     largest = max(members, key=lambda model: model.cpus)
+    enough = math.ceil(max(largest.cpus, wanted / group.workers))
     if largest.cpus > each or wanted > each * group.workers:
         return [
             error(
@@ -156,7 +158,7 @@ def _cpus(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
                 f"offers {each} Ray CPUs, but its models need {wanted:g} (replicas x cpus), and "
                 f"one replica of {largest.name} needs {largest.cpus:g} in one worker. "
                 "Lower models[].cpus, or type: "
-                f"{set_command(key, math.ceil(max(largest.cpus, wanted / group.workers)))}",
+                f"{set_resource(group, ('gpuGroups', place), 'limits', 'cpu', enough)}",
             )
         ]
     return []

@@ -3,13 +3,16 @@ only events would tell the reason."""
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
+from infra.rules.resources import set_resource
 from infra.settings import StackSettings
-from infra.settings.framework.base import Resources
 from infra.settings.framework.problems import Problem, error, key_path, remove_command, set_command
 from infra.settings.framework.quantities import amount
+from infra.settings.gpu_groups import GpuGroup
+from infra.settings.ray import Head
 
 Parts = tuple[str | int, ...]
 
@@ -57,10 +60,9 @@ def annotations_are_valid(settings: StackSettings, _facts: Facts) -> list[Proble
 @rule
 def requests_are_within_limits(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """The API server refuses a pod that requests more than its limit."""
-    head = settings.ray.head
-    found = _resources(("ray", "head"), head.requests, head.limits)
+    found = _resources(("ray", "head"), settings.ray.head)
     for number, group in enumerate(settings.gpu_groups):
-        found += _resources(("gpuGroups", number), group.requests, group.limits)
+        found += _resources(("gpuGroups", number), group)
     return found
 
 
@@ -126,16 +128,17 @@ def _remove(key: str) -> str:
     return f"Type: {remove_command(key)}"
 
 
-def _resources(parts: Parts, requests: Resources, limits: Resources) -> list[Problem]:
+def _resources(parts: Parts, owner: Head | GpuGroup) -> list[Problem]:
     found = []
-    for name in ("cpu", "memory"):
-        requested, limit = getattr(requests, name), getattr(limits, name)
+    names: tuple[Literal["cpu", "memory"], ...] = ("cpu", "memory")
+    for name in names:
+        requested, limit = getattr(owner.requests, name), getattr(owner.limits, name)
         if amount(requested) > amount(limit):
-            key = key_path(*parts, "requests", name)
+            lower = set_resource(owner, parts, "requests", name, limit)
             found.append(
                 error(
-                    key,
-                    f"is {requested}, above the limit {limit}. Type: {set_command(key, limit)}, "
+                    key_path(*parts, "requests", name),
+                    f"is {requested}, above the limit {limit}. Type: {lower}, "
                     f"or raise {key_path(*parts, 'limits', name)}",
                 )
             )

@@ -35,12 +35,13 @@ COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules
 
 # KubeRay has no hook for the end of a worker. This one announces to Ray that the node leaves now.
 # The deadline is 0 s because a replacement of the replica would need this pod's card, so waiting
-# for one is pointless. Serve then sends no more requests here and lets streams finish for the model's
-# drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes). The hook
-# returns when no replica is left: immediately in a worker without one, otherwise after at least
-# 30 s, which Serve allows its proxies to notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S).
-# The grace period bounds it. Without a head the hook exits: there is nothing to wait for. `[S]`
-# keeps grep from matching the command line of its own shell.
+# for one is pointless. Serve then sends no more requests here and lets streams finish for the
+# model's drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes).
+# The hook returns when no replica is left: immediately in a worker without one, otherwise after at
+# least 30 s, which Serve allows its proxies to notice
+# (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a head the
+# hook exits: there is nothing to wait for. `[S]` keeps grep from matching the command line of its
+# own shell.
 DRAIN = """\
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
   --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit

@@ -1,6 +1,7 @@
 """Runs the whole Pulumi program on mocks and records every resource that it declares.
 
-As the engine sees it: with what each resource waits for, what is secret, and what outlives it.
+Each resource is recorded as the engine receives it: with its dependencies, its secrets and its
+options.
 """
 
 import asyncio
@@ -24,11 +25,13 @@ SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "1" * 64
 CLUSTER_IP = "10.0.0.7"
 HIDDEN = "[secret]"
+# The inputs, and where in the program the resource was declared.
+NO_OPTIONS = ("object", "stackTrace", "sourcePosition")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource as the engine is told of it."""
+    """One resource as the engine receives it."""
 
     type: str
     name: str
@@ -54,7 +57,7 @@ class Program:
 
     @property
     def custom(self) -> dict[str, Declared]:
-        """Resources that are no components, by `Kind name`."""
+        """Resources that are not components, by `Kind name`."""
         return {
             f"{found.type.rpartition(':')[2]} {found.name}": found
             for found in self.resources.values()
@@ -65,7 +68,7 @@ class Program:
         return self.custom[key]
 
     def waits_for(self, key: str) -> set[str]:
-        """All that is there before it: dependencies of itself and its parents, and theirs."""
+        """Everything that exists before it: its dependencies, those of its parents, and theirs."""
         found: set[str] = set()
         todo = [self[key].urn]
         while todo:
@@ -77,7 +80,7 @@ class Program:
 
 
 class _Monitor(MockMonitor):
-    """Notes the request itself: mocks are not told of dependencies and options."""
+    """Records the request itself: mocks do not receive dependencies and options."""
 
     def __init__(self, mocks: Mocks, program: Program) -> None:
         super().__init__(mocks)
@@ -97,7 +100,7 @@ class _Monitor(MockMonitor):
             depends_on=frozenset(request.dependencies),
             inputs=_without_secrets(raw, lambda value: value),
             shown=_without_secrets(raw, lambda _value: HIDDEN),
-            options={key: value for key, value in whole.items() if key != "object"},
+            options={key: value for key, value in whole.items() if key not in NO_OPTIONS},
         )
         return answer
 
@@ -158,7 +161,21 @@ def run(
     **changes: Any,
 ) -> Program:
     """The program on one of the repository's stacks, with encrypted `secrets` and `changes`."""
-    given = {**committed(stack_name, **changes), **(secrets or {})}
+    return run_values(
+        committed(stack_name, **changes), secrets, stack_name, preview=preview, digest=digest
+    )
+
+
+def run_values(
+    whole: Mapping[str, Any],
+    secrets: Mapping[str, Any] | None = None,
+    stack_name: str = "prod",
+    *,
+    preview: bool = False,
+    digest: str = DIGEST,
+) -> Program:
+    """The program on any values, with encrypted `secrets`."""
+    given = {**whole, **(secrets or {})}
     program = Program()
     mocks = _Providers(preview, digest)
 

@@ -24,7 +24,7 @@ def test_a_models_group_exists_and_is_enabled() -> None:
 def test_tensor_parallelism_stays_in_a_worker() -> None:
     found = errors(models__0__tensorParallel=4)
     assert "'rayline:models[0].tensorParallel' 2" in found["rayline:models[0].tensorParallel"]
-    assert "pipelineParallel 2" in found["rayline:models[0].tensorParallel"]
+    assert "pipelineParallel' 2" in found["rayline:models[0].tensorParallel"]
     assert errors(models__0__tensorParallel=2, models__0__pipelineParallel=2) == {}
     wide = {"gpuGroups__0__workers": 3, "models__0__pipelineParallel": 2}
     assert list(errors(**wide, models__0__tensorParallel=3)) == ["rayline:models[0].tensorParallel"]
@@ -33,7 +33,7 @@ def test_tensor_parallelism_stays_in_a_worker() -> None:
 def test_one_models_cards_are_there() -> None:
     assert errors(models__0__replicas=4) == {}
     found = errors(models__0__replicas=5)
-    assert "4 cards, its models want 5" in found["rayline:gpuGroups[0].workers"]
+    assert "4 cards, but its models need 5" in found["rayline:gpuGroups[0].workers"]
     assert "'rayline:gpuGroups[0].workers' 3" in found["rayline:gpuGroups[0].workers"]
 
 
@@ -53,7 +53,7 @@ def test_cards_in_pieces_are_a_warning() -> None:
         "models__0__replicas": 3,
     }
     assert errors(**split) == {}
-    assert "on one worker" in warnings(**split)["rayline:gpuGroups[0].workers"]
+    assert "in one worker" in warnings(**split)["rayline:gpuGroups[0].workers"]
     assert warnings(**{**split, "models__0__replicas": 2}) == {}
 
 

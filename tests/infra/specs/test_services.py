@@ -38,9 +38,7 @@ def test_a_ray_services_head_is_selected_once_it_serves() -> None:
 def test_the_port_is_the_one_that_serve_listens_on() -> None:
     settings = original(serve={"port": 9000})
     (port,) = services.api_service(settings, {})["spec"]["ports"]
-    head = ray_cluster_spec(settings, pod_templates(settings, IMAGE))["headGroupSpec"]["template"][
-        "spec"
-    ]
+    head = pod_templates(settings, IMAGE).head.template["spec"]
     named = {p["name"]: p["containerPort"] for p in head["containers"][0]["ports"]}
     assert named[port["targetPort"]] == port["port"] == 9000
     assert serve_config(settings)["http_options"] == {"host": "0.0.0.0", "port": 9000}
