@@ -113,7 +113,8 @@ class _Wording:
                 key, f"is not a key; {place} has: {listed(known)}. Type: {remove_command(key)}"
             )
         message = f"is not a key; did you mean {meant!r}? Type: {remove_command(key)}"
-        if meant in known and isinstance(given, str | int | float):
+        structured = self._schema.at((*parent, meant)).get("type") in ("array", "object")
+        if meant in known and not structured and isinstance(given, str | int | float):
             message += f", then: {set_command(key_path(*parent, meant), given)}"
         return error(key, message)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from pulumi.runtime import config as pulumi_config
 from infra import configuration
 from infra.configuration import ConfigurationError
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.stacks import values
+from tests.stacks import path_of, put, values
 
 HASH = "0" * 96
 KEY = "k3y-" * 10
@@ -165,3 +166,21 @@ def test_the_engines_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
     given_by_engine = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given_by_engine))
     assert configuration.load().settings.models[0].name == "one"
+
+
+@pytest.mark.parametrize("name", ["jane", "jane.doe", "jane@example.com", "a-b_c"])
+def test_the_path_of_a_users_hash_is_the_key_that_is_read(name: str) -> None:
+    """As Pulumi parses the path; `userHashes.jane.doe` would be a hash of `doe` inside `jane`."""
+    given(("userHashes",), auth={"users": [{"name": name}]}, userHashes={name: "s3cret-value"})
+    message = refused()
+    command = message.partition("Type: ")[2].partition(" | ")[2]
+    (key,) = shlex.split(command)[-1:]
+    assert command == f"pulumi config set --secret --path '{key}'"
+    whole = put({"userHashes": {name: "s3cret-value"}}, path_of(key), HASH)
+    assert whole["userHashes"] == {name: HASH}
+    given(("userHashes",), auth={"users": [{"name": name}]}, **whole)
+
+    async def program() -> None:
+        assert configuration.load().secrets.users_with_hash == {name}
+
+    asyncio.run(program())

@@ -13,8 +13,9 @@ from infra.facts import hub_cache
 from infra.facts.model_facts import ModelFacts, from_config
 from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
+from infra.settings import parse
 from tests.infra.rules.stack import errors, warnings
-from tests.stacks import REVISION, settings
+from tests.stacks import REVISION, advised, settings, typed, values
 
 # Mistral Small 24B and what its config.json says of its shape.
 MISTRAL = {
@@ -44,6 +45,41 @@ def test_a_declared_model_fits_or_not() -> None:
     assert "22.0 GiB of weights" in found[CARD]
     assert "0.9 x 24 GiB = 21.6 GiB" in found[CARD]
     assert "'rayline:models[0].pipelineParallel' 2" in found[CARD]
+
+
+@pytest.mark.parametrize(
+    ("weights", "stages", "workers"),
+    [(22, 2, None), (60, 3, None), (80, 4, None), (100, 5, 3), (400, 19, 10)],
+)
+def test_as_many_cards_are_advised_as_the_model_needs(
+    weights: int, stages: int, workers: int | None
+) -> None:
+    """The group has 2 workers with 2 cards each; helpers type the advice and check again."""
+    message = errors(models__0__weightsGib=weights)[CARD]
+    commands = advised(message)
+    assert commands[0].endswith(f"pipelineParallel' {stages}")
+    assert len(commands) == (1 if workers is None else 2)
+    if workers is not None:
+        assert commands[1].endswith(f"'rayline:gpuGroups[0].workers' {workers}")
+    stack = typed(values(models__0__weightsGib=weights), commands)
+    assert [p for p in rules.check(parse(stack)) if p.severity == "error"] == []
+
+
+def test_the_cards_of_other_models_of_the_group_count() -> None:
+    two = {"models__0__weightsGib": 60, "models__1__route": "/two", "models__1__weightsGib": 10}
+    commands = advised(errors(**two)[CARD])
+    assert [command.rpartition(" ")[2] for command in commands] == ["3"]
+    three = {**two, "models__1__replicas": 2}
+    assert [c.rpartition(" ")[2] for c in advised(errors(**three)[CARD])] == ["3", "3"]
+
+
+def test_no_number_of_cards_is_advised_where_none_is_enough() -> None:
+    """A budget below the overhead of each process, and a model of fewer layers than stages."""
+    message = errors(gpuGroups__0__gpu__memoryGib=0.4)[CARD]
+    assert "No number of these cards is enough" in message
+    assert advised(message) == []
+    few = facts({**MISTRAL, "num_hidden_layers": 2}, 100)
+    assert "No number of these cards" in errors(few, **UNDECLARED)[CARD]
 
 
 def test_the_kv_cache_of_one_sequence_counts() -> None:

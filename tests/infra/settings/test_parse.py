@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from infra.settings import SCHEMA, parse
 from infra.settings.framework.problems import ConfigurationError, key_path, set_command
-from tests.stacks import Location, locations, put, values
+from tests.stacks import Location, advised, locations, put, typed, values
 
 
 def failure(encrypted: tuple[str, ...] = (), /, **changes: Any) -> ConfigurationError:
@@ -39,7 +39,12 @@ def only(**changes: Any) -> tuple[str, str]:
         (
             {"models__0__tensor_parallel": 2},
             "rayline:models[0].tensor_parallel",
-            ["is not a key", "did you mean 'tensorParallel'?", "pulumi config rm --path"],
+            [
+                "is not a key",
+                "did you mean 'tensorParallel'?",
+                "pulumi config rm --path 'rayline:models[0].tensor_parallel', then: "
+                "pulumi config set --path 'rayline:models[0].tensorParallel' 2",
+            ],
         ),
         ({"modells": []}, "rayline:modells", ["is not a key", "did you mean 'models'?"]),
         ({"zzz": 1}, "rayline:zzz", ["is not a key", "rayline has: cluster, image"]),
@@ -65,6 +70,12 @@ def only(**changes: Any) -> tuple[str, str]:
             ["is True", "a text"],
         ),
         ({"ray__env": {"1X": "a"}}, "rayline:ray.env.1X", ["a name that is not allowed"]),
+        (
+            {"models__0__cpus": float("inf")},
+            "rayline:models[0].cpus",
+            ["is inf", "a number above 0", "pulumi config set --path 'rayline:models[0].cpus' 1"],
+        ),
+        ({"models__0__weightsGib": float("nan")}, "rayline:models[0].weightsGib", ["is nan"]),
         ({"auth__users": []}, "rayline:auth.users", ["is []", "that is not empty"]),
     ],
 )
@@ -151,3 +162,23 @@ def test_paths_are_as_pulumi_takes_them(parts: tuple[str | int, ...], path: str)
 )
 def test_commands_survive_a_shell(value: object, end: str) -> None:
     assert set_command("rayline:a", value).endswith("'rayline:a'" + end)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models__0__tensorParallel": "two"},
+        {"models__0__tensor_parallel": 2},
+        {"models__0__dtype": "fp16"},
+        {"models__0__cpus": float("inf")},
+        {"serve__port": 80},
+        {"ray__labels": {"example.com/a": True}},
+        {"ray__env": {"1X": "a"}},
+    ],
+)
+def test_typing_the_advice_removes_the_problem(change: dict[str, Any]) -> None:
+    (problem,) = failure(**change).problems
+    commands = advised(problem.message)
+    assert commands or "<" in problem.message
+    if commands:
+        parse(typed(values(**change), commands))
