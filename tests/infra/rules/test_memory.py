@@ -1,7 +1,5 @@
-"""Whether models fit, from declared sizes and from the local Hugging Face cache."""
+"""Whether models fit, from declared sizes and from facts about their files."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import rules
-from infra.facts import hub_cache
 from infra.facts.model_facts import ModelFacts, from_config
 from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
@@ -200,53 +197,6 @@ def test_more_cards_never_need_more_of_each(
     one = need({})
     many = need({"models__0__tensorParallel": tensor, "models__0__pipelineParallel": pipeline})
     assert many <= one + 1e-9
-
-
-def cached(cache: Path, config: object, **files: bytes) -> Path:
-    snapshot = cache / "models--owner--one" / "snapshots" / REVISION
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text(json.dumps(config))
-    for name, data in files.items():
-        (snapshot / f"{name}.safetensors").write_bytes(data)
-    return snapshot
-
-
-def test_the_cache_is_read_as_huggingface_hub_lays_it_out(tmp_path: Path) -> None:
-    cached(tmp_path, MISTRAL, a=b"1234", b=b"12", consolidated=b"123456")
-    known = hub_cache.read(tmp_path, settings().models[0])
-    assert (known.weight_bytes, known.heads, known.quantization) == (6, 32, "awq")
-
-
-def test_the_index_says_the_size(tmp_path: Path) -> None:
-    snapshot = cached(tmp_path, MISTRAL, a=b"1")
-    index = {"metadata": {"total_size": 14_000_000_000}, "weight_map": {}}
-    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
-    facts = rules.gather(settings(), environ={"HF_HUB_CACHE": str(tmp_path)})
-    assert facts.of(settings().models[0]).weight_bytes == 14_000_000_000
-
-
-def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None:
-    cached(tmp_path, MISTRAL, a=b"1")
-    other = settings(models__0__revision="f" * 40)
-    assert hub_cache.read(tmp_path, other.models[0]) == ModelFacts()
-
-
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"num_attention_heads": "x"}'])
-def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
-    (cached(tmp_path, {}) / "config.json").write_text(damage)
-    assert hub_cache.read(tmp_path, settings().models[0]).heads is None
-
-
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
-        ({"HF_HOME": "/b", "XDG_CACHE_HOME": "/c"}, "/b/hub"),
-        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
-    ],
-)
-def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
-    assert hub_cache.folder(environ) == Path(folder)
 
 
 def test_typed_arguments_have_no_second_spelling() -> None:

@@ -1,9 +1,8 @@
-"""Names and routes: one failing and one passing example of each rule."""
+"""Names are unique and not reserved."""
 
 import pytest
 
-from app.access.routes import TABLE
-from infra.rules import names, routes
+from infra.rules import names
 from infra.settings.framework.problems import ConfigurationError
 from infra.specs import names as object_names
 from tests.infra.rules.stack import errors, problems
@@ -56,31 +55,3 @@ def test_a_role_exists() -> None:
     found = errors(auth__users__0__role="boss")
     assert "admin, user, guest" in found["rayline:auth.users[0].role"]
     assert errors(auth__users__0__role="boss", auth__roles={"boss": {"priority": 1}}) == {}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "fits"),
-    [
-        ("/", "/two", True),
-        ("/one", "/two", True),
-        ("/one", "/one-more", True),
-        ("/", "/", False),
-        ("/one", "/ONE", False),
-        ("/one", "/one/more", False),
-        ("/one/more", "/one", False),
-        ("/", "/v1", False),
-        ("/one", "/v1", True),
-        ("/one", "/two/", False),
-        ("/one", "//two", False),
-        ("/one", "/-/two", False),
-        ("/one", "/../two", False),
-    ],
-)
-def test_routes_lie_side_by_side(first: str, second: str, fits: bool) -> None:
-    found = errors(models__0__route=first, models__1__route=second)
-    assert (found == {}) is fits, found
-    assert set(found) <= {"rayline:models[1].route"}
-
-
-def test_the_services_own_routes_are_all_known() -> None:
-    assert {template.split("/")[1] for _, template in TABLE} == routes.OWN_SEGMENTS
