@@ -36,9 +36,9 @@ def labels_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Labels of pods and of the nodes that they select."""
     return [
         problem
-        for parts, labels, ours in _labels(settings)
+        for parts, labels, reserved in _labels(settings)
         for name, value in labels.items()
-        for problem in _label(key_path(*parts, name), name, value, ours)
+        for problem in _label(key_path(*parts, name), name, value, reserved)
     ]
 
 
@@ -98,7 +98,7 @@ def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str],
             yield ("gpuGroups", number), {group.node_group_label: group.node_group}, False
 
 
-def _label(key: str, name: str, value: str, ours: bool) -> list[Problem]:
+def _label(key: str, name: str, value: str, reserved: bool) -> list[Problem]:
     found = []
     if not _qualified(name):
         found.append(error(key, f"is not a valid label name. {_FORM} {_remove(key)}"))
@@ -110,7 +110,7 @@ def _label(key: str, name: str, value: str, ours: bool) -> list[Problem]:
                 f"begins and ends with a letter or digit. Type: {set_command(key, '<value>')}",
             )
         )
-    if ours and name.startswith(_OWN):
+    if reserved and name.startswith(_OWN):
         found.append(
             error(key, f"is set by KubeRay or rayline, which use it as a selector. {_remove(key)}")
         )

@@ -23,7 +23,7 @@ class Settings(BaseModel):
         str_strip_whitespace=True,
         # `pulumi config set --path` writes 1 as a number even where text is expected, as in env.
         coerce_numbers_to_str=True,
-        # Infinity and NaN are valid in Pulumi's JSON, but no quantity of ours can be either.
+        # Pulumi's JSON may contain Infinity and NaN, but no key can be either.
         allow_inf_nan=False,
     )
 

@@ -21,7 +21,7 @@ KEY = "k3y-" * 10
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    """Pulumi keeps the configuration in context variables; each test has its own."""
+    """Pulumi keeps the configuration in context variables; this isolates the tests."""
     before, secrets = pulumi_config.CONFIG.get(), pulumi_config._SECRET_KEYS.get()
     yield
     pulumi_config.CONFIG.set(before)
@@ -29,7 +29,7 @@ def _restored() -> Iterator[None]:
 
 
 def given(secret: tuple[str, ...] = (), /, **more: Any) -> None:
-    """The stack's configuration as the engine hands it over: texts, JSON where structured."""
+    """Sets the configuration as the engine passes it: texts, and JSON for lists and objects."""
     whole = {**values(), **more}
     pulumi.runtime.set_all_config(
         {
@@ -47,7 +47,7 @@ def refused() -> str:
 
 
 async def opened(output: Any) -> Any:
-    """An Output's value, and that it is marked as a secret."""
+    """The value of an Output, which must be marked as secret."""
     assert await output.is_secret()
     return await output.future()
 
@@ -72,7 +72,7 @@ def test_secrets_stay_secret() -> None:
     )
 
     async def program() -> None:
-        """Outputs live in an event loop, which an engine's program has: here it is our own."""
+        """Outputs need an event loop, which the engine provides to a real program."""
         secrets = configuration.load().secrets
         assert secrets.users_with_hash == {"alice"}
         assert await opened(secrets.user_hashes) == {"alice": HASH}
@@ -107,7 +107,7 @@ def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
         ("userHashes", ["s3cret-value"], "is not an object of user names"),
     ],
 )
-def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
+def test_unusable_secrets_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
     given((name,), **{name: value})
     message = refused()
     assert text in message
@@ -118,7 +118,7 @@ def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, t
     ("name", "other"),
     [("registryUsername", "registryPassword"), ("registryPassword", "registryUsername")],
 )
-def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
+def test_a_registry_login_has_both_parts(name: str, other: str) -> None:
     given((name,), **{name: "s3cret-value"})
     text = refused()
     assert f"rayline:{name} is set without rayline:{other}" in text
@@ -140,7 +140,7 @@ def test_an_encrypted_text_where_an_object_belongs_is_not_repeated() -> None:
     assert "s3cret-value" not in message
 
 
-def test_a_structured_key_that_is_no_json() -> None:
+def test_a_list_or_object_that_is_not_json() -> None:
     given(cluster="rayline-sandbox", models="tiny")
     message = refused()
     assert "rayline:cluster is 'rayline-sandbox'; allowed is an object" in message
@@ -154,14 +154,14 @@ def test_an_unknown_key_is_refused() -> None:
     assert "rayline:modelz is not a key; did you mean 'models'?" in refused()
 
 
-def test_keys_of_others_are_not_ours() -> None:
+def test_keys_of_other_namespaces_are_ignored() -> None:
     given()
     pulumi.runtime.set_config("kubernetes:context", "x")
     assert configuration.load().settings.cluster.context == "a"
 
 
 def test_the_engines_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `pulumi up` passes it, before anything was set by hand."""
+    """As `pulumi up` passes it, before anything is set explicitly."""
     pulumi.runtime.set_all_config({}, [])
     given_by_engine = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given_by_engine))

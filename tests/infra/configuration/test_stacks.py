@@ -158,7 +158,7 @@ def test_prods_model_is_the_original_one() -> None:
 
 
 def test_prod_would_not_fit_on_one_card_of_the_other_group() -> None:
-    """The check has teeth for this very stack."""
+    """The memory check is effective for this stack."""
     changed = committed(
         "prod",
         gpuGroups__1__enabled=True,

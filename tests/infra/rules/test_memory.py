@@ -14,7 +14,7 @@ from infra.settings import parse
 from tests.infra.rules.stack import errors, warnings
 from tests.stacks import REVISION, advised, settings, typed, values
 
-# Mistral Small 24B and what its config.json says of its shape.
+# The shape of Mistral Small 24B, from its config.json.
 MISTRAL = {
     "model_type": "mistral",
     "num_hidden_layers": 40,
@@ -51,7 +51,7 @@ def test_a_declared_model_fits_or_not() -> None:
 def test_as_many_cards_are_advised_as_the_model_needs(
     weights: int, stages: int, workers: int | None
 ) -> None:
-    """The group has 2 workers with 2 cards each; helpers type the advice and check again."""
+    """The group has 2 workers with 2 cards each. The advice is typed and checked again."""
     message = errors(models__0__weightsGib=weights)[CARD]
     commands = advised(message)
     assert commands[0].endswith(f"pipelineParallel' {stages}")
@@ -111,7 +111,7 @@ def test_nothing_known_is_a_warning_with_what_to_type() -> None:
 
 
 def test_the_shape_comes_from_config_json() -> None:
-    """160 KiB a token: 2 x 40 layers x 8 KV heads x 128 x 2 bytes."""
+    """160 KiB per token: 2 x 40 layers x 8 KV heads x 128 x 2 bytes."""
     known = facts(MISTRAL, 13.3)
     stack = settings(**UNDECLARED, models__0__maxModelLen=32768, models__0__pipelineParallel=2)
     need = memory.need(stack.models[0], stack.gpu_groups[0], known.of(stack.models[0]))
@@ -149,7 +149,7 @@ def test_without_a_length_the_models_own_counts() -> None:
     ],
 )
 def test_an_unusual_attention_is_not_guessed(odd: dict[str, Any]) -> None:
-    """A million tokens would never fit if every layer kept them."""
+    """A million tokens would not fit if every layer cached them."""
     long = {"models__0__maxModelLen": 1_000_000, **UNDECLARED}
     assert errors(facts({**MISTRAL, **odd}), **long) == {}
     assert "rayline:models[0].kvKibPerToken" in warnings(facts({**MISTRAL, **odd}), **long)

@@ -17,7 +17,7 @@ def test_the_stack_of_these_tests_breaks_no_rule() -> None:
     ("name", "fits"), [("r" * 47, True), ("r" * 48, False), ("9ray", False), ("ray9", True)]
 )
 def test_the_cluster_has_a_name_that_kuberay_accepts(name: str, fits: bool) -> None:
-    """validation.go and constant.go of 1.6.2: 47 characters are for RayService, the stricter."""
+    """validation.go and constant.go of 1.6.2; the stricter limit, 47, is that of a RayService."""
     if fits:
         assert errors(ray__name=name) == {}
     else:
@@ -45,7 +45,7 @@ def test_names_are_unique_whatever_their_case(change: dict[str, str], key: str) 
 
 
 @pytest.mark.parametrize("name", sorted(names.RESERVED_GROUPS))
-def test_a_group_has_no_name_that_means_something_else(name: str) -> None:
+def test_a_group_has_no_reserved_name(name: str) -> None:
     found = errors(gpuGroups__1__name=name)
     assert list(found) == ["rayline:gpuGroups[1].name"]
     assert errors(gpuGroups__1__name=f"{name}-workers") == {}

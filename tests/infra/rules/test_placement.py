@@ -1,4 +1,4 @@
-"""Groups, cards and CPUs."""
+"""GPU groups, their cards and their CPUs."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ def test_the_sum_over_the_models_of_a_group_is_there() -> None:
 
 
 def test_cards_in_pieces_are_a_warning() -> None:
-    """Three cards are free, but a replica of two needs them on one worker."""
+    """Three cards are free, but a replica with two cards needs both in one worker."""
     split = {
         "gpuGroups__0__gpu__count": 3,
         "models__0__tensorParallel": 2,
@@ -58,7 +58,7 @@ def test_cards_in_pieces_are_a_warning() -> None:
 
 
 def test_pipeline_stages_may_spread() -> None:
-    """2 x 2 cards over two workers, each stage of one card a bundle."""
+    """2 x 2 cards over two workers; each stage is a bundle of one card."""
     assert errors(models__0__pipelineParallel=4) == {}
     assert list(errors(models__0__pipelineParallel=5)) == ["rayline:gpuGroups[0].workers"]
 
@@ -88,7 +88,7 @@ def test_ray_cpus_are_there() -> None:
 def test_what_passes_can_be_placed(
     workers: int, count: int, tensor: int, pipeline: int, replicas: int
 ) -> None:
-    """Whatever passes without error or warning has a place for every replica, found by hand."""
+    """The rules pass exactly if every replica has a place, computed independently here."""
     changes = {
         "gpuGroups__0__workers": workers,
         "gpuGroups__0__gpu__count": count,

@@ -35,12 +35,12 @@ def test_the_default_versions_are_tested_together_and_locked() -> None:
         ({"ray__version": "2.61.0"}, "rayline:ray.version", "'rayline:ray.version' 2.60.0"),
     ],
 )
-def test_versions_that_do_not_go_together(change: dict[str, str], key: str, text: str) -> None:
+def test_versions_that_do_not_work_together(change: dict[str, str], key: str, text: str) -> None:
     found = errors(LOCKED, **change)
     assert text in found[key]
 
 
-def test_versions_that_nobody_ran_together_are_a_warning() -> None:
+def test_versions_that_are_not_tested_together_are_a_warning() -> None:
     found = warnings(LOCKED, operator__version="1.7.0")
     assert "Tested: Ray 2.60.0, vLLM 0.32.0, KubeRay 1.6.2" in found["rayline:operator.version"]
     assert errors(LOCKED, operator__version="1.7.0") == {}
@@ -48,7 +48,7 @@ def test_versions_that_nobody_ran_together_are_a_warning() -> None:
     assert "vLLM 0.33.0" in next(iter(warnings(newer).values()))
 
 
-def test_a_base_of_ones_own_says_nothing() -> None:
+def test_the_name_of_a_custom_base_image_is_not_read() -> None:
     assert errors(LOCKED, image__base="localhost:5000/base:bookworm-1a2b") == {}
     assert warnings(LOCKED, image__base="localhost:5000/base:bookworm-1a2b") == {}
 

@@ -1,4 +1,4 @@
-"""Mistakes in the configuration: each is one line with key, what was given, what to type."""
+"""Each mistake in the configuration is one line: the key, what was given, what to type."""
 
 import re
 from typing import Any
@@ -87,7 +87,7 @@ def test_one_mistake_is_one_line(change: dict[str, Any], key: str, parts: list[s
     assert "\n" not in message
 
 
-def test_a_missing_key_says_what_it_is_and_what_to_type() -> None:
+def test_a_missing_key_is_described_with_the_command_to_type() -> None:
     whole = values()
     del whole["models"][0]["gpuGroup"], whole["cluster"]
     with pytest.raises(ConfigurationError) as caught:
@@ -113,8 +113,8 @@ def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
     assert "Secrets have their own keys" in str(error)
 
 
-def test_numbers_are_texts_where_a_text_is_meant() -> None:
-    """`pulumi config set --path` writes 1 as a number, and 0.5 as a text."""
+def test_numbers_become_texts_where_a_text_is_expected() -> None:
+    """`pulumi config set --path` writes 1 as a number and 0.5 as a text."""
     parsed = parse(values(ray__env={"A": 1}, models__0__gpuMemoryUtilization="0.5"))
     assert parsed.ray.env == {"A": "1"}
     assert parsed.models[0].gpu_memory_utilization == 0.5
@@ -128,10 +128,8 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(list(locations())), JSON)
-def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
-    location: Location, value: object
-) -> None:
-    """Never another exception, and each line names a key and, but for validators, a command."""
+def test_any_value_gives_settings_or_readable_lines(location: Location, value: object) -> None:
+    """No other exception occurs. Each line has a key and, except for validators, a command."""
     try:
         parse(put(values(), location, value))
     except ConfigurationError as error:

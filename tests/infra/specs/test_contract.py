@@ -1,4 +1,4 @@
-"""What infra writes and app reads, through app's own parsers: the two share no import."""
+"""What infra writes, read by app's own parsers. The two packages share no import."""
 
 import ast
 import json
@@ -29,7 +29,7 @@ def settings(request: pytest.FixtureRequest) -> StackSettings:
     return original() if request.param == "original" else production()
 
 
-def test_the_engine_gets_what_the_model_says() -> None:
+def test_the_engine_gets_the_settings_of_the_model() -> None:
     (model,) = original().models
     found = from_environment(serve_config.environment(model), "cuda")
     assert found.arguments == {
@@ -145,7 +145,7 @@ def test_values_are_passed_on_unopened() -> None:
 
 
 USER_NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
-# Names that only differ in what an alias cannot hold.
+# Names that differ only in characters that an alias cannot contain.
 ALIKE = st.text(alphabet="aA.-_1", min_size=1, max_size=4).filter(lambda name: name[0].isalnum())
 
 

@@ -1,4 +1,4 @@
-"""The download Job: what it runs, and that it gives the cache to its users once."""
+"""The download Job: what it runs, and when it changes the owner of the cache."""
 
 import subprocess
 from pathlib import Path

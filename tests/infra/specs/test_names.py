@@ -1,4 +1,4 @@
-"""Names stay within what Kubernetes and KubeRay accept, and tell apart what differs."""
+"""Names are valid for Kubernetes and KubeRay, and different objects have different names."""
 
 import re
 
@@ -53,16 +53,16 @@ def job(**changes: object) -> str:
     return names.download_job_name(settings, settings.models[0])
 
 
-def test_a_download_job_is_another_one_for_other_weights() -> None:
+def test_other_weights_have_another_download_job() -> None:
     others = {
         job(),
         job(source="a/b"),
         job(revision="1" * 40),
-        job(name="Dolphin3-0"),  # written alike in a DNS label
+        job(name="Dolphin3-0"),  # the same DNS label
     }
     assert len(others) == 4
 
 
-def test_a_download_job_stays_for_the_same_weights() -> None:
+def test_the_same_weights_keep_their_download_job() -> None:
     same = {job(), job(replicas=3), job(maxModelLen=1), job(engineArgs={"seed": 1})}
     assert same == {"deepseek-raycluster-download-dolphin3-0-81bdc729"}

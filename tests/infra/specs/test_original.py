@@ -49,7 +49,7 @@ def anti_affinity(component: str) -> dict[str, Any]:
     }
 
 
-# Path in the objects -> value. A path's part is a key, an index, or name=... of a list's item.
+# Path in the objects -> value. Parts of a path are keys, indices, or name=... for a list item.
 CLUSTER: list[tuple[str, Any]] = [
     ("metadata/name", "deepseek-raycluster"),
     ("metadata/namespace", "kuberay-projects"),
@@ -117,8 +117,8 @@ RTX_3060: list[tuple[str, Any]] = [
     ("template/spec/affinity/nodeAffinity", node_affinity("w-gpu-3060")),
     ("template/spec/affinity/podAntiAffinity", anti_affinity("ray-worker-3060")),
 ]
-# import_path, working_dir and the deployment's time limit are rayline's own: the code is in the
-# image, and `pulumi up` waits.
+# Not compared: import_path, working_dir and the time limit. Here the code is in the image, and
+# `pulumi up` waits.
 APPLICATION: list[tuple[str, Any]] = [
     ("name", "Dolphin3.0"),
     ("route_prefix", "/"),
@@ -180,7 +180,7 @@ def test_every_pod(settings: StackSettings, path: str, value: Any) -> None:
     assert at(ray_cluster(settings, pod_templates(settings, IMAGE)), path) == value
 
 
-def test_what_the_environment_of_pods_may_hold_besides() -> None:
+def test_what_the_environment_of_pods_may_also_contain() -> None:
     cluster = ray_cluster(original(), pod_templates(original(), IMAGE))
     path = "template/spec/containers/0/env/name=PYTORCH_CUDA_ALLOC_CONF/value"
     for place in ("spec/headGroupSpec", f"{GROUPS}/0", f"{GROUPS}/1"):
@@ -193,7 +193,7 @@ def test_the_serve_application(settings: StackSettings, path: str, value: Any) -
 
 
 @pytest.mark.parametrize(("path", "value"), OPTIONAL_APPLICATION)
-def test_what_the_application_may_say_besides(path: str, value: Any) -> None:
+def test_what_the_application_may_also_set(path: str, value: Any) -> None:
     assert at(serve_config(original())["applications"][0], path) == value
 
 
@@ -218,6 +218,6 @@ def test_defects_that_are_not_kept() -> None:
     for pod in (group["template"]["spec"] for group in pods):
         assert "initContainers" not in pod  # no chown as root at every start
         assert all("envFrom" not in container for container in pod["containers"])
-    # The dashboard runs anyone's code: Ray's token, and no way in from outside.
+    # Whoever reaches the dashboard can run code, so it needs Ray's token and is not exposed.
     assert cluster["spec"]["authOptions"]["mode"] == "token"
     assert "8265" not in str(services.ingress(settings)) + str(services.api_service(settings, {}))

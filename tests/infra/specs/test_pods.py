@@ -142,7 +142,7 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
 
 
 def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
-    """The hook with a `ray` of ours, looking at a file instead of /proc."""
+    """Runs the hook with a fake `ray`, and with a file instead of /proc."""
     script = pods.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
     assert script != pods.DRAIN
     return subprocess.run(

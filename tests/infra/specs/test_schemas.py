@@ -1,4 +1,4 @@
-"""KubeRay's CRDs and Kubernetes' own types accept what infra.specs makes."""
+"""The objects of infra.specs conform to KubeRay's CRDs and to Kubernetes' types."""
 
 import copy
 from typing import Any
@@ -64,7 +64,7 @@ def test_a_field_that_kubernetes_does_not_know_is_noticed() -> None:
 
 
 def unknown_fields(kind: str, content: Any) -> list[str]:
-    """Fields at any depth that the client's type of that name does not have."""
+    """Fields, at any depth, that the client's type of that name lacks."""
     if kind.startswith("list["):
         return [name for item in content for name in unknown_fields(kind[5:-1], item)]
     model = getattr(models, kind, None)

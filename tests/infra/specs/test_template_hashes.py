@@ -1,4 +1,4 @@
-"""A template's hash says exactly whether pods must be replaced."""
+"""The hash of a template changes exactly when its pods must be replaced."""
 
 import copy
 import dataclasses
@@ -179,7 +179,7 @@ def covers(edit: Location, key: Location) -> bool:
 
 LISTED = [path for path, _, _ in RESTARTING] + [path for path, _ in HARMLESS]
 IN_PODS = {path[0] for path, _, _ in RESTARTING}
-# A group of another name is another group.
+# Renaming a group makes a new group, so no hash can be compared.
 RENAMING = ("gpuGroups", 0, "name")
 
 
@@ -213,7 +213,7 @@ def test_hashes_differ_exactly_where_the_pods_of_kuberay_would(
 
 
 def what_pods_are_made_of(settings: StackSettings) -> dict[str, str]:
-    """Of the RayCluster itself, each group without how many there are of it."""
+    """Each group of the RayCluster, without its number of pods."""
     built = pod_templates(settings, IMAGE)
     spec = ray_cluster_spec(
         settings,
