@@ -1,5 +1,7 @@
-"""The stack configuration: the only reader of pulumi.Config. Plain values become StackSettings;
-secrets stay Outputs, so that Pulumi encrypts whatever they flow into.
+"""The stack configuration, and the only reader of pulumi.Config.
+
+Plain values become StackSettings; secrets stay Outputs, so that Pulumi encrypts everything that
+contains them.
 """
 
 import json
@@ -10,10 +12,15 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as pulumi_config
 
-from infra.settings import StackSettings
-from infra.settings.parse import parse
-from infra.settings.problems import ConfigurationError, Problem, error, key_path, listed
-from infra.settings.schema import example, keys_at, node_at
+from infra.settings import SCHEMA, StackSettings, parse
+from infra.settings.framework.problems import (
+    ConfigurationError,
+    Problem,
+    error,
+    key_path,
+    listed,
+)
+from infra.settings.framework.schema import example
 from infra.settings.secret_keys import SECRET_KEYS, hash_problem, jwt_key_problem
 
 __all__ = ["Configuration", "ConfigurationError", "Secrets", "load"]
@@ -23,9 +30,9 @@ NAMESPACE = "rayline"
 
 @dataclass(frozen=True)
 class Secrets:
-    """Encrypted configuration; None where the stack does not set it.
+    """Encrypted configuration; None if the stack does not set a key.
 
-    `user_hashes` is user name -> hash; `users_with_hash` are its names, which are no secret.
+    `user_hashes` maps user names to hashes; `users_with_hash` are its names, which are not secret.
     """
 
     jwt_key: pulumi.Output[str] | None = None
@@ -40,7 +47,7 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One stack: what it is, and its secrets."""
+    """One stack: its settings and its secrets."""
 
     settings: StackSettings
     secrets: Secrets = Secrets()
@@ -49,8 +56,8 @@ class Configuration:
 def load() -> Configuration:
     """The current stack's configuration.
 
-    Raises ConfigurationError with every problem at once: unknown keys, wrong values, a secret that
-    is not encrypted, an encrypted value where it would be written in plain. No message holds a
+    Raises ConfigurationError with every problem at once: unknown keys, wrong values, secrets that
+    are not encrypted, encrypted values that would be written in plain text. No message contains a
     secret.
     """
     given = _given()
@@ -78,7 +85,8 @@ def load() -> Configuration:
 
 
 def _given() -> dict[str, str]:
-    """All keys of our namespace with their raw texts, known or not: pulumi.Config lists none."""
+    """All keys of rayline's namespace with their raw texts, even unknown ones, which pulumi.Config
+    cannot list."""
     everything: Mapping[str, Any] = {
         **pulumi_config.get_config_env(),
         **pulumi_config.CONFIG.get(),
@@ -92,22 +100,22 @@ def _given() -> dict[str, str]:
 
 
 def _value(key: str, text: str) -> Any:
-    """A key's value. Only lists and objects arrive as JSON; ValueError where one is expected."""
-    if key not in keys_at(()):
+    """The value of a key. Lists and objects arrive as JSON; ValueError if the text is not that."""
+    if key not in SCHEMA.keys_at():
         return text
     value = json.loads(text)
-    expected = list if node_at((key,)).get("type") == "array" else dict
+    expected = list if SCHEMA.at((key,)).get("type") == "array" else dict
     if not isinstance(value, expected):
         raise ValueError
     return value
 
 
 def _not_structured(key: str, shown: str) -> Problem:
-    node = node_at((key,))
+    node = SCHEMA.at((key,))
     inner, kind = ((key, 0), "a list") if node.get("type") == "array" else ((key,), "an object")
-    fields = node_at(inner).get("properties", {})
-    first = next(iter(node_at(inner).get("required", fields)))
-    value = example(node_at((*inner, first)))
+    fields = SCHEMA.at(inner).get("properties", {})
+    first = next(iter(SCHEMA.at(inner).get("required", fields)))
+    value = example(SCHEMA.at((*inner, first)))
     return error(
         key_path(key),
         f"is {shown}; allowed is {kind} with the keys {listed(fields)}. "
@@ -127,7 +135,7 @@ def _secret_problems(
                 error(
                     key_path(name),
                     "is a secret, but it is stored in plain text (its value is not repeated here). "
-                    "It stays in the history of the stack's file, so make a new one and type: "
+                    "It stays in the history of the stack file, so create a new one and type: "
                     f"pulumi config rm {key_path(name)}, then: {entry.command}",
                 )
             )
@@ -139,7 +147,7 @@ def _secret_problems(
         found.append(
             error(
                 key_path(other),
-                f"is given without rayline:{name}; a registry's log-in has both. "
+                f"is set without rayline:{name}; a registry login needs both. "
                 f"Type: {SECRET_KEYS[name].command}",
             )
         )
@@ -152,10 +160,11 @@ def _secret_problems(
 
 
 def _hash_problems(text: str, settings: StackSettings | None) -> list[Problem]:
-    key, command = key_path("userHashes"), SECRET_KEYS["userHashes"].command
+    entry = SECRET_KEYS["userHashes"]
     hashes = _hashes(text)
     if hashes is None:
-        return [error(key, f"is not an object of user names and hashes. Type: {command}")]
+        key = key_path("userHashes")
+        return [error(key, f"is not an object of user names and hashes. Type: {entry.command}")]
     users = {user.name for user in settings.auth.users} if settings else set(hashes)
     found = []
     for name, value in hashes.items():
@@ -164,12 +173,12 @@ def _hash_problems(text: str, settings: StackSettings | None) -> list[Problem]:
             found.append(
                 error(
                     here,
-                    f"is for a user that rayline:auth.users does not name; it names "
+                    f"belongs to no user of rayline:auth.users; its users are "
                     f"{listed(sorted(users))}. Type: pulumi config rm --path '{here}'",
                 )
             )
         elif wrong := hash_problem(value):
-            found.append(error(here, f"{wrong}. Type: {command.replace('<name>', name)}"))
+            found.append(error(here, f"{wrong}. Type: {entry.command_for(name)}"))
     return found
 
 

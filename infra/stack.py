@@ -1,5 +1,6 @@
-"""The whole environment, in the order in which it comes to life."""
+"""The whole environment: settings mapped to the Args of components, in the order of dependence."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -7,37 +8,50 @@ import pulumi_kubernetes as kubernetes
 
 from infra import outputs
 from infra.components.auth import Auth, AuthArgs
+from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
-from infra.components.platform import ModelCache, ModelCacheArgs, Namespace, NamespaceArgs
-from infra.components.ray_cluster import RayCluster, RayClusterArgs, ServiceAccount, hashes_of
-from infra.components.ray_service import RayService, RayServiceArgs
-from infra.components.serving import Api, Applications, ApplicationsArgs
+from infra.components.platform import (
+    ModelCache,
+    ModelCacheArgs,
+    Namespace,
+    NamespaceArgs,
+    ServiceAccount,
+    ServiceAccountArgs,
+)
+from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
+from infra.specs import names, platform, services
+from infra.specs.download_job import download_job
+from infra.specs.pod_templates import pod_templates
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
-    """Declare every resource; the exports. `tag` names the image's push: the stack's name."""
+    """Declares every resource and returns the stack's outputs. `tag` is that of the pushed image:
+    the name of the stack."""
     settings, secrets = configuration.settings, configuration.secrets
+    context = settings.cluster.context
+    delivery = DELIVERIES[settings.serve.delivery]
     cluster = kubernetes.Provider(
         "cluster",
-        context=settings.cluster.context,
-        # Another context is another cluster, and nothing else is: a new address is not.
-        cluster_identifier=settings.cluster.context,
-        # auth-config changes in place: the service reads it anew and no pod restarts.
+        context=context,
+        # A different context is a different cluster. A different address is not.
+        cluster_identifier=context,
+        # auth-config changes in place: the service reloads it, and no pod restarts.
         enable_secret_mutable=True,
     )
 
-    # First of all: where its check refuses the configuration, nothing else has been touched.
+    # First of all: if its check refuses the configuration, nothing else has been touched.
     groups = GroupOrder(
         "gpu-groups",
         GroupOrderArgs(
-            context=settings.cluster.context,
+            context=context,
             namespace=settings.cluster.namespace,
             cluster=settings.ray.name,
             delivery=settings.serve.delivery,
+            removes_disabled=delivery.removes_disabled_groups,
             names=[group.name for group in settings.gpu_groups],
             disabled=[group.name for group in settings.gpu_groups if not group.enabled],
         ),
@@ -58,44 +72,84 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
         after(),
     )
-    operator = KubeRayOperator("kuberay-operator", KubeRayOperatorArgs(settings=settings), after())
-    namespace = Namespace("namespace", NamespaceArgs(settings=settings), after())
-    cache = ModelCache("model-cache", ModelCacheArgs(settings=settings), after(namespace))
-    auth = Auth("auth", AuthArgs(settings=settings, secrets=secrets), after(namespace))
-    account = ServiceAccount("service-account", settings, after(namespace))
+    operator = KubeRayOperator(
+        "kuberay-operator",
+        KubeRayOperatorArgs(context=context, operator=settings.operator),
+        after(),
+    )
+    namespace = Namespace(
+        "namespace",
+        NamespaceArgs(
+            manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
+            # The claim needs its namespace: deleting that deletes everything in it.
+            keep=settings.storage.protect,
+        ),
+        after(),
+    )
+    cache = ModelCache(
+        "model-cache",
+        ModelCacheArgs(
+            manifest=None if settings.storage.existing else platform.cache_claim(settings),
+            keep=settings.storage.protect,
+        ),
+        after(namespace),
+    )
+    auth = Auth(
+        "auth",
+        AuthArgs(
+            auth=settings.auth,
+            secrets=secrets,
+            namespace=settings.cluster.namespace,
+            labels=names.managed_labels(settings),
+            ray_token_secret=names.ray_token_secret(settings),
+            hub_token_secret=names.hub_token_secret(settings),
+        ),
+        after(namespace),
+    )
+    account = ServiceAccount(
+        "service-account",
+        ServiceAccountArgs(manifest=platform.service_account(settings)),
+        after(namespace),
+    )
     downloads = [
         ModelDownload(
             f"download-{model.name}",
-            ModelDownloadArgs(settings=settings, model=model, image=image.ref),
+            ModelDownloadArgs(
+                context=context,
+                model=model.name,
+                job=download_job(settings, model, image.ref),
+            ),
             after(cache, auth, account),
         )
         for model in settings.models
     ]
-    hashes = hashes_of(settings, image.ref)
-    api = Api("api", settings, after(namespace))
-    status: pulumi.Input[Any] = None
-    if settings.serve.delivery == "restApi":
-        # The pods come up while the weights are downloaded; only the applications need both.
-        ray = RayCluster(
-            "ray-cluster",
-            RayClusterArgs(settings=settings, image=image.ref, hashes=hashes),
-            after(operator, cache, auth, account),
-        )
-        status = Applications(
-            "applications",
-            ApplicationsArgs(settings=settings, hashes=hashes, incarnations=ray.incarnations),
-            after(ray, *downloads),
-        ).status
-    else:
-        RayService(
-            "ray-service",
-            RayServiceArgs(settings=settings, image=image.ref, hashes=hashes),
-            after(operator, cache, auth, account, *downloads),
-        )
-    return outputs.of(
-        settings,
-        image=image.ref,
-        api_address=api.address,
-        models=status,
-        passwords=auth.passwords,
+    api = Api(
+        "api",
+        ApiArgs(
+            service=services.api_service(settings, delivery.head_labels),
+            ingress=services.ingress(settings) if settings.serve.ingress else None,
+        ),
+        after(namespace),
     )
+    models = delivery.deploy(
+        settings,
+        pod_templates(settings, image.ref, _when_known),
+        Prerequisites(pods=[operator, cache, auth, account], downloads=downloads, after=after),
+    )
+
+    url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(
+        lambda address: f"http://{address}"
+    )
+    return {
+        "apiUrl": url,
+        "apiService": outputs.api_service(settings),
+        "dashboard": outputs.dashboard(settings),
+        "image": image.ref,
+        "models": models,
+        "passwords": auth.passwords,
+        "curl": pulumi.Output.from_input(url).apply(lambda base: outputs.curl(settings, base)),
+    }
+
+
+def _when_known(value: Any, function: Callable[[Any], str]) -> pulumi.Output[str]:
+    return pulumi.Output.from_input(value).apply(function)

@@ -1,4 +1,4 @@
-"""Secrets of the cluster: users and keys for the service, Ray's own token, the hub's token."""
+"""The cluster's secrets: users and keys for the service, Ray's own token, the hub's token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.configuration import Secrets
 from infra.providers.random_secret import RandomSecret, RandomSecretArgs
-from infra.settings import StackSettings
+from infra.settings.auth import Auth as AuthSettings
 from infra.settings.auth import User
 from infra.specs import names
 from infra.specs.auth_config import auth_config
@@ -16,14 +16,19 @@ from infra.specs.auth_config import auth_config
 
 @dataclass(frozen=True, kw_only=True)
 class AuthArgs:
-    """`secrets` are encrypted configuration; what is missing there is made here."""
+    """`namespace` and `labels` are those of the Secrets. `secrets` is the encrypted configuration;
+    the component generates what is missing there."""
 
-    settings: StackSettings
+    auth: AuthSettings
     secrets: Secrets
+    namespace: str
+    labels: Mapping[str, str]
+    ray_token_secret: str
+    hub_token_secret: str
 
 
 class Auth(pulumi.ComponentResource):
-    """`passwords` holds those that were made, by user name; secret."""
+    """`passwords` maps user names to generated passwords; it is secret."""
 
     passwords: pulumi.Output[Mapping[str, str]]
 
@@ -31,36 +36,31 @@ class Auth(pulumi.ComponentResource):
         self, name: str, args: AuthArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:platform:Auth", name, None, opts)
-        self._settings = args.settings
+        self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        made = {
+        users, secrets = args.auth.users, args.secrets
+        generated = {
             user.name: RandomSecret(
                 f"password-{user.name}", RandomSecretArgs(kind="password"), self._child
             )
-            for user in args.settings.auth.users
-            if user.name not in args.secrets.users_with_hash
+            for user in users
+            if user.name not in secrets.users_with_hash
         }
-        jwt_key = args.secrets.jwt_key or self._key("jwt-key")
         self._secret(
-            args.settings.auth.secret_name,
+            args.auth.secret_name,
             auth_config(
-                args.settings,
-                {user.name: _hash(user, args.secrets, made) for user in args.settings.auth.users},
-                jwt_key,
-                args.secrets.jwt_previous_keys,
+                args.auth,
+                {user.name: _hash(user, secrets, generated) for user in users},
+                secrets.jwt_key or self._key("jwt-key"),
+                secrets.jwt_previous_keys,
             ),
         )
-        self._secret(
-            names.ray_token_secret(args.settings),
-            {names.RAY_TOKEN_KEY: args.secrets.ray_token or self._key("ray-token")},
-        )
-        if args.secrets.hub_token is not None:
-            self._secret(
-                names.hub_token_secret(args.settings),
-                {names.HUB_TOKEN_KEY: args.secrets.hub_token},
-            )
+        ray_token = secrets.ray_token or self._key("ray-token")
+        self._secret(args.ray_token_secret, {names.RAY_TOKEN_KEY: ray_token})
+        if secrets.hub_token is not None:
+            self._secret(args.hub_token_secret, {names.HUB_TOKEN_KEY: secrets.hub_token})
         self.passwords = pulumi.Output.secret(
-            pulumi.Output.all(**{user: secret.value for user, secret in made.items()})
+            pulumi.Output.all(**{user: secret.value for user, secret in generated.items()})
         )
         self.register_outputs({})
 
@@ -72,16 +72,18 @@ class Auth(pulumi.ComponentResource):
             name,
             metadata={
                 "name": name,
-                "namespace": self._settings.cluster.namespace,
-                "labels": names.managed_labels(self._settings),
+                "namespace": self._args.namespace,
+                "labels": dict(self._args.labels),
             },
             string_data=pulumi.Output.secret(dict(data)),
             opts=self._child,
         )
 
 
-def _hash(user: User, secrets: Secrets, made: Mapping[str, RandomSecret]) -> pulumi.Output[str]:
-    if user.name in made:
-        return made[user.name].hash
+def _hash(
+    user: User, secrets: Secrets, generated: Mapping[str, RandomSecret]
+) -> pulumi.Output[str]:
+    if user.name in generated:
+        return generated[user.name].hash
     assert secrets.user_hashes is not None
     return secrets.user_hashes.apply(lambda hashes: str(hashes[user.name]))

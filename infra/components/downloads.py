@@ -1,30 +1,30 @@
-"""The weights: one download Job a model and revision, done before anything serves them."""
+"""The weights: one download per model and revision, complete before anything serves them."""
 
 from dataclasses import dataclass
 
 import pulumi
 
 from infra.providers.download import DownloadJob, DownloadJobArgs
-from infra.settings import StackSettings
-from infra.settings.models import Model
-from infra.specs.download_job import download_job
+from infra.specs import Spec
 
-# A little more than the Job's own deadline, so that Kubernetes' reason is what is shown.
+# Slightly more than the Job's own deadline, so that Kubernetes' reason is the one that is shown.
 MARGIN_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDownloadArgs:
-    settings: StackSettings
-    model: Model
-    image: pulumi.Input[str]
+    """`job` is the manifest of the download Job; its image may be an output."""
+
+    context: str
+    model: str
+    job: Spec
 
 
 class ModelDownload(pulumi.ComponentResource):
-    """A Job that is complete when the weights are whole in the claim.
+    """A Job that is complete when all weights of a model are in the claim.
 
-    Another source or revision is another Job. Another image is not: what was downloaded stays
-    downloaded, so a change of the service's code starts none anew.
+    A different source or revision is a different Job. A different image is not: weights stay
+    downloaded, so a change of the service's code starts no download.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class ModelDownload(pulumi.ComponentResource):
         DownloadJob(
             name,
             DownloadJobArgs(
-                context=args.settings.cluster.context,
-                model=args.model.name,
-                job=download_job(args.settings, args.model, args.image),
-                deadline_seconds=args.settings.timeouts.download_seconds + MARGIN_SECONDS,
+                context=args.context,
+                model=args.model,
+                job=args.job,
+                deadline_seconds=args.job["spec"]["activeDeadlineSeconds"] + MARGIN_SECONDS,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -1,4 +1,4 @@
-"""The image of head and workers: built and pushed, or given by digest."""
+"""The image of head and workers: built and pushed, or prebuilt."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,18 +6,19 @@ from typing import Any
 
 import pulumi
 
-from infra.settings.platform import Image
+from infra.settings.image import Image
 
-# Relative, so that the state is the same whichever checkout it was made from.
+# Relative, so that the state does not depend on the location of the checkout.
 CONTEXT = "."
 DOCKERFILE = "./app/Dockerfile"
-# pulumi-docker is not a package of ours: teams on a plain Docker engine get its plug-in on demand.
+# rayline does not depend on pulumi-docker: Pulumi downloads its plug-in where it is needed.
 DOCKER_PLUGIN = "5.2.0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
-    """`tag` names the push; what is used is the digest. Credentials are of the registry."""
+    """`tag` is that of the pushed image, which is used by digest. The credentials are those of the
+    registry."""
 
     image: Image
     tag: str
@@ -26,7 +27,7 @@ class ServiceImageArgs:
 
 
 class ServiceImage(pulumi.ComponentResource):
-    """`ref` is what pods run: repository@sha256:digest."""
+    """`ref` is the image that pods run: repository@sha256:digest."""
 
     ref: pulumi.Output[str]
 
@@ -61,9 +62,9 @@ def _built_by_buildx(
         registries=_registries(args),
         secrets=_secrets(image),
         tags=[reference],
-        # The registry export pushes. zstd at its fastest: packing 3 GB of Python packages with
-        # gzip takes minutes on two cores, and a node unpacks zstd several times as fast. Level 0 is
-        # taken for absent by the plug-in, and drops the compression with it.
+        # The registry export pushes. zstd at its fastest: compressing 3 GB of Python packages with
+        # gzip takes minutes on two cores, and nodes decompress zstd several times as fast. The
+        # plug-in treats level 0 as absent and then ignores the compression too.
         exports=[
             {
                 "registry": {
@@ -75,26 +76,26 @@ def _built_by_buildx(
         ],
         push=False,
         ignore_secrets_in_diff_calculation=["pip.conf"],
-        # 20 GB are not built to show a diff.
+        # A preview must not build 20 GB to show a diff.
         build_on_preview=False,
         opts=pulumi.ResourceOptions.merge(
             opts,
-            # The registry's clean-up is the registry's: a rollback may need yesterday's digest.
+            # Old images stay in the registry: a rollback may need yesterday's digest.
             pulumi.ResourceOptions(retain_on_delete=True),
         ),
     )
-    # `ref` carries the tag as well, which containerd ignores beside a digest.
+    # Not `built.ref`, which also contains the tag, which containerd ignores beside a digest.
     digest: pulumi.Output[str] = built.digest
     return digest.apply(lambda known: f"{image.repository}@{known}")
 
 
 def _build_args(image: Image) -> dict[str, str]:
-    """SOURCE_DATE_EPOCH: the same content has the same digest whenever it is built."""
+    """With SOURCE_DATE_EPOCH, the same content has the same digest whenever it is built."""
     return {"BASE": image.base, "REQUIREMENTS": image.requirements, "SOURCE_DATE_EPOCH": "0"}
 
 
 def _secrets(image: Image) -> dict[str, pulumi.Input[str]] | None:
-    """pip's configuration may hold a password: it is mounted for one step, never in a layer."""
+    """pip's configuration may contain a password: it is mounted for one step, not copied."""
     if image.pip_config is None:
         return None
     content = Path(image.pip_config).expanduser().read_text(encoding="utf-8")
@@ -114,13 +115,13 @@ def _registries(args: ServiceImageArgs) -> list[Any] | None:
 
 
 class _DockerImage(pulumi.CustomResource):
-    """pulumi-docker's Image by its type token: no package of it is needed for these few inputs.
+    """pulumi-docker's Image by its type token; these few inputs need no SDK.
 
     https://www.pulumi.com/registry/packages/docker/api-docs/image/
     """
 
     repo_digest: pulumi.Output[str]
-    """repository@sha256:digest, known once it is pushed."""
+    """repository@sha256:digest, known once the image is pushed."""
 
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions) -> None:
         repository = str(args.image.repository)

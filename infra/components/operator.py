@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.providers.crds import KubeRayCrds, KubeRayCrdsArgs
-from infra.settings import StackSettings
+from infra.settings.operator import Operator
 
 NAME = "kuberay-operator"
 INSTALL_SECONDS = 300
@@ -15,17 +15,18 @@ INSTALL_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
-    settings: StackSettings
+    context: str
+    operator: Operator
 
 
 class KubeRayOperator(pulumi.ComponentResource):
-    """CRDs first, then the Helm release. Nothing where the cluster has an operator already."""
+    """The CRDs, then the Helm release. Empty if the cluster already has an operator."""
 
     def __init__(
         self, name: str, args: KubeRayOperatorArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:platform:KubeRayOperator", name, None, opts)
-        operator = args.settings.operator
+        operator = args.operator
         if operator.install:
             namespace = kubernetes.core.v1.Namespace(
                 name, metadata={"name": operator.namespace}, opts=self._child()
@@ -33,7 +34,7 @@ class KubeRayOperator(pulumi.ComponentResource):
             crds = KubeRayCrds(
                 "kuberay-crds",
                 KubeRayCrdsArgs(
-                    context=args.settings.cluster.context,
+                    context=args.context,
                     version=operator.version,
                     source=operator.crds.replace("{version}", operator.version),
                     keep=operator.keep_crds,
@@ -47,7 +48,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                 version=operator.version,
                 repository_opts={"repo": operator.repository} if operator.repository else None,
                 namespace=operator.namespace,
-                values=values(args.settings),
+                values=values(operator),
                 skip_crds=True,
                 atomic=True,
                 timeout=INSTALL_SECONDS,
@@ -59,13 +60,13 @@ class KubeRayOperator(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, **options)
 
 
-def values(settings: StackSettings) -> dict[str, Any]:
-    """Values of KubeRay's chart: the name without the release's, and an image of one's own.
+def values(operator: Operator) -> dict[str, Any]:
+    """Values of KubeRay's chart: object names without the release's name, and a custom image.
 
     https://github.com/ray-project/kuberay/blob/v1.6.2/helm-chart/kuberay-operator/values.yaml
     """
     given: dict[str, Any] = {"fullnameOverride": NAME}
-    if settings.operator.image is not None:
-        repository, _, tag = settings.operator.image.rpartition(":")
+    if operator.image is not None:
+        repository, _, tag = operator.image.rpartition(":")
         given["image"] = {"repository": repository, "tag": tag}
     return given

@@ -1,76 +1,87 @@
-"""What everything else lies in: the namespace, and the claim of the model cache."""
+"""What everything else needs first: the namespace, the claim of the model cache, the account."""
 
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.settings import StackSettings
-from infra.specs import names
+from infra.specs import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamespaceArgs:
-    settings: StackSettings
+    """`manifest` is None if the namespace exists and is managed elsewhere. `keep`: it outlives
+    the stack."""
+
+    manifest: Spec | None
+    keep: bool
 
 
 class Namespace(pulumi.ComponentResource):
-    """The namespace, unless it is someone else's."""
+    """The project's namespace."""
 
     def __init__(
         self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:platform:Namespace", name, None, opts)
-        cluster = args.settings.cluster
-        if cluster.create_namespace:
+        if args.manifest is not None:
             kubernetes.core.v1.Namespace(
                 name,
-                metadata={
-                    "name": cluster.namespace,
-                    "labels": names.managed_labels(args.settings),
-                },
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    # A claim that stays needs its namespace: deleting that deletes all in it.
-                    retain_on_delete=args.settings.storage.protect,
-                ),
+                metadata=args.manifest["metadata"],
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep),
             )
         self.register_outputs({})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCacheArgs:
-    settings: StackSettings
+    """`manifest` is None if the claim exists already. `keep`: it outlives the stack."""
+
+    manifest: Spec | None
+    keep: bool
 
 
 class ModelCache(pulumi.ComponentResource):
-    """The claim that all Ray pods and download Jobs share; nothing is made where it exists."""
+    """The claim that all Ray pods and download Jobs share."""
 
     def __init__(
         self, name: str, args: ModelCacheArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:platform:ModelCache", name, None, opts)
-        storage = args.settings.storage
-        if not storage.existing:
+        if args.manifest is not None:
             kubernetes.core.v1.PersistentVolumeClaim(
                 name,
                 metadata={
-                    "name": storage.claim,
-                    "namespace": args.settings.cluster.namespace,
-                    "labels": names.managed_labels(args.settings),
-                    # Bound when the first pod comes, in classes that wait for one.
+                    **args.manifest["metadata"],
+                    # Some storage classes bind a claim only when its first pod is scheduled.
                     "annotations": {"pulumi.com/skipAwait": "true"},
                 },
-                spec={
-                    "accessModes": ["ReadWriteMany"],
-                    "storageClassName": storage.storage_class,
-                    "resources": {"requests": {"storage": storage.size}},
-                },
+                spec=args.manifest["spec"],
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    # Kept on destroy. Not `protect` of Pulumi's, which would refuse the destroy of
-                    # all the rest as well.
-                    retain_on_delete=storage.protect,
+                    # Not Pulumi's `protect`, which would refuse to destroy everything else too.
+                    retain_on_delete=args.keep,
                 ),
             )
+        self.register_outputs({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceAccountArgs:
+    manifest: Spec
+
+
+class ServiceAccount(pulumi.ComponentResource):
+    """The account of Ray pods and download Jobs, without any rights."""
+
+    def __init__(
+        self, name: str, args: ServiceAccountArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rayline:ray:ServiceAccount", name, None, opts)
+        kubernetes.core.v1.ServiceAccount(
+            name,
+            metadata=args.manifest["metadata"],
+            automount_service_account_token=args.manifest["automountServiceAccountToken"],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.register_outputs({})

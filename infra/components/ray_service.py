@@ -1,53 +1,48 @@
-"""The second delivery: cluster and applications in one RayService, which KubeRay keeps alive."""
+"""Cluster and applications in one RayService, which KubeRay restores by itself."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.settings import StackSettings
-from infra.specs.ray_service import ray_service
+from infra.specs import Spec
 
-# Applications are served, and no second cluster stands beside the first (calculateConditions of
+# The applications are served, and no second cluster is being prepared (calculateConditions of
 # https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go).
-# Of a changed application in the same cluster KubeRay says nothing here: restApi waits for it.
+# These conditions do not cover a changed application in the same cluster; the REST API does.
 READY = json.dumps(["condition=Ready", "condition=UpgradeInProgress=False"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class RayServiceArgs:
-    settings: StackSettings
-    image: pulumi.Input[str]
-    hashes: Mapping[str, pulumi.Input[str]]
+    """`ready_seconds`: how long the cluster and its applications may take together."""
+
+    manifest: Spec
+    ready_seconds: int
 
 
 class RayService(pulumi.ComponentResource):
-    """The custom resource; ready when KubeRay says that its applications are."""
+    """The custom resource; it is ready when KubeRay reports that its applications are."""
 
     def __init__(
         self, name: str, args: RayServiceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:ray:RayService", name, None, opts)
-        manifest = ray_service(args.settings, args.image, args.hashes)
-        timeouts = args.settings.timeouts
-        patience = f"{timeouts.pods_ready_seconds + timeouts.model_ready_seconds}s"
+        metadata = args.manifest["metadata"]
+        timeout = f"{args.ready_seconds}s"
         kubernetes.apiextensions.CustomResource(
             name,
-            api_version=manifest["apiVersion"],
-            kind=manifest["kind"],
+            api_version=args.manifest["apiVersion"],
+            kind=args.manifest["kind"],
             metadata={
-                **manifest["metadata"],
-                "annotations": {
-                    **manifest["metadata"].get("annotations", {}),
-                    "pulumi.com/waitFor": READY,
-                },
+                **metadata,
+                "annotations": {**metadata.get("annotations", {}), "pulumi.com/waitFor": READY},
             },
-            spec=manifest["spec"],
+            spec=args.manifest["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience),
+                custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
             ),
         )
         self.register_outputs({})

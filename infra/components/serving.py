@@ -1,32 +1,39 @@
-"""The Serve applications, and the API's way to its clients."""
+"""The Serve applications, and the API's Service and Ingress."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.providers.applications import ServeApplications, ServeApplicationsArgs
-from infra.settings import StackSettings
-from infra.specs import names, services
-from infra.specs.serve_config import serve_config
+from infra.specs import Spec
 
-# What a preview shows: Kubernetes gives the address when the Service is made.
+# Shown by a preview: Kubernetes assigns the address when it creates the Service.
 UNKNOWN = "<known after up>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs:
-    """`hashes` of the templates and `incarnations` of the pods, by group: when pods that run
-    applications restart, Serve is reconciled again."""
+    """`config` is the body for Serve's API. `groups` are the head and the GPU groups that run
+    replicas. If the `incarnations` of their pods change, or the hash in `templates` of pods that
+    are about to be replaced, Serve may have lost the applications, so they are reconciled."""
 
-    settings: StackSettings
-    hashes: Mapping[str, pulumi.Output[str]]
+    context: str
+    namespace: str
+    cluster: str
+    head_service: str
+    token_secret: str
+    config: Spec
+    groups: Sequence[str]
+    templates: Mapping[str, pulumi.Input[str]]
     incarnations: pulumi.Output[Mapping[str, list[str]]]
+    ready_seconds: int
+    replace_foreign: bool
 
 
 class Applications(pulumi.ComponentResource):
-    """One Serve application a model. `status` is the state and route of each."""
+    """One Serve application per model. `status` is the state and route of each."""
 
     status: pulumi.Output[Mapping[str, Mapping[str, str]]]
 
@@ -34,24 +41,21 @@ class Applications(pulumi.ComponentResource):
         self, name: str, args: ApplicationsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:serving:Applications", name, None, opts)
-        settings = args.settings
-        used = sorted({names.HEAD, *(model.gpu_group for model in settings.models)})
-        restarting = used if settings.ray.upgrade == "recreate" else []
         applications = ServeApplications(
             name,
             ServeApplicationsArgs(
-                context=settings.cluster.context,
-                namespace=settings.cluster.namespace,
-                cluster=settings.ray.name,
-                head_service=names.head_service(settings),
-                token_secret=names.ray_token_secret(settings),
-                config=serve_config(settings),
-                templates={group: args.hashes[group] for group in restarting},
+                context=args.context,
+                namespace=args.namespace,
+                cluster=args.cluster,
+                head_service=args.head_service,
+                token_secret=args.token_secret,
+                config=args.config,
+                templates=args.templates,
                 pods=args.incarnations.apply(
-                    lambda pods: {group: pods.get(group, []) for group in used}
+                    lambda pods: {g: pods.get(g, []) for g in args.groups}
                 ),
-                deadline_seconds=settings.timeouts.model_ready_seconds,
-                replace_foreign=settings.serve.replace_foreign,
+                deadline_seconds=args.ready_seconds,
+                replace_foreign=args.replace_foreign,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -59,27 +63,33 @@ class Applications(pulumi.ComponentResource):
         self.register_outputs({"status": self.status})
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApiArgs:
+    """`ingress` is None if the API stays inside the cluster."""
+
+    service: Spec
+    ingress: Spec | None
+
+
 class Api(pulumi.ComponentResource):
-    """The Service of the API and, where it is configured, its Ingress. Nothing else is exposed."""
+    """The Service of the API and, if configured, its Ingress. Nothing else is exposed."""
 
     address: pulumi.Output[str]
-    """host:port inside the cluster, by address: valid where its names are not known too."""
+    """host:port inside the cluster. The host is an IP address, which works without the cluster's
+    DNS."""
 
     def __init__(
-        self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: ApiArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rayline:serving:Api", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        manifest = services.api_service(settings)
         service = kubernetes.core.v1.Service(
-            name, metadata=manifest["metadata"], spec=manifest["spec"], opts=child
+            name, metadata=args.service["metadata"], spec=args.service["spec"], opts=child
         )
-        if settings.serve.ingress is not None:
-            ingress = services.ingress(settings)
+        if args.ingress is not None:
             kubernetes.networking.v1.Ingress(
-                name, metadata=ingress["metadata"], spec=ingress["spec"], opts=child
+                name, metadata=args.ingress["metadata"], spec=args.ingress["spec"], opts=child
             )
-        self.address = service.spec.cluster_ip.apply(
-            lambda ip: f"{ip or UNKNOWN}:{settings.serve.port}"
-        )
+        port = args.service["spec"]["ports"][0]["port"]
+        self.address = service.spec.cluster_ip.apply(lambda ip: f"{ip or UNKNOWN}:{port}")
         self.register_outputs({"address": self.address})

@@ -1,1 +1,1 @@
-"""What the rules know beyond the configuration, gathered from this machine."""
+"""What the rules know beyond the configuration, read from this machine without any network."""

@@ -13,11 +13,12 @@ from infra.settings.models import Model
 
 _INDEX = "model.safetensors.index.json"
 _ALTERNATIVES = ("consolidated",)
-"""Mistral's second copy of the same weights; vLLM loads one of the two."""
+"""Prefix of Mistral's second copy of the same weights; vLLM loads only one of the two."""
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """The cache, as huggingface_hub finds it: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, ~/.cache."""
+    """The folder of the cache, resolved as huggingface_hub does: HF_HUB_CACHE, HF_HOME,
+    XDG_CACHE_HOME, ~/.cache."""
     if environ.get("HF_HUB_CACHE"):
         return Path(environ["HF_HUB_CACHE"]).expanduser()
     if environ.get("HF_HOME"):
@@ -27,9 +28,9 @@ def folder(environ: Mapping[str, str]) -> Path:
 
 
 def read(cache: Path, model: Model) -> ModelFacts:
-    """What the cache says about the model at its revision; empty facts where it says nothing.
+    """Facts about the model at its revision; empty if the cache does not contain it.
 
-    A damaged or partial copy is no error: the model is downloaded into the cluster, not from here.
+    A damaged or partial copy is not an error: the cluster downloads the model, not this machine.
     """
     if model.from_folder or model.revision is None:
         return ModelFacts()
@@ -41,7 +42,7 @@ def read(cache: Path, model: Model) -> ModelFacts:
 
 
 def _weight_bytes(snapshot: Path) -> int | None:
-    """The index's total, which counts each tensor once; else the sizes of the files."""
+    """The total of the index, which counts each tensor once, or else the sum of the file sizes."""
     metadata = (_json(snapshot / _INDEX) or {}).get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, Mapping) else None
     if isinstance(total, int | float) and not isinstance(total, bool) and total > 0:

@@ -1,4 +1,4 @@
-"""What a model's own files say about its size and shape: from config.json and the weights."""
+"""Size and shape of a model, derived from its config.json and the size of its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _NOT_PLAIN_ATTENTION = {
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """None is "not known". `weight_bytes` of all files that vLLM would load; `odd_attention` says
-    why the KV cache cannot be computed from layers, heads and head size."""
+    """None means "not known". `weight_bytes` counts all files that vLLM would load; `odd_attention`
+    is the reason why the KV cache cannot be computed from layers, heads and head size."""
 
     weight_bytes: int | None = None
     layers: int | None = None
@@ -30,20 +30,21 @@ class ModelFacts:
     kv_heads: int | None = None
     head_size: int | None = None
     dtype: str | None = None
-    longest: int | None = None
-    """Tokens that the model was made for (max_position_embeddings)."""
+    max_length: int | None = None
+    """Maximum number of tokens that the model was made for (max_position_embeddings)."""
     quantization: str | None = None
     odd_attention: str | None = None
 
     def kv_bytes_per_token(self, layers: int, kv_heads: int, element_bytes: int) -> int | None:
-        """Keys and values of one token in so many layers and KV heads; None when unknown."""
+        """Size of the keys and values of one token, for that many layers and KV heads; None if
+        unknown."""
         if self.odd_attention or self.head_size is None:
             return None
         return 2 * layers * kv_heads * self.head_size * element_bytes
 
 
 def from_config(config: Mapping[str, Any], weight_bytes: int | None = None) -> ModelFacts:
-    """Facts from a parsed config.json. Of a multimodal model, its text part's."""
+    """Facts from a parsed config.json. For a multimodal model, those of its text part."""
     inner = config.get("text_config")
     text: Mapping[str, Any] = {**config, **inner} if isinstance(inner, Mapping) else config
     heads = _whole(text.get("num_attention_heads"))
@@ -61,7 +62,7 @@ def from_config(config: Mapping[str, Any], weight_bytes: int | None = None) -> M
         kv_heads=_whole(text.get("num_key_value_heads")) or heads,
         head_size=head_size,
         dtype=dtype if isinstance(dtype, str) else None,
-        longest=_whole(text.get("max_position_embeddings")),
+        max_length=_whole(text.get("max_position_embeddings")),
         quantization=method.lower() if isinstance(method, str) else None,
         odd_attention=_odd_attention(text),
     )

@@ -20,13 +20,13 @@ from infra.providers.common.properties import UNKNOWN, Props
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
 
 if TYPE_CHECKING:
-    from infra.settings.problems import Problem
+    from infra.settings.framework.problems import Problem
 
 TYPE = "rayline:index:GroupOrder"
 ID = "group-order"
 CLUSTER = ("context", "namespace", "cluster", "delivery")
 """The inputs that identify the cluster; in a new cluster any order is allowed."""
-INPUTS = (*CLUSTER, "names", "disabled")
+INPUTS = (*CLUSTER, "removes_disabled", "names", "disabled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class GroupOrderArgs:
     """Name of the RayCluster or RayService."""
     delivery: str
     """restApi or rayService."""
+    removes_disabled: bool
+    """Whether this delivery lets a group be removed once it has been disabled."""
     names: Sequence[str]
     """Names of all GPU groups, in the order of the configuration."""
     disabled: Sequence[str]
@@ -83,24 +85,28 @@ def _problems(olds: Props, news: Props) -> "list[Problem]":
         before=olds["names"],
         disabled_before=olds["disabled"],
         now=news["names"],
-        delivery=news["delivery"],
+        removes_disabled=bool(news["removes_disabled"]),
     )
 
 
 def problems(
-    *, before: Sequence[str], disabled_before: Collection[str], now: Sequence[str], delivery: str
+    *,
+    before: Sequence[str],
+    disabled_before: Collection[str],
+    now: Sequence[str],
+    removes_disabled: bool,
 ) -> "list[Problem]":
     """What is wrong with the group names `now`, in a cluster that has the groups `before`."""
     # Imported here because it imports pydantic, which would cost every preview 0.15 s.
-    from infra.settings.problems import error, key_path, listed, set_command
+    from infra.settings.framework.problems import error, key_path, listed, set_command
 
     key = key_path("gpuGroups")
     found = []
     for name in (name for name in before if name not in now):
-        if name in disabled_before and delivery == "restApi":
+        if name in disabled_before and removes_disabled:
             continue
         way = f"Put it back as number {before.index(name) + 1} with `enabled: false`"
-        if delivery == "restApi":
+        if removes_disabled:
             way += ", run `pulumi up`, then remove it"
         found.append(error(key, f"lacks {name!r}, whose pods KubeRay would leave behind. {way}."))
     kept = [name for name in before if name in now]

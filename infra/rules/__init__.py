@@ -1,47 +1,33 @@
-"""Rules over the whole configuration: what no single key can tell, checked before any resource.
+"""Cross-field validation: everything that needs more than one key, before any resource exists.
 
-Pure functions of settings and facts, one subject a file; each names the source of its rule. A new
-rule goes to the file of its subject, or to a new one that is named in `check`.
+A rule is a function with the decorator `rule`; it is pure and names the source of what it checks.
+Every module of this package is imported, so a new rule is one function in the module of its
+subject, or in a new module, and nothing else has to be edited. Problems are reported by module
+name, then from top to bottom of the module.
 """
 
-from infra.facts.gathering import Facts, gather
-from infra.rules import (
-    environment,
-    image,
-    memory,
-    names,
-    placement,
-    pods,
-    ports,
-    routes,
-    sources,
-    versions,
-)
+import pkgutil
+from importlib import import_module
+
+from infra.facts.machine import Facts, gather
+from infra.rules.registry import rules
 from infra.settings import StackSettings
-from infra.settings.problems import ConfigurationError, Problem
+from infra.settings.framework.problems import ConfigurationError, Problem
 
 __all__ = ["ConfigurationError", "Facts", "Problem", "check", "gather", "require"]
 
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
 
 def check(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
-    """All problems, errors and warnings, in the order of the subjects."""
+    """All problems, errors and warnings, in the order of the rules."""
     known = facts or Facts()
-    return [
-        *names.check(settings),
-        *routes.check(settings),
-        *placement.check(settings),
-        *memory.check(settings, known),
-        *sources.check(settings, known),
-        *versions.check(settings, known),
-        *image.check(settings, known),
-        *environment.check(settings),
-        *ports.check(settings),
-        *pods.check(settings),
-    ]
+    return [problem for rule in rules() for problem in rule(settings, known)]
 
 
 def require(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
-    """The warnings, when nothing worse is found; ConfigurationError with every error otherwise."""
+    """The warnings if there is no error; otherwise ConfigurationError with every error."""
     found = check(settings, facts)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:

@@ -1,10 +1,12 @@
-"""Environment variables that a stack may not set: rayline's own, KubeRay's, and secrets."""
+"""Environment variables that a stack may not set: rayline's, KubeRay's, and secrets."""
 
 import re
 from collections.abc import Mapping
 
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.problems import Problem, error, key_path, remove_command
+from infra.settings.framework.problems import Problem, error, key_path, remove_command
 
 MODEL_VARIABLES: Mapping[str, str] = {
     "MODEL_ID": "source",
@@ -24,7 +26,7 @@ MODEL_VARIABLES: Mapping[str, str] = {
     "REPLICA_CPUS": "cpus",
     "DRAIN_SECONDS": "drainSeconds",
 }
-"""Variable -> the key of a model that says it: what infra.specs.serve_config sets."""
+"""Variable -> the key of a model that sets it: what infra.specs.serve_config writes."""
 
 OTHER_VARIABLES: Mapping[str, str] = {
     "HF_HOME": "the model cache is always at /data/model-cache",
@@ -40,13 +42,13 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "use rayline:auth.tokenMinutes",
     "SKIP_EXP_CHECK": "use rayline:auth.skipExpiryCheck",
     "REVOKED_SERVICE_TOKENS": "use rayline:auth.revokedServiceTokens",
-    "AUTH_CONFIG_DIR": "the auth Secret is always mounted at the same place",
+    "AUTH_CONFIG_DIR": "the auth Secret is always mounted in the same folder",
     "RAY_GRAFANA_HOST": "use rayline:ray.grafanaHost",
     "RAY_PROMETHEUS_HOST": "use rayline:ray.prometheusHost",
     "RAY_AUTH_MODE": "Ray's token authentication is always on",
     "RAY_AUTH_TOKEN": "use rayline:rayToken (encrypted)",
-    "MY_POD_IP": "it is the pod's own address",
-    # kuberay v1.6.2 pod.go and validation.go: set by KubeRay, or refused without a status.
+    "MY_POD_IP": "it is the address of the pod",
+    # kuberay v1.6.2 pod.go and validation.go: KubeRay sets these, or refuses them without a status.
     **dict.fromkeys(
         (
             "RAY_ADDRESS", "RAY_PORT", "RAY_IP", "FQ_RAY_IP", "RAY_CLUSTER_NAME",
@@ -67,8 +69,9 @@ _SECRET_WORDS = frozenset(
 )
 
 
-def check(settings: StackSettings) -> list[Problem]:
-    """Names only; values are never shown, since one may be a secret at the wrong place."""
+@rule
+def no_reserved_variable_is_set(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Messages contain names only: a value may be a secret that was put in the wrong place."""
     found: list[Problem] = []
     for parts, names in _all(settings):
         for name in names:
@@ -80,7 +83,7 @@ def check(settings: StackSettings) -> list[Problem]:
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a variable's name says that its value is a secret: HF_TOKEN, OPENAI_API_KEY; not
+    """Whether the name of a variable suggests a secret: HF_TOKEN or OPENAI_API_KEY, but not
     TOKENIZERS_PARALLELISM."""
     words = re.split(r"_+", name.upper())
     return bool(_SECRET_WORDS & set(words)) or (words[-1] == "KEY" and len(words) > 1)
@@ -103,8 +106,8 @@ def _reason(name: str, parts: tuple[str | int, ...]) -> str | None:
         return OTHER_VARIABLES[name]
     if looks_secret(name):
         return (
-            "its name says that it is a secret, and environment is stored in plain text in pods "
-            "and in the state. The secrets that rayline knows are encrypted keys of their own "
+            "its name suggests a secret, and environment variables are in plain text in pods and "
+            "in the state. Secrets that rayline needs have encrypted keys "
             "(docs/configuration.md)"
         )
     return None

@@ -1,10 +1,11 @@
-"""What the image's builder cannot do, and references that would point elsewhere."""
+"""What the builder of the image cannot do, and image references that would point elsewhere."""
 
 import re
 
-from infra.facts.gathering import Facts
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.problems import Problem, error, key_path, remove_command, set_command
+from infra.settings.framework.problems import Problem, error, key_path, remove_command, set_command
 
 # https://github.com/distribution/reference/blob/v0.6.0/regexp.go: host[:port]/path, without tag.
 _REPOSITORY = re.compile(
@@ -13,44 +14,47 @@ _REPOSITORY = re.compile(
 _TAGGED = re.compile(rf"(?P<repository>{_REPOSITORY.pattern}):(?P<tag>[A-Za-z0-9_][\w.-]{{0,127}})")
 
 
-def check(settings: StackSettings, facts: Facts) -> list[Problem]:
-    return [*_references(settings), *_plain_docker(settings), *_pip_config(settings, facts)]
-
-
-def _references(settings: StackSettings) -> list[Problem]:
-    found = []
-    repository, operator = settings.image.repository, settings.operator.image
-    if repository is not None and not _REPOSITORY.fullmatch(repository):
-        key = key_path("image", "repository")
-        tagged = _TAGGED.fullmatch(repository)
-        repair = tagged["repository"] if tagged else "registry.example.com/llm/ray-vllm"
-        found.append(
-            error(
-                key,
-                f"is {repository!r}; allowed is host/path in small letters, without https:// and "
-                f"without a tag, since the digest is used. Type: {set_command(key, repair)}",
-            )
+@rule
+def the_image_is_pushed_to_a_repository(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """The digest is appended to the repository, so it has no tag."""
+    repository = settings.image.repository
+    if repository is None or _REPOSITORY.fullmatch(repository):
+        return []
+    key = key_path("image", "repository")
+    tagged = _TAGGED.fullmatch(repository)
+    repair = tagged["repository"] if tagged else "registry.example.com/llm/ray-vllm"
+    return [
+        error(
+            key,
+            f"is {repository!r}; it must be a lowercase host/path without https:// and without a "
+            f"tag, because the image is used by digest. Type: {set_command(key, repair)}",
         )
-    if operator is not None and not _TAGGED.fullmatch(operator):
-        key = key_path("operator", "image")
-        found.append(
-            error(
-                key,
-                f"is {operator!r}; allowed is repository:tag. Type: "
-                f"{set_command(key, f'<repository>:v{settings.operator.version}')}",
-            )
-        )
-    return found
+    ]
 
 
-def _plain_docker(settings: StackSettings) -> list[Problem]:
+@rule
+def the_operators_image_has_a_tag(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """KubeRay's chart takes repository and tag as two values."""
+    image = settings.operator.image
+    if image is None or _TAGGED.fullmatch(image):
+        return []
+    key = key_path("operator", "image")
+    repair = f"<repository>:v{settings.operator.version}"
+    return [
+        error(key, f"is {image!r}; it must be repository:tag. Type: {set_command(key, repair)}")
+    ]
+
+
+@rule
+def a_plain_docker_engine_has_no_buildkit(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Build secrets and named builders are features of BuildKit."""
     image = settings.image
     if image.builder != "docker":
         return []
     return [
         error(
             key := key_path("image", name),
-            f"needs BuildKit, and image.builder is docker. Type: {remove_command(key)}, or "
+            f"needs BuildKit, but image.builder is docker. Type: {remove_command(key)}, or "
             f"{set_command(key_path('image', 'builder'), 'buildx')}",
         )
         for name, value in (
@@ -61,14 +65,16 @@ def _plain_docker(settings: StackSettings) -> list[Problem]:
     ]
 
 
-def _pip_config(settings: StackSettings, facts: Facts) -> list[Problem]:
+@rule
+def pips_configuration_exists(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """Otherwise the build would fail after minutes."""
     if settings.image.pip_config is None or facts.pip_config_found:
         return []
     key = key_path("image", "pipConfig")
     return [
         error(
             key,
-            f"is {settings.image.pip_config!r}, which is no file on this machine. "
-            f"Type: {remove_command(key)}, or give the path of your pip.conf",
+            f"is {settings.image.pip_config!r}, which is not a readable file on this machine. "
+            f"Type: {remove_command(key)}, or set it to the path of your pip.conf",
         )
     ]

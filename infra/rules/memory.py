@@ -1,26 +1,31 @@
-"""Whether weights and one sequence of KV cache at maxModelLen fit the cards of the group.
+"""Whether the weights and the KV cache of one sequence of maxModelLen fit the cards of the group.
 
 Per card: (weights - offloaded) + KV cache + overhead <= gpuMemoryUtilization x memory. Weights are
-shared by all cards of a replica; layers by the stages; KV heads by tensor parallelism, at least one
-a card (vLLM 0.32, config/model.py: get_num_kv_heads). vLLM refuses to start with less KV cache than
-one sequence of maxModelLen needs (v1/core/kv_cache_utils.py: check_enough_kv_cache_memory).
+divided by all cards of a replica; layers by the stages; KV heads by tensor parallelism, with at
+least one per card (vLLM 0.32, config/model.py: get_num_kv_heads). vLLM refuses to start if the KV
+cache is smaller than one sequence of maxModelLen (v1/core/kv_cache_utils.py:
+check_enough_kv_cache_memory).
 """
 
 import math
 from dataclasses import dataclass
 
-from infra.facts.gathering import Facts
+from infra.facts.machine import Facts
 from infra.facts.model_facts import DTYPE_BYTES, ModelFacts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
+from infra.settings.framework.problems import Problem, error, key_path, set_command, warning
+from infra.settings.gpu_groups import GpuGroup
 from infra.settings.models import Model
-from infra.settings.problems import Problem, error, key_path, set_command, warning
-from infra.settings.ray import GpuGroup
 
 GIB = 1024**3
 OVERHEAD_GIB = 0.5
-"""CUDA context and libraries of each process: always there, so its lack is an error."""
+"""CUDA context and libraries of each process. Always needed, so a lack of it is an error."""
 ACTIVATIONS_GIB = 1.0
-"""Activations of a usual batch, sampler, CUDA graphs: depends on the model, so a warning."""
+"""Activations of a usual batch, sampler, CUDA graphs. Depends on the model, so a lack is a
+warning."""
+_MAXIMUM_STAGES = 64
+"""Pipeline stages that are tried for an advice if the number of layers is unknown."""
 _BLOCK = 16
 """vLLM's tokens per KV block."""
 _KV_BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, **DTYPE_BYTES}
@@ -28,7 +33,7 @@ _KV_BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, **DTYPE_BYTES
 
 @dataclass(frozen=True)
 class Need:
-    """GiB a card. `kv` None: not known."""
+    """GiB per card. `kv` is None if it is not known."""
 
     weights: float
     kv: float | None
@@ -40,29 +45,53 @@ class Need:
         return self.weights + (self.kv or 0.0) + OVERHEAD_GIB
 
 
-def check(settings: StackSettings, facts: Facts) -> list[Problem]:
-    found: list[Problem] = []
-    if settings.image.requirements == "app-cpu.txt":
-        return found
-    groups = {group.name: group for group in settings.gpu_groups}
+@rule
+def models_fit_their_cards(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """Weights and one sequence of KV cache, on every card of a replica."""
+    if settings.image.device == "cpu":
+        return []
+    groups = {group.name for group in settings.gpu_groups}
+    return [
+        problem
+        for number, model in enumerate(settings.models)
+        if model.gpu_group in groups
+        for problem in _fits(settings, number, facts.of(model))
+    ]
+
+
+@rule
+def attention_heads_are_divisible(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """vLLM 0.32, config/model.py: verify_with_parallel_config."""
+    if settings.image.device == "cpu":
+        return []
+    found = []
     for number, model in enumerate(settings.models):
-        known = facts.of(model)
-        found += _heads(number, model, known)
-        group = groups.get(model.gpu_group)
-        if group is not None:
-            found += _fits(number, model, group, known)
+        heads = facts.of(model).heads
+        if heads is None or heads % model.tensor_parallel == 0:
+            continue
+        key = key_path("models", number, "tensorParallel")
+        divisors = [n for n in range(1, min(heads, 8) + 1) if heads % n == 0]
+        nearest = max((n for n in divisors if n < model.tensor_parallel), default=1)
+        found.append(
+            error(
+                key,
+                f"is {model.tensor_parallel}, but {model.source} has {heads} attention heads, "
+                f"which must be divisible by it: {', '.join(map(str, divisors))}. "
+                f"Type: {set_command(key, nearest)}",
+            )
+        )
     return found
 
 
 def need(model: Model, group: GpuGroup, known: ModelFacts) -> Need | None:
-    """What a card must hold; None when the weights' size is not known."""
+    """What each card must hold; None if the size of the weights is not known."""
     if model.weights_gib is not None:
         weights = model.weights_gib
     elif known.weight_bytes is not None:
         weights = known.weight_bytes / GIB
     else:
         return None
-    tokens = model.max_model_len or known.longest
+    tokens = model.max_model_len or known.max_length
     kv = None
     if tokens is not None:
         per_token = _kv_bytes_per_card(model, known)
@@ -97,7 +126,9 @@ def _element_bytes(model: Model, known: ModelFacts) -> int | None:
     return _KV_BYTES.get(str(kind))
 
 
-def _fits(number: int, model: Model, group: GpuGroup, known: ModelFacts) -> list[Problem]:
+def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Problem]:
+    model = settings.models[number]
+    group = settings.group(model.gpu_group)
     key = key_path("models", number)
     card = need(model, group, known)
     if card is None:
@@ -105,20 +136,21 @@ def _fits(number: int, model: Model, group: GpuGroup, known: ModelFacts) -> list
         return [
             warning(
                 size,
-                f"is not given, and {model.source} is not in the local Hugging Face cache: whether "
-                f"it fits {group.gpu.memory_gib:g} GiB cards is not checked. "
+                f"is not set, and {model.source} is not in the local Hugging Face cache, so "
+                f"rayline cannot check whether it fits cards of {group.gpu.memory_gib:g} GiB. "
                 f"Type: {set_command(size, '<GiB of all weight files>')}",
             )
         ]
     parts = f"{card.weights:.1f} GiB of weights"
     parts += f" + {card.kv:.1f} GiB of KV cache for {card.tokens} tokens" if card.kv else ""
-    sum_ = (
+    comparison = (
         f"needs {card.total:.1f} GiB on each card ({parts} + {OVERHEAD_GIB:g} GiB overhead), but "
         f"{model.gpu_memory_utilization:g} x {group.gpu.memory_gib:g} GiB = {card.budget:.1f} GiB "
         f"may be used on a card of {group.name}"
     )
     if card.total > card.budget:
-        return [error(key, f"({model.name}) {sum_}. {_repairs(number, model, card)}")]
+        advice = _repairs(settings, number, known, card)
+        return [error(key, f"({model.name}) {comparison}. {advice}")]
     found = []
     if card.kv is None:
         why = known.odd_attention or "its config.json is not in the local Hugging Face cache"
@@ -126,46 +158,55 @@ def _fits(number: int, model: Model, group: GpuGroup, known: ModelFacts) -> list
         found.append(
             warning(
                 kv,
-                f"is not given, and cannot be computed ({why}): only the weights are checked. "
-                f"Type: {set_command(kv, '<KiB a token>')}",
+                f"is not set and cannot be computed ({why}), so only the weights are checked. "
+                f"Type: {set_command(kv, '<KiB per token>')}",
             )
         )
     if card.total + ACTIVATIONS_GIB > card.budget:
         found.append(
             warning(
                 key,
-                f"({model.name}) {sum_}; that is less than {ACTIVATIONS_GIB:g} GiB to spare for "
+                f"({model.name}) {comparison}; less than {ACTIVATIONS_GIB:g} GiB is left for "
                 "activations, so the engine may not start",
             )
         )
     return found
 
 
-def _repairs(number: int, model: Model, card: Need) -> str:
-    """What to type: a length that fits, where there is one; else more cards."""
+def _repairs(settings: StackSettings, number: int, known: ModelFacts, card: Need) -> str:
+    """What to type: a shorter context if one fits, or as many cards as are needed."""
+    more = _more_cards(settings, number, known)
     room = card.budget - card.weights - OVERHEAD_GIB
     if card.kv and card.tokens and room > 0:
         tokens = int(card.tokens * room / card.kv) // _BLOCK * _BLOCK
         if tokens >= _BLOCK:
             key = key_path("models", number, "maxModelLen")
-            return f"Type: {set_command(key, tokens)}, or use more cards (pipelineParallel)"
-    key = key_path("models", number, "pipelineParallel")
-    return f"Use more cards, a smaller model or a quantized one; type: " \
-           f"{set_command(key, model.pipeline_parallel * 2)}"  # fmt: skip
+            shorter = f"Type: {set_command(key, tokens)}"
+            return f"{shorter}, or use more cards: {more}" if more else shorter
+    if more:
+        return f"Use more cards, a smaller model or a quantized one. Type: {more}"
+    key = key_path("models", number, "gpuGroup")
+    return (
+        "No number of these cards is enough. Use larger cards, a smaller model or a quantized one. "
+        f"Type: {set_command(key, '<a group with larger cards>')}"
+    )
 
 
-def _heads(number: int, model: Model, known: ModelFacts) -> list[Problem]:
-    """vLLM 0.32, config/model.py: verify_with_parallel_config."""
-    if known.heads is None or known.heads % model.tensor_parallel == 0:
-        return []
-    key = key_path("models", number, "tensorParallel")
-    fits = [n for n in range(1, known.heads + 1) if known.heads % n == 0 and n <= 8]
-    nearest = max((n for n in fits if n < model.tensor_parallel), default=1)
-    return [
-        error(
-            key,
-            f"is {model.tensor_parallel}, but {model.source} has {known.heads} attention heads, "
-            f"which must be divisible by it: {', '.join(map(str, fits))}. "
-            f"Type: {set_command(key, nearest)}",
-        )
-    ]
+def _more_cards(settings: StackSettings, number: int, known: ModelFacts) -> str | None:
+    """The commands for the smallest number of pipeline stages that fits; with more workers if the
+    group has too few cards for them. None if no number fits."""
+    model = settings.models[number]
+    group = settings.group(model.gpu_group)
+    for stages in range(model.pipeline_parallel + 1, (known.layers or _MAXIMUM_STAGES) + 1):
+        split = model.model_copy(update={"pipeline_parallel": stages})
+        card = need(split, group, known)
+        if card is None or card.total > card.budget:
+            continue
+        commands = [set_command(key_path("models", number, "pipelineParallel"), stages)]
+        others = [m for m in settings.models if m is not model and m.gpu_group == group.name]
+        cards = sum(each.replicas * each.gpus for each in (split, *others))
+        if group.gpu.count and cards > group.workers * group.gpu.count:
+            key = key_path("gpuGroups", settings.gpu_groups.index(group), "workers")
+            commands.append(set_command(key, math.ceil(cards / group.gpu.count)))
+        return ", then: ".join(commands)
+    return None

@@ -1,27 +1,29 @@
-"""Names: unique, and none that means something else. Their form is a part of their types
-(infra.settings), what KubeRay demands of the cluster's name too."""
+"""Names must be unique and not reserved. Their syntax is checked by the settings types, including
+what KubeRay demands of the cluster's name."""
 
 from collections.abc import Iterable
 
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.problems import Problem, error, key_path, listed, set_command
+from infra.settings.framework.problems import Problem, error, key_path, listed, set_command
 
 RESERVED_GROUPS = {
-    "head": "the head has that name among the pod templates",
-    "headgroup": "KubeRay calls the head's group so",
-    "memory": "it is a resource of Ray's own",
-    "cpu": "it reads like a resource of Ray's own",
-    "gpu": "it reads like a resource of Ray's own",
+    "head": "the pod template of the head has that name",
+    "headgroup": "KubeRay gives that name to the head's group",
+    "memory": "Ray has a resource of that name",
+    "cpu": "it is too close to a resource of Ray",
+    "gpu": "it is too close to a resource of Ray",
 }
 
 
-def check(settings: StackSettings) -> list[Problem]:
+@rule
+def names_are_unique(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Objects are named after them in lower case, so case does not distinguish two names."""
     return [
         *_unique("gpuGroups", (group.name for group in settings.gpu_groups)),
         *_unique("models", (model.name for model in settings.models)),
         *_unique("auth.users", (user.name for user in settings.auth.users)),
-        *_reserved(settings),
-        *_roles(settings),
     ]
 
 
@@ -34,18 +36,20 @@ def _unique(key: str, names: Iterable[str]) -> list[Problem]:
             found.append(
                 error(
                     here,
-                    f"is {name!r}, as {key}[{first}].name is; each needs a name of its own, and "
-                    f"case does not count. Type: {set_command(here, f'{name}-2')}",
+                    f"is {name!r}, which {key}[{first}].name has already; names must be unique, "
+                    f"and case does not count. Type: {set_command(here, f'{name}-2')}",
                 )
             )
     return found
 
 
-def _reserved(settings: StackSettings) -> list[Problem]:
+@rule
+def no_group_has_a_reserved_name(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """A group's name is also a key among the pod templates and a Ray resource."""
     return [
         error(
             key := key_path("gpuGroups", number, "name"),
-            f"is {group.name!r}, but {RESERVED_GROUPS[group.name]}. "
+            f"is {group.name!r}, which is reserved: {RESERVED_GROUPS[group.name]}. "
             f"Type: {set_command(key, f'{group.name}-workers')}",
         )
         for number, group in enumerate(settings.gpu_groups)
@@ -53,13 +57,15 @@ def _reserved(settings: StackSettings) -> list[Problem]:
     ]
 
 
-def _roles(settings: StackSettings) -> list[Problem]:
+@rule
+def roles_exist(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """The service refuses to start with a user of an unknown role."""
     roles = dict.fromkeys(("admin", "user", "guest", *settings.auth.roles))
     return [
         error(
             key := key_path("auth", "users", number, "role"),
-            f"is {user.role!r}; roles are {listed(roles)}. "
-            f"Type: {set_command(key, 'user')}, or describe it in rayline:auth.roles",
+            f"is {user.role!r}; known roles are {listed(roles)}. "
+            f"Type: {set_command(key, 'user')}, or describe the role in rayline:auth.roles",
         )
         for number, user in enumerate(settings.auth.users)
         if user.role not in roles

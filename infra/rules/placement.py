@@ -1,37 +1,41 @@
-"""Replicas, tensor and pipeline parallelism against the workers and cards of a group.
+"""Replicas, tensor and pipeline parallelism against the workers and cards of a GPU group.
 
-How the service places them: app/engine/placement.py. Without pipeline parallelism a replica holds
-its cards itself, so they are on one worker. With it, on GPUs, each card is a bundle of its own over
-the group's workers. On the CPU an engine never leaves its worker.
+How the service places them: app/engine/placement.py. Without pipeline parallelism, a replica holds
+its cards itself, so they are all in one worker. With it, on GPUs, each card is a separate bundle
+that may be in any worker of the group. On the CPU, an engine never leaves its worker.
 """
 
 import math
 
-from infra.rules.quantities import amount
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
+from infra.rules.resources import set_resource
 from infra.settings import StackSettings
-from infra.settings.models import Model
-from infra.settings.problems import (
+from infra.settings.framework.problems import (
     Problem,
-    did_you_mean,
+    closest,
     error,
     key_path,
     listed,
     set_command,
     warning,
 )
-from infra.settings.ray import GpuGroup
+from infra.settings.framework.quantities import amount
+from infra.settings.gpu_groups import GpuGroup
+from infra.settings.models import Model
 
 
-def check(settings: StackSettings) -> list[Problem]:
+@rule
+def each_model_has_a_group(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """The group exists, is enabled, and has workers that can hold a layer of the model."""
     groups = {group.name: group for group in settings.gpu_groups}
-    on_cpu = settings.image.requirements == "app-cpu.txt"
     found: list[Problem] = []
     for number, model in enumerate(settings.models):
         group = groups.get(model.gpu_group)
         if group is None:
             found.append(_no_group(number, model, list(groups)))
         elif not group.enabled:
-            place = next(i for i, g in enumerate(settings.gpu_groups) if g.name == group.name)
+            place = settings.gpu_groups.index(group)
             enabled = key_path("gpuGroups", place, "enabled")
             found.append(
                 error(
@@ -40,49 +44,59 @@ def check(settings: StackSettings) -> list[Problem]:
                     f"Type: {set_command(enabled, True)}, or choose another group",
                 )
             )
-        else:
-            found += _one_model(number, model, group, on_cpu)
-    if not found:
-        for place, group in enumerate(settings.gpu_groups):
-            members = [m for m in settings.models if m.gpu_group == group.name]
-            if group.enabled and members:
-                found += _cpus(place, group, members)
-                found += [] if on_cpu else _cards(place, group, members)
+        elif settings.image.device == "gpu":
+            found += _one_worker(number, model, group)
+    return found
+
+
+@rule
+def each_group_has_room_for_its_models(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """Cards and Ray CPUs of all workers. Checked once every model has a group."""
+    if each_model_has_a_group(settings, facts):
+        return []
+    found: list[Problem] = []
+    for place, group in enumerate(settings.gpu_groups):
+        members = [model for model in settings.models if model.gpu_group == group.name]
+        if group.enabled and members:
+            found += _cpus(place, group, members)
+            if settings.image.device == "gpu":
+                found += _cards(place, group, members)
     return found
 
 
 def _no_group(number: int, model: Model, names: list[str]) -> Problem:
     key = key_path("models", number, "gpuGroup")
-    hint = did_you_mean(model.gpu_group, names)
-    value = hint.split("'")[1] if hint else (names[0] if names else "<name>")
+    meant = closest(model.gpu_group, names)
+    hint = f"; did you mean {meant!r}? " if meant else ". "
     return error(
         key,
-        f"is {model.gpu_group!r}, which is no group; {hint}groups are {listed(names)}. "
-        f"Type: {set_command(key, value)}",
+        f"is {model.gpu_group!r}, which is not a GPU group{hint}Known groups: {listed(names)}. "
+        f"Type: {set_command(key, meant or next(iter(names), '<name>'))}",
     )
 
 
-def _one_model(number: int, model: Model, group: GpuGroup, on_cpu: bool) -> list[Problem]:
-    if on_cpu:
-        return []
-    key = key_path("models", number, "tensorParallel")
+def _one_worker(number: int, model: Model, group: GpuGroup) -> list[Problem]:
     if group.gpu.count == 0:
         return [
             error(
                 key_path("models", number, "gpuGroup"),
-                f"is {group.name!r}, whose workers have no card (gpu.count 0), but the image is "
-                "for GPUs. Give gpu.count, or type: "
-                f"{set_command(key_path('image', 'requirements'), 'app-cpu.txt')}",
+                f"is {group.name!r}, whose workers have no cards (gpu.count 0), but the image is "
+                "for GPUs. Set gpu.count, or type: "
+                f"{set_command(key_path('image', 'device'), 'cpu')}",
             )
         ]
     if model.tensor_parallel > group.gpu.count:
+        key, stages = (
+            key_path("models", number, name) for name in ("tensorParallel", "pipelineParallel")
+        )
+        cards = "1 card" if group.gpu.count == 1 else f"{group.gpu.count} cards"
         return [
             error(
                 key,
-                f"is {model.tensor_parallel}, but a worker of {group.name} has {_plural(group)}: "
-                "tensor parallelism stays inside one worker. "
-                f"Type: {set_command(key, group.gpu.count)}, and spread the layers instead: "
-                f"pipelineParallel {math.ceil(model.gpus / group.gpu.count)}",
+                f"is {model.tensor_parallel}, but a worker of {group.name} has {cards}, and tensor "
+                "parallelism stays inside one worker; split the layers into stages instead. "
+                f"Type: {set_command(key, group.gpu.count)}, then: "
+                f"{set_command(stages, math.ceil(model.gpus / group.gpu.count))}",
             )
         ]
     return []
@@ -97,7 +111,7 @@ def _cards(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
         return [
             error(
                 key,
-                f"is {group.workers}: group {group.name} has {capacity} cards, its models want "
+                f"is {group.workers}: group {group.name} has {capacity} cards, but its models need "
                 f"{wanted} (replicas x cards: {uses}). Lower replicas or parallelism, or type: "
                 f"{set_command(key, math.ceil(wanted / group.gpu.count))}",
             )
@@ -106,15 +120,16 @@ def _cards(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
         return [
             warning(
                 key,
-                f"is {group.workers}: the {wanted} cards that models want ({uses}) are there, but "
-                "not enough of them free on one worker for each; one replica may wait for ever",
+                f"is {group.workers}: the group has the {wanted} cards that its models need "
+                f"({uses}), but they are spread so that not every replica finds its cards in one "
+                "worker; one replica may wait for ever",
             )
         ]
     return []
 
 
 def _packs(group: GpuGroup, members: list[Model]) -> bool:
-    """Whether replicas that need their cards on one worker find them, the largest placed first."""
+    """Whether replicas that need their cards in one worker find them, the largest placed first."""
     free = [group.gpu.count] * group.workers
     whole = sorted(
         (m.gpus for m in members if m.pipeline_parallel == 1 for _ in range(m.replicas)),
@@ -134,18 +149,16 @@ def _cpus(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
     wanted = sum(model.replicas * model.cpus for model in members)
     key = key_path("gpuGroups", place, "limits", "cpu")
     largest = max(members, key=lambda model: model.cpus)
+    enough = math.ceil(max(largest.cpus, wanted / group.workers))
     if largest.cpus > each or wanted > each * group.workers:
         return [
             error(
                 key,
-                f"is {group.limits.cpu!r}: the {group.workers} workers of {group.name} offer "
-                f"{each} Ray CPUs each, its models want {wanted:g} (replicas x cpus), and "
-                f"{largest.name} {largest.cpus:g} in one place. Lower models[].cpus, or type: "
-                f"{set_command(key, math.ceil(max(largest.cpus, wanted / group.workers)))}",
+                f"is {group.limits.cpu!r}: each of the {group.workers} workers of {group.name} "
+                f"offers {each} Ray CPUs, but its models need {wanted:g} (replicas x cpus), and "
+                f"one replica of {largest.name} needs {largest.cpus:g} in one worker. "
+                "Lower models[].cpus, or type: "
+                f"{set_resource(group, ('gpuGroups', place), 'limits', 'cpu', enough)}",
             )
         ]
     return []
-
-
-def _plural(group: GpuGroup) -> str:
-    return "1 card" if group.gpu.count == 1 else f"{group.gpu.count} cards"

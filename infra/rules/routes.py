@@ -1,7 +1,9 @@
-"""Routes of the models: Serve picks the longest matching prefix, so no two may meet."""
+"""Routes of the models. Serve picks the longest matching prefix, so no two may overlap."""
 
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.problems import Problem, error, key_path, set_command
+from infra.settings.framework.problems import Problem, error, key_path, set_command
 
 _OWN = """
     abort_requests classify cohere collective_rpc detokenize docs fault_tolerance
@@ -16,10 +18,12 @@ _OWN = """
 """
 OWN_SEGMENTS = frozenset(_OWN.split())
 """First segments of the service's own routes (app.access.routes.TABLE; a test keeps them equal).
-With a model at /, another one must not take them."""
+When one model is served at /, no other model may take them."""
 
 
-def check(settings: StackSettings) -> list[Problem]:
+@rule
+def routes_lie_side_by_side(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Only / may contain other routes."""
     found: list[Problem] = []
     taken: list[tuple[str, str]] = []
     routes = [model.route_prefix for model in settings.models]
@@ -30,38 +34,44 @@ def check(settings: StackSettings) -> list[Problem]:
         # serve/schema.py _route_prefix_format of Ray 2.60.0 refuses a final slash.
         if (route != "/" and route.endswith("/")) or "//" in route or "/." in route:
             found.append(
-                error(key, f"is {route!r}; allowed is / or a path like /name, without // or a / at "
-                      f"the end. {repair}")
-            )  # fmt: skip
+                error(
+                    key,
+                    f"is {route!r}; it must be / or a path such as /name, without // and without "
+                    f"a final slash. {repair}",
+                )
+            )
         first = plain.split("/")[1] if plain else ""
         if first == "-":
-            found.append(error(key, f"is {route!r}, but /-/ is Ray Serve's own. {repair}"))
+            found.append(error(key, f"is {route!r}, but /-/ belongs to Ray Serve. {repair}"))
         if first in OWN_SEGMENTS and "/" in routes:
             found.append(
                 error(
                     key,
-                    f"is {route!r}, which would hide /{first} of the model at /. Choose another. "
-                    f"Type: {set_command(key, f'/models/{model.name}')}",
+                    f"is {route!r}, which would hide /{first} of the model at /. Choose another "
+                    f"route. Type: {set_command(key, f'/models/{model.name}')}",
                 )
             )
         for other, name in taken:
             if other == plain:
                 found.append(
-                    error(key, f"is {route!r}, the route of {name!r} as well; each model needs its "
-                          f"own, and case does not count. {repair}")
-                )  # fmt: skip
-            elif other and plain and _lies_in(plain, other):
+                    error(
+                        key,
+                        f"is {route!r}, which is also the route of {name!r}; routes must be "
+                        f"unique, and case does not count. {repair}",
+                    )
+                )
+            elif other and plain and _overlap(plain, other):
                 found.append(error(key, f"{_nested(route, name, other)} {repair}"))
         taken.append((plain, model.name))
     return found
 
 
-def _lies_in(one: str, other: str) -> bool:
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+def _overlap(left: str, right: str) -> bool:
+    return f"{left}/".startswith(f"{right}/") or f"{right}/".startswith(f"{left}/")
 
 
 def _nested(route: str, name: str, other: str) -> str:
     return (
-        f"is {route!r}, and {name!r} has {other!r}: one lies inside the other, and would take its "
-        "requests. Use routes side by side (only / may hold others)."
+        f"is {route!r}, and {name!r} has {other!r}: one contains the other and would receive its "
+        "requests. Use routes that do not overlap (only / may contain others)."
     )

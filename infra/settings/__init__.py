@@ -1,19 +1,37 @@
-"""The stack configuration as a typed, frozen whole. Imports no Pulumi: see infra.configuration."""
+"""The stack configuration as one typed, frozen value: one module per key, `rayline:<key>`.
+
+What the keys have in common (types, messages, parser, reference) is in `framework`. Nothing here
+imports Pulumi; infra.configuration reads the values. A new key is a module here and a field of
+StackSettings; `python -m infra.settings.reference` then writes the documents and Pulumi.yaml.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from infra.settings.auth import Auth
-from infra.settings.base import Settings
-from infra.settings.models import Hub, Model, Serve, Timeouts
-from infra.settings.platform import Cluster, Image, Operator, Storage
-from infra.settings.ray import GpuGroup, Ray
+from infra.settings.cluster import Cluster
+from infra.settings.framework import parse as _parse
+from infra.settings.framework.base import Settings
+from infra.settings.framework.schema import Schema
+from infra.settings.gpu_groups import GpuGroup
+from infra.settings.hub import Hub
+from infra.settings.image import Image
+from infra.settings.models import Model
+from infra.settings.operator import Operator
+from infra.settings.ray import Ray
+from infra.settings.secret_keys import SECRET_KEYS
+from infra.settings.serve import Serve
+from infra.settings.storage import Storage
+from infra.settings.timeouts import Timeouts
 
 
 class StackSettings(Settings):
-    """Everything of one environment but its secrets. Each field is one key, `rayline:<field>`."""
+    """One environment, except for its secrets. Each field is a key `rayline:<field>`."""
 
     cluster: Cluster
-    """The Kubernetes cluster and our place in it."""
+    """The Kubernetes cluster and rayline's place in it."""
     image: Image
-    """The image of head and workers."""
+    """The image that head and workers run."""
     storage: Storage = Storage()
     """The model cache."""
     operator: Operator = Operator()
@@ -21,18 +39,31 @@ class StackSettings(Settings):
     ray: Ray = Ray()
     """The RayCluster as a whole."""
     gpu_groups: tuple[GpuGroup, ...]
-    """Worker groups, one for each kind of card."""
+    """The GPU groups, one per kind of card."""
     hub: Hub = Hub()
     """Where weights are downloaded from."""
     models: tuple[Model, ...]
-    """What is served. Swapping a model is an edit of one line here."""
+    """The models to serve. Swapping a model means editing one line here."""
     auth: Auth
     """Users, roles and tokens."""
     serve: Serve = Serve()
-    """Serve applications and the API's way out of the cluster."""
+    """How the Serve applications are deployed, and how clients reach the API."""
     timeouts: Timeouts = Timeouts()
     """How long `pulumi up` waits."""
 
     def group(self, name: str) -> GpuGroup:
-        """The group of that name; KeyError when there is none (infra.rules refuses that before)."""
+        """The GPU group of that name. KeyError if there is none, which infra.rules refuses."""
         return {group.name: group for group in self.gpu_groups}[name]
+
+
+SCHEMA = Schema(StackSettings)
+"""What each key may contain."""
+
+
+def parse(values: Mapping[str, Any], encrypted: Collection[str] = ()) -> StackSettings:
+    """The settings; ConfigurationError with every problem if they are wrong.
+
+    `values` are by key without `rayline:`; `encrypted` names those that contain a secret anywhere,
+    whose values are then not repeated in messages. Keys are accepted in camelCase only.
+    """
+    return _parse.parse(StackSettings, SCHEMA, values, SECRET_KEYS, encrypted)

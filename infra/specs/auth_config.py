@@ -5,22 +5,21 @@ import json
 import re
 from collections.abc import Mapping
 
-from infra.settings import StackSettings
+from infra.settings.auth import Auth
 from infra.specs import Leaf
 
 # The service's limit for an alias (64) without a suffix of "_x" and 6 digits.
-_LONGEST_PLAIN = 56
+_MAXIMUM_PLAIN = 56
 
 
 def auth_config(
-    settings: StackSettings, hashes: Mapping[str, Leaf], jwt_key: Leaf, previous: Leaf | None
+    auth: Auth, hashes: Mapping[str, Leaf], jwt_key: Leaf, previous: Leaf | None
 ) -> dict[str, Leaf]:
-    """The Secret's `stringData`. `hashes` holds each user's by name; KeyError where one is missing.
+    """The Secret's `stringData`. `hashes` has one hash per user name; KeyError if one is missing.
 
-    Every name is always there, if only with an empty value: what is no longer said must not stay
-    behind in the cluster, above all keys whose tokens are still accepted.
+    Every entry is always present, if only with an empty value: what is no longer configured must
+    not stay behind in the cluster, above all keys whose tokens are still accepted.
     """
-    auth = settings.auth
     data: dict[str, Leaf] = {
         "JWT_KEY": jwt_key,
         "JWT_PREVIOUS_KEYS": "" if previous is None else previous,
@@ -38,15 +37,16 @@ def auth_config(
 
 
 def alias(user: str) -> str:
-    """The name by which the Secret's entries know a user: ALICE for alice.
+    """The name of a user in the Secret's entries: ALICE for alice.
 
-    Names that have no such form (Alice, a.b, 7) get one with digits of their hash, and with a small
-    letter that no other alias has: no two users share one, whatever other users there are.
+    Names that have no such form (Alice, a.b, 7) get an alias with digits of their hash and a
+    lowercase letter, which no other alias contains: no two users share an alias, and an alias does
+    not depend on other users.
     """
     plain = re.sub(r"[^A-Z0-9]", "_", user.upper())
     if not plain[0].isalpha():
         plain = f"U{plain}"
-    if plain.lower() == user and len(plain) <= _LONGEST_PLAIN:
+    if plain.lower() == user and len(plain) <= _MAXIMUM_PLAIN:
         return plain
     digest = hashlib.sha256(user.encode()).hexdigest()[:6]
-    return f"{plain[:_LONGEST_PLAIN]}_x{digest}"
+    return f"{plain[:_MAXIMUM_PLAIN]}_x{digest}"

@@ -1,19 +1,19 @@
-"""The Job that brings a model's weights into the claim, or looks whether they are there."""
+"""The Job that downloads a model's weights into the claim, or checks that they are there."""
 
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.specs import Leaf, Spec, names, pod_parts
 
-# A cut connection or a full queue at the hub passes; a wrong name does not. What is in the cache
-# already is not downloaded again.
+# A dropped connection or a busy hub is temporary; a wrong name is not (MISTAKE_CODE). Files that
+# are already in the cache are not downloaded again.
 RETRIES = 4
-# `python -m app.download`: it needs someone's hand first, so another try is in vain.
+# Exit code of `python -m app.download` if retrying is pointless until someone changes something.
 MISTAKE_CODE = 2
 CONTAINER = "download"
 MODEL_LABEL = "rayline.dev/model"
 
-# Children first and the folder last: whoever finds the folder owned rightly may rely on the rest,
-# also when an earlier run was cut off.
+# Children first and the folder last: if the folder has the right owner, so does everything in it,
+# even if an earlier run was interrupted.
 FIX_OWNER = (
     f"folder={names.CACHE_MOUNT}; owner={pod_parts.USER_ID}:{pod_parts.GROUP_ID}; "
     'test "$(stat -c %u:%g "$folder")" = "$owner" || '
@@ -25,8 +25,8 @@ FIX_OWNER = (
 def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
     """A Job that is complete when `model`'s weights are whole in the claim. It runs on any node.
 
-    The image stands at `spec.template.spec.containers[0].image`, and where
-    `storage.fixPermissions` is set at `spec.template.spec.initContainers[0].image`.
+    The image is at `spec.template.spec.containers[0].image`, and with
+    `storage.fixPermissions` also at `spec.template.spec.initContainers[0].image`.
     """
     labels = {
         **names.managed_labels(settings),
@@ -42,7 +42,7 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
             "labels": labels,
         },
         "spec": {
-            # No ttlSecondsAfterFinished: Pulumi would find it gone and download once more.
+            # No ttlSecondsAfterFinished: Pulumi would miss the deleted Job and download again.
             "backoffLimit": RETRIES,
             # https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
             "podFailurePolicy": {
@@ -55,7 +55,7 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
                             "values": [MISTAKE_CODE],
                         },
                     },
-                    # A drained node is no failed attempt.
+                    # Draining a node does not count as a failed attempt.
                     {
                         "action": "Ignore",
                         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
@@ -72,7 +72,7 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
 
 
 def arguments(model: Model) -> list[str]:
-    """Of `python -m app.download`. Without a hub's token the file of it is absent."""
+    """Arguments of `python -m app.download`. The token file is absent if no hub token is set."""
     if model.from_folder:
         return ["--folder", model.source]
     revision = ["--revision", model.revision] if model.revision else []
@@ -113,12 +113,13 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         },
         "securityContext": pod_parts.container_security(),
         "volumeMounts": mounts,
-        # Its last lines say what is wrong; so `pulumi up` and `kubectl describe` do as well.
+        # The last lines of the log contain the reason; this shows them in `pulumi up` and
+        # `kubectl describe`.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     fix = [_fix_owner(settings, image)] if settings.storage.fix_permissions else []
     return {
-        # Never: the pods of failed attempts stay, and with them their logs.
+        # With Never, the pods of failed attempts stay, and so do their logs.
         "restartPolicy": "Never",
         "serviceAccountName": names.service_account(settings),
         "automountServiceAccountToken": False,
@@ -135,7 +136,7 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
 
 
 def _fix_owner(settings: StackSettings, image: Leaf) -> Spec:
-    """The only container of rayline that runs as root, with no more than chown needs."""
+    """The only container of rayline that runs as root, with only the capabilities of chown."""
     return {
         "name": "fix-owner",
         "image": image,

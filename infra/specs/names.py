@@ -1,49 +1,59 @@
-"""Names, labels, paths and ports that more than one object refers to: one place."""
+"""Names, labels, paths and ports that more than one object refers to."""
 
 import hashlib
 import re
 
 from infra.settings import StackSettings
+from infra.settings.gpu_groups import GpuGroup
 from infra.settings.models import Model
-from infra.settings.ray import GpuGroup
+from infra.specs import Spec
 
 AUTH_MOUNT = "/etc/rayline/auth-config"
-"""Folder of the auth Secret in workers: `app.auth.source.DEFAULT_FOLDER`."""
+"""Folder of the auth Secret in workers; the same as `app.auth.source.DEFAULT_FOLDER`."""
 CACHE_MOUNT = "/data/model-cache"
 """Folder of the model cache in every pod; HF_HOME of the image."""
 HUB_TOKEN_MOUNT = "/etc/rayline/hub-token"
 """Folder of the hub's token, in download Jobs only."""
 HUB_TOKEN_KEY = "token"
 RAY_TOKEN_KEY = "auth_token"
-"""Key that KubeRay reads Ray's token from (utils.RAY_AUTH_TOKEN_SECRET_KEY)."""
+"""Key of the Secret under which KubeRay expects Ray's token (utils.RAY_AUTH_TOKEN_SECRET_KEY)."""
 
 TEMPLATE_HASH_ANNOTATION = "rayline.dev/template-hash"
 CLUSTER_LABEL = "ray.io/cluster"
-"""Set by KubeRay on every pod; its value is the RayCluster's name."""
+"""KubeRay sets it on every pod; its value is the name of the RayCluster."""
 NODE_TYPE_LABEL = "ray.io/node-type"
 GROUP_LABEL = "ray.io/group"
 SERVICE_LABEL = "ray.io/originated-from-cr-name"
-"""Set by KubeRay on every pod of a RayService too; its value is the RayService's name."""
+"""KubeRay sets it also on every pod of a RayService; its value is the name of the RayService."""
 COMPONENT_LABEL = "component"
-"""The how-to's label, by which pods of one group keep off each other's nodes."""
+"""The anti-affinity of pods that belong to one group selects by this label."""
 HEAD_COMPONENT = "ray-head"
 
 HEAD = "head"
-"""Key of the head in template hashes; no group may be named so (infra.rules)."""
+"""Key of the head among the template hashes; infra.rules reserves the name."""
 HEAD_CONTAINER = "ray-head"
 WORKER_CONTAINER = "ray-worker"
 GCS_PORT, DASHBOARD_PORT, CLIENT_PORT = 6379, 8265, 10001
 SERVE_PORT_NAME = "serve"
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-LONGEST_LABEL = 63
+MAXIMUM_LABEL = 63
 
 
 def managed_labels(settings: StackSettings) -> dict[str, str]:
-    """Labels of every object that rayline makes, pods included."""
+    """Labels of every object that rayline creates, including pods."""
     return {
         "app.kubernetes.io/managed-by": "rayline",
         "app.kubernetes.io/part-of": settings.ray.name,
+    }
+
+
+def metadata(settings: StackSettings, name: str) -> Spec:
+    """Metadata of an object in the project's namespace."""
+    return {
+        "name": name,
+        "namespace": settings.cluster.namespace,
+        "labels": managed_labels(settings),
     }
 
 
@@ -52,13 +62,13 @@ def service_account(settings: StackSettings) -> str:
 
 
 def head_service(settings: StackSettings) -> str:
-    """The Service that KubeRay makes for the head, of a RayCluster as of a RayService
+    """The Service that KubeRay creates for the head, both of a RayCluster and of a RayService
     (utils.GenerateHeadServiceName)."""
     return f"{settings.ray.name}-head-svc"
 
 
 def api_service(settings: StackSettings) -> str:
-    """The Service of the OpenAI API on every pod that has a proxy of Serve."""
+    """The Service of the OpenAI API."""
     return f"{settings.ray.name}-api"
 
 
@@ -67,28 +77,28 @@ def ingress(settings: StackSettings) -> str:
 
 
 def ray_token_secret(settings: StackSettings) -> str:
-    """The Secret of Ray's own token, key `RAY_TOKEN_KEY`."""
+    """The Secret with Ray's own token, under `RAY_TOKEN_KEY`."""
     return f"{settings.ray.name}-token"
 
 
 def hub_token_secret(settings: StackSettings) -> str:
-    """The Secret of the hub's token, key `HUB_TOKEN_KEY`. Optional: absent for public models."""
+    """The Secret with the hub's token, under `HUB_TOKEN_KEY`; absent if no token is set."""
     return f"{settings.ray.name}-hub-token"
 
 
 def component(group: GpuGroup) -> str:
-    """Value of `COMPONENT_LABEL` of a group's pods: as configured, or `ray-worker-<group>`."""
-    return group.labels.get(COMPONENT_LABEL, f"ray-worker-{group.name}"[:LONGEST_LABEL].rstrip("-"))
+    """Value of `COMPONENT_LABEL` on the pods of a group: as configured, or `ray-worker-<group>`."""
+    return group.labels.get(COMPONENT_LABEL, f"ray-worker-{group.name}"[:MAXIMUM_LABEL].rstrip("-"))
 
 
 def download_job_name(settings: StackSettings, model: Model) -> str:
     """`<ray.name>-download-<model>-<8 hex of name, source and revision>`, a DNS label.
 
-    Stable for a model's weights whatever else changes, and another one when they do: a Job is never
-    changed, it is another Job.
+    It depends on the model's weights alone. Other weights get a new name, and thereby a new Job,
+    because a Job cannot be changed.
     """
     weights = f"{model.name}\n{model.source}\n{model.revision or ''}"
     digest = hashlib.sha256(weights.encode()).hexdigest()[:8]
     readable = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-") or "model"
     whole = f"{settings.ray.name}-download-{readable}"
-    return whole[: LONGEST_LABEL - len(digest) - 1].rstrip("-") + f"-{digest}"
+    return whole[: MAXIMUM_LABEL - len(digest) - 1].rstrip("-") + f"-{digest}"

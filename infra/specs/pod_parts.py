@@ -1,24 +1,24 @@
-"""What pods of Ray and download Jobs share: who they run as, what they mount, where they go."""
+"""What Ray pods and the pods of download Jobs share: user, mounts, placement."""
 
-import math
 from collections.abc import Iterable, Mapping
 
 from infra.settings import StackSettings
-from infra.settings.base import Resources, Toleration
+from infra.settings.framework.base import Resources, Toleration
 from infra.specs import Spec, names
 
-# The user of rayproject/ray: `ray`, group `users`.
+# The user of the image rayproject/ray: `ray`, group `users`.
 USER_ID, GROUP_ID = 1000, 100
 SECRET_FILE_MODE = 0o440
-"""Secret files belong to root and to the pod's fsGroup, so the group must be able to read them."""
+"""Secret files are owned by root and the pod's fsGroup, so the group must be able to read them."""
 
 CACHE_VOLUME, AUTH_VOLUME, LOG_VOLUME, SHM_VOLUME = "model-cache", "auth", "ray-logs", "shared-mem"
 HUB_TOKEN_VOLUME = "hub-token"
 
 
 def pod_security() -> Spec:
-    """Of a pod. OnRootMismatch: the owner of a large cache is looked at once, not file by file at
-    every start (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)."""
+    """The security context of a pod. With OnRootMismatch, kubelet checks the owner of the cache's
+    top folder only, not of every file at every start (
+    https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)."""
     return {
         "runAsUser": USER_ID,
         "runAsGroup": GROUP_ID,
@@ -30,12 +30,13 @@ def pod_security() -> Spec:
 
 
 def container_security() -> Spec:
-    """Of a container; KubeRay gives its init container `wait-gcs-ready` a copy."""
+    """The security context of a container; KubeRay copies it to its init container
+    `wait-gcs-ready`."""
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def environment(*layers: Mapping[str, str]) -> list[Spec]:
-    """Kubernetes' list from layers of variables, sorted by name; a later layer wins."""
+    """Layers of variables as a list for Kubernetes, sorted by name; later layers win."""
     merged: dict[str, str] = {}
     for layer in layers:
         merged |= layer
@@ -49,17 +50,17 @@ def amounts(resources: Resources, extended: Mapping[str, int] | None = None) -> 
 
 
 def tolerations(accepted: Iterable[Toleration]) -> list[Spec]:
-    """`operator: Equal` with a value, `Exists` without one."""
+    """Tolerations for Kubernetes: `operator: Equal` with a value, `Exists` without one."""
     return [
-        {"key": one.key, "operator": "Exists", "effect": one.effect}
-        if one.value is None
-        else {"key": one.key, "operator": "Equal", "value": one.value, "effect": one.effect}
-        for one in accepted
+        {"key": each.key, "operator": "Exists", "effect": each.effect}
+        if each.value is None
+        else {"key": each.key, "operator": "Equal", "value": each.value, "effect": each.effect}
+        for each in accepted
     ]
 
 
-def one_a_node(component: str) -> Spec:
-    """Pod anti-affinity: no two pods with that value of the component label on a node."""
+def one_per_node(component: str) -> Spec:
+    """Pod anti-affinity: at most one pod with that value of the component label per node."""
     return {
         "requiredDuringSchedulingIgnoredDuringExecution": [
             {
@@ -75,7 +76,7 @@ def one_a_node(component: str) -> Spec:
 
 
 def on_nodes(label: str, value: str) -> Spec:
-    """Node affinity: only nodes with that label."""
+    """Node affinity: only nodes with that label and value."""
     return {
         "requiredDuringSchedulingIgnoredDuringExecution": {
             "nodeSelectorTerms": [
@@ -98,26 +99,6 @@ def cache_mount(*, read_only: bool) -> Spec:
 
 
 def pull_secrets(settings: StackSettings) -> Spec:
-    """`imagePullSecrets`, or nothing."""
+    """`imagePullSecrets`; empty if none is configured."""
     secret = settings.image.pull_secret
     return {"imagePullSecrets": [{"name": secret}]} if secret else {}
-
-
-_UNITS: Mapping[str, float] = {
-    "": 1,
-    "m": 1e-3,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
-
-
-def number_of_bytes(quantity: str) -> int:
-    """Bytes of a `Quantity` such as 8Gi, rounded down."""
-    digits = quantity.rstrip("kKMGTim")
-    return math.floor(float(digits) * _UNITS[quantity[len(digits) :]])

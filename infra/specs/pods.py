@@ -1,44 +1,47 @@
-"""Pod templates of head and workers, and what `ray start` is told.
+"""Pod templates of head and workers, and the parameters of `ray start`.
 
-Read with KubeRay 1.6.2, ray-operator/controllers/ray/common/pod.go. What it adds by itself and is
-therefore not here: the command, RAY_ADDRESS, Ray's token (RAY_AUTH_MODE and RAY_AUTH_TOKEN of
-`authOptions`), the init container that waits for the head, /dev/shm of the head, and the probes.
-Those ask, for Ray from 2.53, /api/healthz of the dashboard's agent (port 52365) by HTTP: the health
-of the raylet and, on the head, of the GCS. No program such as wget is needed in the image.
+Based on KubeRay 1.6.2, ray-operator/controllers/ray/common/pod.go, which adds the following by
+itself: the command, RAY_ADDRESS, Ray's token (RAY_AUTH_MODE and RAY_AUTH_TOKEN of `authOptions`),
+the init container that waits for the head, /dev/shm of the head, and the probes. From Ray 2.53 on,
+the probes request /api/healthz of the dashboard's agent (port 52365) over HTTP, which reports the
+health of the raylet and, on the head, of the GCS. The image needs no program such as wget.
 """
 
 import json
+import math
 
 from infra.settings import StackSettings
-from infra.settings.ray import GpuGroup
+from infra.settings.framework.quantities import amount
+from infra.settings.gpu_groups import GpuGroup
 from infra.specs import Leaf, Spec, names, pod_parts
 
-# A node that may hold a model offers its group's name as a Ray resource: app/engine/placement.py
-# asks for 0.001 of it for each process, so the GPUs alone decide how many fit.
+# A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
+# requests 0.001 of it per process, so that only the GPUs limit how many fit.
 GROUP_RESOURCE = 1000
-# Beside the streams themselves: the start of `ray drain-node`, Serve's own margin (5 s), and Ray's
-# way out.
+# Time in addition to the streams themselves: the start of `ray drain-node`, Serve's own margin
+# (5 s), and the shutdown of Ray.
 STOP_MARGIN_SECONDS = 60
-# The grace period is a part of the template. In large steps it stays the same when a model with
-# another drain time is swapped in, so that a swap replaces no pod.
+# The grace period is part of the template. Large steps keep it the same when a model with another
+# drain time is swapped in, so that a swap replaces no pod.
 GRACE_STEP_SECONDS = 300
-# Ray's head answers no SIGTERM with a drain: there is nothing to wait for.
+# The head does not drain on SIGTERM, so there is nothing to wait for.
 HEAD_GRACE_SECONDS = 30
-# Ray refuses less: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
-LEAST_OBJECT_STORE_BYTES = 75 * 1024 * 1024
+# Ray refuses smaller stores: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
+MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
-# HF_HOME is also in our image, but a prebuilt one may be someone else's. The cache is read-only,
-# and Transformers wants to write the code of a model that brings its own.
+# rayline's image sets HF_HOME too, but a prebuilt image may not. HF_MODULES_CACHE: Transformers
+# writes the code of a model that brings its own, and the cache is read-only.
 COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
 
-# KubeRay has no hook for the end of a worker. This one tells Ray that the node leaves now (a
-# deadline of 0 s: a stand-in for the replica needs this pod's card, so waiting for one is in vain),
-# whereupon Serve sends no more requests here and lets streams finish for the model's drain time
-# (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes). It returns when no
-# replica is left: at once in a worker without one, otherwise after 30 s at least, which Serve takes
-# for its proxies to notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period ends
-# it at last. Without a head there is nobody to ask and nothing to wait for. `[S]`: otherwise grep
-# would find this very text in the command line of its own shell.
+# KubeRay has no hook for the end of a worker. This one announces to Ray that the node leaves now.
+# The deadline is 0 s because a replacement of the replica would need this pod's card, so waiting
+# for one is pointless. Serve then sends no more requests here and lets streams finish for the
+# model's drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes).
+# The hook returns when no replica is left: immediately in a worker without one, otherwise after at
+# least 30 s, which Serve allows its proxies to notice
+# (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a head the
+# hook exits: there is nothing to wait for. `[S]` keeps grep from matching the command line of its
+# own shell.
 DRAIN = """\
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
   --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
@@ -83,7 +86,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             **_pod(settings),
             "containers": [container],
             "volumes": _volumes(settings),
-            "affinity": {"podAntiAffinity": pod_parts.one_a_node(component)},
+            "affinity": {"podAntiAffinity": pod_parts.one_per_node(component)},
             **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
             "terminationGracePeriodSeconds": HEAD_GRACE_SECONDS,
         },
@@ -91,8 +94,8 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
 
 
 def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Spec:
-    """Pod template of a group's workers, without the hash annotation. Independent of how many there
-    are and of other groups."""
+    """Pod template of a group's workers, without the hash annotation. It depends neither on their
+    number nor on other groups."""
     env = pod_parts.environment(COMMON_ENV, {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env)
     cards = {group.gpu.resource: group.gpu.count}
     container = {
@@ -105,7 +108,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         "volumeMounts": [
             *_mounts(),
             {"name": pod_parts.SHM_VOLUME, "mountPath": "/dev/shm"},
-            # The folder, never subPath: kubelet updates the files of a folder in running pods.
+            # Never subPath: kubelet updates files in running pods only if the folder is mounted.
             {"name": pod_parts.AUTH_VOLUME, "mountPath": names.AUTH_MOUNT, "readOnly": True},
         ],
         "lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", DRAIN]}}},
@@ -121,7 +124,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         selector = {group.node_group_label: group.node_group, **selector}
         affinity["nodeAffinity"] = pod_parts.on_nodes(group.node_group_label, group.node_group)
     if group.spread:
-        affinity["podAntiAffinity"] = pod_parts.one_a_node(component)
+        affinity["podAntiAffinity"] = pod_parts.one_per_node(component)
     return {
         "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **group.labels}),
         "spec": {
@@ -149,7 +152,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
 
 
 def head_start_params(settings: StackSettings) -> dict[str, str]:
-    """`ray start` of the head. num-cpus 0: no replica is ever placed there."""
+    """Parameters of `ray start` on the head. With num-cpus 0, no replica is ever placed there."""
     return {
         "dashboard-host": "0.0.0.0",
         "num-cpus": "0",
@@ -159,16 +162,17 @@ def head_start_params(settings: StackSettings) -> dict[str, str]:
 
 
 def worker_start_params(settings: StackSettings, group: GpuGroup) -> dict[str, str]:
-    """`ray start` of a worker; KubeRay takes num-cpus and memory from the container's limits.
+    """Parameters of `ray start` on a worker; KubeRay derives num-cpus and memory from the limits of
+    the container.
 
-    The values stand in a command line of bash: $MY_POD_IP is expanded there, and the JSON keeps its
-    quotes by the single ones, which KubeRay trims before it reads it (getResourcesMap). num-gpus is
-    said and not left to KubeRay, which only knows resources whose names end with `gpu`; 0 with
-    vLLM for the CPU, whose processes never ask for one.
+    The values become part of a bash command line, which expands $MY_POD_IP. Single quotes protect
+    the JSON; KubeRay trims them before it parses the value (getResourcesMap). num-gpus is explicit
+    because KubeRay only knows resources whose names end with `gpu`; it is 0 with vLLM for the CPU,
+    whose processes never request one.
     """
-    gpus = 0 if settings.image.requirements == "app-cpu.txt" else group.gpu.count
-    # Ray's default, 30 % of the memory, may not fit into /dev/shm, and would then lie on disk.
-    store = max(pod_parts.number_of_bytes(group.shared_memory) // 2, LEAST_OBJECT_STORE_BYTES)
+    gpus = 0 if settings.image.device == "cpu" else group.gpu.count
+    # Ray's default, 30 % of the memory, may not fit into /dev/shm; Ray would then use the disk.
+    store = max(math.floor(amount(group.shared_memory)) // 2, MINIMUM_OBJECT_STORE_BYTES)
     return {
         "node-ip-address": "$MY_POD_IP",
         "num-gpus": str(gpus),
@@ -179,7 +183,7 @@ def worker_start_params(settings: StackSettings, group: GpuGroup) -> dict[str, s
 
 
 def grace_seconds(settings: StackSettings, group: GpuGroup) -> int:
-    """Time for a worker to end: the longest drain of its models and a margin, rounded up."""
+    """Time for a worker to stop: the longest drain time of its models plus a margin, rounded up."""
     drains = [model.drain_seconds for model in settings.models if model.gpu_group == group.name]
     needed = max(drains, default=0) + STOP_MARGIN_SECONDS
     return -(-needed // GRACE_STEP_SECONDS) * GRACE_STEP_SECONDS
@@ -204,8 +208,8 @@ def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
 
 
 def _pod(settings: StackSettings) -> Spec:
-    """Nothing in a Ray pod speaks to the API server, so no token of it lies there. Links to other
-    Services would be variables such as RAYLINE_PORT, which programs take for settings."""
+    """No API token, because nothing in a Ray pod calls the API server. No service links, because
+    they are variables such as RAYLINE_PORT, which programs may mistake for settings."""
     return {
         "serviceAccountName": names.service_account(settings),
         "automountServiceAccountToken": False,
@@ -216,7 +220,7 @@ def _pod(settings: StackSettings) -> Spec:
 
 
 def _ports(settings: StackSettings) -> list[Spec]:
-    """KubeRay looks for these two names: for Prometheus, and for the Service of a RayService."""
+    """KubeRay expects these names: one for Prometheus, one for the Service of a RayService."""
     return [
         {"name": "metrics", "containerPort": settings.ray.metrics_port},
         {"name": names.SERVE_PORT_NAME, "containerPort": settings.serve.port},

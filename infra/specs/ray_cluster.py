@@ -1,43 +1,15 @@
-"""The RayCluster and the hashes of its pod templates.
-
-KubeRay never changes a running pod and compares no template with it (upgradeStrategy absent). So
-each template carries the hash of its own content as an annotation: a pod with another annotation is
-outdated, whatever else has changed in the RayCluster.
-"""
-
-import hashlib
-import json
-from collections.abc import Mapping
+"""The RayCluster."""
 
 from infra.settings import StackSettings
-from infra.settings.ray import GpuGroup
-from infra.specs import Leaf, Spec, names, pods
+from infra.settings.gpu_groups import GpuGroup
+from infra.specs import Spec, names
+from infra.specs.pod_templates import PodTemplate, PodTemplates
 
 API_VERSION = "ray.io/v1"
-_HASH_DIGITS = 16
 
 
-def template_hashes(settings: StackSettings, image: str) -> dict[str, str]:
-    """16 hex of what KubeRay makes pods from, for `names.HEAD` and for each group's name.
-
-    Covers the pod template without the hash itself and `rayStartParams`: with these every edit that
-    needs other pods changes the hash. Replicas, `enabled` and other groups are not in it.
-    """
-    head = _digest(pods.head_template(settings, image), pods.head_start_params(settings))
-    return {
-        names.HEAD: head,
-        **{
-            group.name: _digest(
-                pods.worker_template(settings, group, image),
-                pods.worker_start_params(settings, group),
-            )
-            for group in settings.gpu_groups
-        },
-    }
-
-
-def ray_cluster_spec(settings: StackSettings, image: Leaf, hashes: Mapping[str, Leaf]) -> Spec:
-    """`.spec` of the RayCluster. `hashes` is that of `template_hashes`, as texts or outputs."""
+def ray_cluster_spec(settings: StackSettings, templates: PodTemplates) -> Spec:
+    """`.spec` of the RayCluster."""
     annotations = dict(settings.ray.annotations)
     return {
         "rayVersion": settings.ray.version,
@@ -45,28 +17,27 @@ def ray_cluster_spec(settings: StackSettings, image: Leaf, hashes: Mapping[str, 
         **({"headServiceAnnotations": annotations} if annotations else {}),
         "headGroupSpec": {
             "serviceType": "ClusterIP",
-            "rayStartParams": pods.head_start_params(settings),
-            "template": _annotated(pods.head_template(settings, image), hashes[names.HEAD]),
+            "rayStartParams": templates.head.start_params,
+            "template": templates.head.annotated(),
         },
         "workerGroupSpecs": [
-            _worker_group(settings, group, image, hashes[group.name])
-            for group in settings.gpu_groups
+            _worker_group(group, templates.groups[group.name]) for group in settings.gpu_groups
         ],
     }
 
 
-def ray_cluster(settings: StackSettings, image: Leaf, hashes: Mapping[str, Leaf]) -> Spec:
+def ray_cluster(settings: StackSettings, templates: PodTemplates) -> Spec:
     """The whole RayCluster."""
     return {
         "apiVersion": API_VERSION,
         "kind": "RayCluster",
         "metadata": cluster_metadata(settings),
-        "spec": ray_cluster_spec(settings, image, hashes),
+        "spec": ray_cluster_spec(settings, templates),
     }
 
 
 def cluster_metadata(settings: StackSettings) -> Spec:
-    """Metadata of the RayCluster, and of the RayService that stands in its place."""
+    """Metadata of the RayCluster, and of the RayService that replaces it."""
     annotations = dict(settings.ray.annotations)
     return {
         "name": settings.ray.name,
@@ -76,26 +47,26 @@ def cluster_metadata(settings: StackSettings) -> Spec:
     }
 
 
-def _worker_group(settings: StackSettings, group: GpuGroup, image: Leaf, digest: Leaf) -> Spec:
-    """A disabled group keeps its place in the list with no pods: KubeRay and its RayService tell
-    groups by position."""
-    replicas = group.workers if group.enabled else 0
+def replicas(settings: StackSettings) -> dict[str, int]:
+    """Number of pods of the head (`names.HEAD`) and of each group; a disabled group has none."""
     return {
-        "groupName": group.name,
-        "replicas": replicas,
-        "minReplicas": replicas,
-        "maxReplicas": replicas,
-        "rayStartParams": pods.worker_start_params(settings, group),
-        "template": _annotated(pods.worker_template(settings, group, image), digest),
+        names.HEAD: 1,
+        **{group.name: _pods(group) for group in settings.gpu_groups},
     }
 
 
-def _annotated(template: Spec, digest: Leaf) -> Spec:
-    metadata = template["metadata"]
-    annotations = {**metadata.get("annotations", {}), names.TEMPLATE_HASH_ANNOTATION: digest}
-    return {**template, "metadata": {**metadata, "annotations": annotations}}
+def _pods(group: GpuGroup) -> int:
+    return group.workers if group.enabled else 0
 
 
-def _digest(template: Spec, start_params: dict[str, str]) -> str:
-    content = json.dumps([template, start_params], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()[:_HASH_DIGITS]
+def _worker_group(group: GpuGroup, template: PodTemplate) -> Spec:
+    """A disabled group keeps its place in the list, with no pods: KubeRay and its RayService
+    distinguish groups by position."""
+    return {
+        "groupName": group.name,
+        "replicas": _pods(group),
+        "minReplicas": _pods(group),
+        "maxReplicas": _pods(group),
+        "rayStartParams": template.start_params,
+        "template": template.annotated(),
+    }

@@ -1,21 +1,23 @@
-"""The RayService: the same cluster and the same applications, kept alive by KubeRay."""
-
-from collections.abc import Mapping
+"""The RayService: the same cluster and the same applications, restored by KubeRay."""
 
 import yaml
 
 from infra.settings import StackSettings
-from infra.specs import Leaf, Spec
+from infra.specs import Spec
+from infra.specs.pod_templates import PodTemplates
 from infra.specs.ray_cluster import API_VERSION, cluster_metadata, ray_cluster_spec
 from infra.specs.serve_config import serve_config
 
+SERVING_LABELS = {"ray.io/serve": "true"}
+"""KubeRay sets this label on the head of a RayService once the proxy there is healthy."""
 
-def ray_service(settings: StackSettings, image: Leaf, hashes: Mapping[str, Leaf]) -> Spec:
+
+def ray_service(settings: StackSettings, templates: PodTemplates) -> Spec:
     """The whole RayService.
 
-    With `upgrade: recreate` KubeRay starts a second cluster beside the first (NewCluster), which
-    needs as many free cards again; with `manual` it leaves running pods alone (None). Only workers'
-    counts and groups added at the end reach a running cluster in place
+    With `upgrade: recreate`, KubeRay starts a second cluster beside the first (NewCluster), which
+    needs the same number of free cards again; with `manual`, it leaves running pods alone (None).
+    Only numbers of workers and groups appended at the end reach a running cluster in place
     (rayservice_controller.go, shouldUpdateCluster).
     """
     upgrade = "NewCluster" if settings.ray.upgrade == "recreate" else "None"
@@ -26,6 +28,6 @@ def ray_service(settings: StackSettings, image: Leaf, hashes: Mapping[str, Leaf]
         "spec": {
             "upgradeStrategy": {"type": upgrade},
             "serveConfigV2": yaml.safe_dump(serve_config(settings), sort_keys=False),
-            "rayClusterConfig": ray_cluster_spec(settings, image, hashes),
+            "rayClusterConfig": ray_cluster_spec(settings, templates),
         },
     }

@@ -1,8 +1,8 @@
-"""Ray Serve's configuration: one application a model.
+"""Ray Serve's configuration: one application per model.
 
 The body of PUT /api/serve/applications/, and `serveConfigV2` of a RayService
-(https://docs.ray.io/en/releases-2.60.0/serve/api/index.html#rest-api). It holds no secret: users
-and keys reach the replicas as files of the auth Secret.
+(https://docs.ray.io/en/releases-2.60.0/serve/api/index.html#rest-api). It contains no secret:
+users and keys reach the replicas as files of the auth Secret.
 """
 
 import json
@@ -13,11 +13,11 @@ from infra.specs import Spec
 
 IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
-"""The one deployment of each application: `app.main.DEPLOYMENT`."""
+"""The only Serve deployment of each application; the same as `app.main.DEPLOYMENT`."""
 
 
 def serve_config(settings: StackSettings) -> Spec:
-    """The whole configuration, since Serve removes the applications that it does not name."""
+    """The whole configuration: Serve removes every application that it does not name."""
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
@@ -26,8 +26,8 @@ def serve_config(settings: StackSettings) -> Spec:
 
 
 def application(model: Model) -> Spec:
-    """One application. Where its processes go, the image's code says from this environment; no
-    working_dir, since that code is in the image."""
+    """One application. The code in the image decides from this environment where its processes run;
+    there is no working_dir, because that code is in the image."""
     return {
         "name": model.name,
         "route_prefix": model.route_prefix,
@@ -38,9 +38,9 @@ def application(model: Model) -> Spec:
 
 
 def environment(model: Model) -> dict[str, str]:
-    """What `app.engine.settings.from_environment` reads (docs/service.md), without its own.
+    """What `app.engine.settings.from_environment` reads (docs/service.md).
 
-    `model.env` comes first: what this configuration says itself cannot be said otherwise there.
+    `model.env` comes first, so that it cannot override what this configuration sets.
     """
     optional: dict[str, object] = {
         "MODEL_REVISION": model.revision,
@@ -62,7 +62,7 @@ def environment(model: Model) -> dict[str, str]:
         "GPU_GROUP": model.gpu_group,
         "REPLICA_CPUS": str(model.cpus),
         "DRAIN_SECONDS": str(model.drain_seconds),
-        # Weights are in the cache before anything is served; a replica never downloads.
+        # Weights are in the cache before anything is served; replicas never download.
         "HF_HUB_OFFLINE": "1",
         **{name: str(value) for name, value in optional.items() if value is not None},
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from pulumi.runtime import config as pulumi_config
 from infra import configuration
 from infra.configuration import ConfigurationError
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.infra.rules.stack import values
+from tests.stacks import path_of, put, values
 
 HASH = "0" * 96
 KEY = "k3y-" * 10
@@ -20,7 +21,7 @@ KEY = "k3y-" * 10
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    """Pulumi keeps the configuration in context variables; each test has its own."""
+    """Pulumi keeps the configuration in context variables; this isolates the tests."""
     before, secrets = pulumi_config.CONFIG.get(), pulumi_config._SECRET_KEYS.get()
     yield
     pulumi_config.CONFIG.set(before)
@@ -28,7 +29,7 @@ def _restored() -> Iterator[None]:
 
 
 def given(secret: tuple[str, ...] = (), /, **more: Any) -> None:
-    """The stack's configuration as the engine hands it over: texts, JSON where structured."""
+    """Sets the configuration as the engine passes it: texts, and JSON for lists and objects."""
     whole = {**values(), **more}
     pulumi.runtime.set_all_config(
         {
@@ -46,7 +47,7 @@ def refused() -> str:
 
 
 async def opened(output: Any) -> Any:
-    """An Output's value, and that it is marked as a secret."""
+    """The value of an Output, which must be marked as secret."""
     assert await output.is_secret()
     return await output.future()
 
@@ -71,7 +72,7 @@ def test_secrets_stay_secret() -> None:
     )
 
     async def program() -> None:
-        """Outputs live in an event loop, which an engine's program has: here it is our own."""
+        """Outputs need an event loop, which the engine provides to a real program."""
         secrets = configuration.load().secrets
         assert secrets.users_with_hash == {"alice"}
         assert await opened(secrets.user_hashes) == {"alice": HASH}
@@ -98,15 +99,15 @@ def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("jwtKey", "s3cret-value", "has 12 bytes; allowed are at least 32"),
+        ("jwtKey", "s3cret-value", "has 12 bytes; at least 32 are required"),
         ("jwtKey", " ", "is empty"),
         ("userHashes", {"alice": "s3cret-value"}, "neither an argon2id hash"),
-        ("userHashes", {"carol": HASH}, "rayline:userHashes.carol is for a user that"),
+        ("userHashes", {"carol": HASH}, "rayline:userHashes.carol belongs to no user of"),
         ("userHashes", "s3cret-value", "is not an object of user names"),
         ("userHashes", ["s3cret-value"], "is not an object of user names"),
     ],
 )
-def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
+def test_unusable_secrets_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
     given((name,), **{name: value})
     message = refused()
     assert text in message
@@ -117,10 +118,10 @@ def test_secrets_of_no_use_are_refused_and_not_repeated(name: str, value: Any, t
     ("name", "other"),
     [("registryUsername", "registryPassword"), ("registryPassword", "registryUsername")],
 )
-def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
+def test_a_registry_login_has_both_parts(name: str, other: str) -> None:
     given((name,), **{name: "s3cret-value"})
     text = refused()
-    assert f"rayline:{name} is given without rayline:{other}" in text
+    assert f"rayline:{name} is set without rayline:{other}" in text
     assert SECRET_KEYS[other].command in text
     assert "s3cret-value" not in text
 
@@ -128,7 +129,7 @@ def test_a_registrys_log_in_has_both_parts(name: str, other: str) -> None:
 def test_an_encrypted_value_in_a_plain_key_is_refused_and_not_repeated() -> None:
     given(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
     message = refused()
-    assert "rayline:ray holds an encrypted value" in message
+    assert "rayline:ray contains an encrypted value" in message
     assert "s3cret-value" not in message
 
 
@@ -139,7 +140,7 @@ def test_an_encrypted_text_where_an_object_belongs_is_not_repeated() -> None:
     assert "s3cret-value" not in message
 
 
-def test_a_structured_key_that_is_no_json() -> None:
+def test_a_list_or_object_that_is_not_json() -> None:
     given(cluster="rayline-sandbox", models="tiny")
     message = refused()
     assert "rayline:cluster is 'rayline-sandbox'; allowed is an object" in message
@@ -153,15 +154,33 @@ def test_an_unknown_key_is_refused() -> None:
     assert "rayline:modelz is not a key; did you mean 'models'?" in refused()
 
 
-def test_keys_of_others_are_not_ours() -> None:
+def test_keys_of_other_namespaces_are_ignored() -> None:
     given()
     pulumi.runtime.set_config("kubernetes:context", "x")
     assert configuration.load().settings.cluster.context == "a"
 
 
 def test_the_engines_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `pulumi up` passes it, before anything was set by hand."""
+    """As `pulumi up` passes it, before anything is set explicitly."""
     pulumi.runtime.set_all_config({}, [])
     given_by_engine = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given_by_engine))
     assert configuration.load().settings.models[0].name == "one"
+
+
+@pytest.mark.parametrize("name", ["jane", "jane.doe", "jane@example.com", "a-b_c"])
+def test_the_path_of_a_users_hash_is_the_key_that_is_read(name: str) -> None:
+    """As Pulumi parses the path; `userHashes.jane.doe` would be a hash of `doe` inside `jane`."""
+    given(("userHashes",), auth={"users": [{"name": name}]}, userHashes={name: "s3cret-value"})
+    message = refused()
+    command = message.partition("Type: ")[2].partition(" | ")[2]
+    (key,) = shlex.split(command)[-1:]
+    assert command == f"pulumi config set --secret --path '{key}'"
+    whole = put({"userHashes": {name: "s3cret-value"}}, path_of(key), HASH)
+    assert whole["userHashes"] == {name: HASH}
+    given(("userHashes",), auth={"users": [{"name": name}]}, **whole)
+
+    async def program() -> None:
+        assert configuration.load().secrets.users_with_hash == {name}
+
+    asyncio.run(program())

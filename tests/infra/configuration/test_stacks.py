@@ -1,4 +1,4 @@
-"""The stacks of the repository: they load, they break no rule, and prod is the how-to."""
+"""The committed stacks load and break no rule, and prod is the original deployment."""
 
 import json
 from pathlib import Path
@@ -9,21 +9,14 @@ import pytest
 import yaml
 
 from infra import rules
-from infra.settings import StackSettings, reference, schema
-from infra.settings.parse import parse
+from infra.settings import StackSettings, parse, reference
+from infra.settings.framework.quantities import amount
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.infra.rules.stack import values
-
-ROOT = Path(__file__).parents[3]
-STACKS = ("local", "dev", "prod")
-
-
-def whole(name: str) -> Any:
-    return yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
+from tests.stacks import STACKS, committed, values, whole_file
 
 
 def stack(name: str) -> StackSettings:
-    return parse({k.removeprefix("rayline:"): v for k, v in whole(name)["config"].items()})
+    return parse(committed(name))
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -34,7 +27,7 @@ def test_a_stack_breaks_no_rule(name: str) -> None:
 
 @pytest.mark.parametrize("name", STACKS)
 def test_editors_accept_a_stack(name: str) -> None:
-    jsonschema.validate(whole(name), reference.editor_schema())
+    jsonschema.validate(whole_file(name), reference.editor_schema())
 
 
 @pytest.mark.parametrize(
@@ -76,33 +69,30 @@ def test_a_stale_reference_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(reference, "REFERENCE", tmp_path / "configuration.md")
-    monkeypatch.setattr(reference, "SCHEMA", tmp_path / "configuration.schema.json")
+    monkeypatch.setattr(reference, "EDITOR_SCHEMA", tmp_path / "configuration.schema.json")
+    project = tmp_path / "Pulumi.yaml"
+    project.write_text("name: rayline\nconfig:\n  rayline:old:\n    type: object\nplugins: {}\n")
+    monkeypatch.setattr(reference, "PROJECT", project)
     assert reference.main(["--check"]) == 1
     assert "python -m infra.settings.reference" in capsys.readouterr().err
     assert reference.main([]) == 0
     assert reference.main(["--check"]) == 0
     json.loads((tmp_path / "configuration.schema.json").read_text())
-
-
-def test_the_project_describes_the_keys() -> None:
-    """Pulumi.yaml repeats type and description for `pulumi config`; defaults stay in infra."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    assert list(declared) == [f"rayline:{key}" for key in schema.keys_at(())]
-    required = schema.stack_schema()["required"]
-    for key in schema.keys_at(()):
-        node, here = schema.node_at((key,)), declared[f"rayline:{key}"]
-        assert here["type"] == node["type"]
-        assert " ".join(here["description"].split()) == " ".join(node["description"].split())
-        assert ("default" in here) == (key not in required)
-        assert here.get("default", {}) == {}
+    written = yaml.safe_load(project.read_text())
+    assert set(written) == {"name", "config", "plugins"}
+    assert written["config"]["rayline:storage"] == {
+        "type": "object",
+        "description": "The model cache.",
+        "default": {},
+    }
 
 
 def test_the_sandbox_has_room_for_a_second_worker() -> None:
     local = stack("local")
     assert not local.gpu_groups[1].enabled
     requests = [local.ray.head.requests, *(group.requests for group in local.gpu_groups)]
-    assert sum(rules.quantities.amount(r.cpu) for r in requests) < 1.5
-    assert sum(rules.quantities.amount(r.memory) for r in requests) <= 8 * 1024**3
+    assert sum(amount(r.cpu) for r in requests) < 1.5
+    assert sum(amount(r.memory) for r in requests) <= 8 * 1024**3
 
 
 def test_dev_is_one_group_with_one_worker() -> None:
@@ -110,8 +100,8 @@ def test_dev_is_one_group_with_one_worker() -> None:
     assert (group.workers, group.enabled) == (1, True)
 
 
-def test_prod_is_the_how_to() -> None:
-    """howto-facts, sections 1 to 4, value by value; versions are today's."""
+def test_prod_is_the_original_deployment() -> None:
+    """Value by value (docs/origin.md); the versions are current ones."""
     prod = stack("prod")
     assert prod.cluster.namespace == "kuberay-projects"
     assert (prod.image.pull_secret, prod.image.pull_policy) == ("regcred", "IfNotPresent")
@@ -137,7 +127,7 @@ def test_prod_is_the_how_to() -> None:
     assert prod.timeouts.model_ready_seconds == 1200
 
 
-def test_prods_groups_are_the_how_tos() -> None:
+def test_prods_groups_are_the_original_ones() -> None:
     big, small = stack("prod").gpu_groups
     assert (big.name, big.workers, big.enabled) == ("rtx-3090", 2, True)
     assert (small.name, small.workers, small.enabled) == ("rtx-3060", 1, False)
@@ -158,7 +148,7 @@ def test_prods_groups_are_the_how_tos() -> None:
         assert group.spread
 
 
-def test_prods_model_is_the_how_tos() -> None:
+def test_prods_model_is_the_original_one() -> None:
     (model,) = stack("prod").models
     assert (model.name, model.route_prefix, model.replicas) == ("Dolphin3.0", "/", 1)
     assert model.source == "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ"
@@ -168,9 +158,12 @@ def test_prods_model_is_the_how_tos() -> None:
 
 
 def test_prod_would_not_fit_on_one_card_of_the_other_group() -> None:
-    """The check has teeth for this very stack."""
-    values = {k.removeprefix("rayline:"): v for k, v in whole("prod")["config"].items()}
-    values["gpuGroups"][1]["enabled"] = True
-    values["models"][0] |= {"gpuGroup": "rtx-3060", "pipelineParallel": 1}
-    keys = {p.key for p in rules.check(parse(values)) if p.severity == "error"}
+    """The memory check is effective for this stack."""
+    changed = committed(
+        "prod",
+        gpuGroups__1__enabled=True,
+        models__0__gpuGroup="rtx-3060",
+        models__0__pipelineParallel=1,
+    )
+    keys = {p.key for p in rules.check(parse(changed)) if p.severity == "error"}
     assert keys == {"rayline:models[0]"}

@@ -1,6 +1,6 @@
-"""Golden files: every object that the production stack makes, as YAML.
+"""Golden files: every object of the production stack, as YAML.
 
-After a wanted change of infra/specs: `python -m tests.infra.golden`, and read the diff.
+After an intended change of infra/specs, run `python -m tests.infra.golden` and read the diff.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,31 @@ from infra.settings import StackSettings
 from infra.specs import services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
-from infra.specs.ray_cluster import ray_cluster, template_hashes
+from infra.specs.pod_templates import pod_templates
+from infra.specs.ray_cluster import ray_cluster
 from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
-from tests.infra.specs.howto import IMAGE, howto, production
+from tests.infra.specs.original import IMAGE, original, production
 
 FOLDER = Path(__file__).parent
 
 
 def objects(settings: StackSettings) -> Mapping[str, Any]:
-    """File name -> content, of everything that infra.specs makes."""
-    hashes = template_hashes(settings, IMAGE)
+    """File name -> content of every object that infra.specs makes."""
+    templates = pod_templates(settings, IMAGE)
     return {
-        "ray-cluster.yaml": ray_cluster(settings, IMAGE, hashes),
-        "ray-service.yaml": ray_service(settings, IMAGE, hashes),
+        "ray-cluster.yaml": ray_cluster(settings, templates),
+        "ray-service.yaml": ray_service(settings, templates),
         "serve-config.yaml": serve_config(settings),
         "auth-secret.yaml": auth_config(
-            settings,
+            settings.auth,
             {user.name: f"<hash of {user.name}'s password>" for user in settings.auth.users},
             "<signing key>",
             "<previous signing keys>",
         ),
-        "api-service.yaml": services.api_service(settings),
-        # Of the how-to's settings in the tests, where the production stack has none.
-        "ingress.yaml": services.ingress(settings if settings.serve.ingress else howto()),
+        "api-service.yaml": services.api_service(settings, {}),
+        # The production stack has no Ingress, but the original deployment has one.
+        "ingress.yaml": services.ingress(settings if settings.serve.ingress else original()),
         **{
             f"download-{model.name.lower()}.yaml": download_job(settings, model, IMAGE)
             for model in settings.models
@@ -55,7 +56,7 @@ def texts() -> Mapping[str, str]:
 
 
 def update() -> list[Path]:
-    """Write the files that have changed and remove those that no object has; these paths."""
+    """Writes changed files and removes those without an object; returns the paths of both."""
     wanted = texts()
     changed = [path for path in FOLDER.glob("*.yaml") if path.name not in wanted]
     for path in changed:
@@ -69,7 +70,7 @@ def update() -> list[Path]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without anchors, which the repeated labels would become; texts of several lines as blocks."""
+    """Without anchors, which repeated labels would become; texts of several lines as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

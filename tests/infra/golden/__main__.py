@@ -1,4 +1,4 @@
-"""`python -m tests.infra.golden`: write the golden files anew."""
+"""`python -m tests.infra.golden` rewrites the golden files."""
 
 from tests.infra.golden import update
 

@@ -1,6 +1,7 @@
 """Runs the whole Pulumi program on mocks and records every resource that it declares.
 
-As the engine sees it: with what each resource waits for, what is secret, and what outlives it.
+Each resource is recorded as the engine receives it: with its dependencies, its secrets and its
+options.
 """
 
 import asyncio
@@ -8,28 +9,29 @@ import contextvars
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
 from infra import configuration, stack
+from tests.stacks import committed
 
-ROOT = Path(__file__).parents[3]
-STACKS = ("local", "dev", "prod")
+# https://www.pulumi.com/docs/iac/concepts/secrets: how a secret is marked on the wire.
+SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "1" * 64
 CLUSTER_IP = "10.0.0.7"
 HIDDEN = "[secret]"
+# The inputs, and where in the program the resource was declared.
+NO_OPTIONS = ("object", "stackTrace", "sourcePosition")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource as the engine is told of it."""
+    """One resource as the engine receives it."""
 
     type: str
     name: str
@@ -55,7 +57,7 @@ class Program:
 
     @property
     def custom(self) -> dict[str, Declared]:
-        """Resources that are no components, by `Kind name`."""
+        """Resources that are not components, by `Kind name`."""
         return {
             f"{found.type.rpartition(':')[2]} {found.name}": found
             for found in self.resources.values()
@@ -66,7 +68,7 @@ class Program:
         return self.custom[key]
 
     def waits_for(self, key: str) -> set[str]:
-        """All that is there before it: dependencies of itself and its parents, and theirs."""
+        """Everything that exists before it: its dependencies, those of its parents, and theirs."""
         found: set[str] = set()
         todo = [self[key].urn]
         while todo:
@@ -78,7 +80,7 @@ class Program:
 
 
 class _Monitor(MockMonitor):
-    """Notes the request itself: mocks are not told of dependencies and options."""
+    """Records the request itself: mocks do not receive dependencies and options."""
 
     def __init__(self, mocks: Mocks, program: Program) -> None:
         super().__init__(mocks)
@@ -98,14 +100,14 @@ class _Monitor(MockMonitor):
             depends_on=frozenset(request.dependencies),
             inputs=_without_secrets(raw, lambda value: value),
             shown=_without_secrets(raw, lambda _value: HIDDEN),
-            options={key: value for key, value in whole.items() if key != "object"},
+            options={key: value for key, value in whole.items() if key not in NO_OPTIONS},
         )
         return answer
 
 
 def _without_secrets(value: Any, instead: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
-        if value.get(_special_sig_key) == _special_secret_sig:
+        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
             return instead(_without_secrets(value["value"], instead))
         return {key: _without_secrets(item, instead) for key, item in value.items()}
     if isinstance(value, list):
@@ -150,25 +152,6 @@ class _Providers(Mocks):
         raise AssertionError(f"the program calls {args.token}; previews must not ask anyone")
 
 
-def values(stack_name: str, **changes: Any) -> dict[str, Any]:
-    """A stack's file by key without `rayline:`, with values set by path: `models__0__route="/x"`.
-
-    A list grows by what is set at its length.
-    """
-    text = (ROOT / f"Pulumi.{stack_name}.yaml").read_text()
-    whole = {k.removeprefix("rayline:"): v for k, v in yaml.safe_load(text)["config"].items()}
-    for path, value in changes.items():
-        *way, last = [int(part) if part.isdigit() else part for part in path.split("__")]
-        here: Any = whole
-        for part in way:
-            here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
-        if isinstance(here, list) and last == len(here):
-            here.append(value)
-        else:
-            here[last] = value
-    return whole
-
-
 def run(
     stack_name: str,
     secrets: Mapping[str, Any] | None = None,
@@ -178,7 +161,21 @@ def run(
     **changes: Any,
 ) -> Program:
     """The program on one of the repository's stacks, with encrypted `secrets` and `changes`."""
-    given = {**values(stack_name, **changes), **(secrets or {})}
+    return run_values(
+        committed(stack_name, **changes), secrets, stack_name, preview=preview, digest=digest
+    )
+
+
+def run_values(
+    whole: Mapping[str, Any],
+    secrets: Mapping[str, Any] | None = None,
+    stack_name: str = "prod",
+    *,
+    preview: bool = False,
+    digest: str = DIGEST,
+) -> Program:
+    """The program on any values, with encrypted `secrets`."""
+    given = {**whole, **(secrets or {})}
     program = Program()
     mocks = _Providers(preview, digest)
 

@@ -1,4 +1,4 @@
-"""What exists already, what is built elsewhere, and the other ways that a stack may choose."""
+"""Optional parts of a stack: existing objects, prebuilt images, and the other delivery."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def test_an_operator_that_exists_is_used_and_not_made() -> None:
     assert "RayCluster ray-cluster" in program.custom
 
 
-def test_the_operator_from_a_folder_and_a_registry_of_ones_own() -> None:
+def test_the_operator_from_a_folder_and_a_custom_registry() -> None:
     program = run(
         "prod",
         operator__chart="/charts/kuberay",

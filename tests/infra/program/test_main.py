@@ -1,4 +1,4 @@
-"""The program itself: what it says when the configuration is wrong, and what it exports."""
+"""__main__.py: its messages about a wrong configuration, and what it exports."""
 
 import re
 import runpy
@@ -9,14 +9,14 @@ import pytest
 
 from infra import configuration, stack
 from infra.configuration import Configuration
-from infra.settings.parse import parse
-from tests.infra.program.harness import ROOT, values
+from infra.settings import parse
+from tests.stacks import ROOT, committed
 
 
 def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
-    """Run __main__.py on prod with changes; what it exports, from a stack that declares nothing."""
+    """Runs __main__.py on prod with changes and without resources; returns what it exports."""
     exported: dict[str, Any] = {}
-    loaded = Configuration(parse(values("prod", **changes)))
+    loaded = Configuration(parse(committed("prod", **changes)))
     monkeypatch.setattr(configuration, "load", lambda: loaded)
     monkeypatch.setattr(stack, "build", lambda _loaded, tag: {"tag": tag})
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
@@ -26,7 +26,7 @@ def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
-    """What it says of a mistake, and that it then ends in the way that Pulumi knows."""
+    """The error that it reports; it must exit with the code that Pulumi expects."""
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", said.append)
     with pytest.raises(SystemExit) as end:
@@ -67,9 +67,9 @@ def test_the_locked_requirements_are_compared_with_the_image(
 def test_a_models_files_in_the_cache_are_read(
     monkeypatch: pytest.MonkeyPatch, warned: list[str], tmp_path: Any
 ) -> None:
-    """Two attention heads, so that three cards cannot share a layer."""
+    """With two attention heads, three cards cannot share a layer."""
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    model = values("prod")["models"][0]
+    model = committed("prod")["models"][0]
     folder = tmp_path / f"models--{model['source'].replace('/', '--')}"
     snapshot = folder / "snapshots" / model["revision"]
     snapshot.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What the program declares for each stack, in which order, and what outlives it."""
+"""The resources of each stack, their order, and which of them outlive the stack."""
 
 import socket
 from typing import NoReturn
@@ -6,12 +6,13 @@ from typing import NoReturn
 import pytest
 
 from infra.providers.plugin.resources import PROVIDERS
-from tests.infra.program.harness import CLUSTER_IP, DIGEST, STACKS, Program, run
+from tests.infra.program.harness import CLUSTER_IP, DIGEST, Program, run
+from tests.stacks import STACKS
 
 USERS = {"local": ["demo"], "dev": ["alice"], "prod": ["alice", "bob"]}
 RAY = {"local": "rayline", "dev": "ray-dev", "prod": "deepseek-raycluster"}
 MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
-# Pulumi finds resources of an earlier deployment by these.
+# The state identifies resources by these.
 TOKENS = {
     "rayline:index:DownloadJob",
     "rayline:index:GroupOrder",
@@ -80,6 +81,7 @@ def test_the_order_of_the_groups_is_kept_with_what_identifies_the_cluster(prod: 
         "namespace": "kuberay-projects",
         "cluster": "deepseek-raycluster",
         "delivery": "restApi",
+        "removes_disabled": True,
         "names": ["rtx-3090", "rtx-3060"],
         "disabled": ["rtx-3060"],
     }
@@ -98,7 +100,7 @@ def test_everything_is_in_the_context_that_the_stack_names(named: tuple[str, Pro
 
 
 def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
-    """A provider is no object anywhere; all else would be changed by a refused `up`."""
+    """Otherwise a refused `up` would change them. A provider creates no object."""
     _, program = named
     for key in set(program.custom) - {"kubernetes cluster", "GroupOrder gpu-groups"}:
         assert "GroupOrder gpu-groups" in program.waits_for(key), key
@@ -220,7 +222,7 @@ def test_the_outputs_inside_a_cluster(prod: Program) -> None:
 def test_a_first_preview_shows_all_of_it_and_asks_nobody(
     stack: str, delivery: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No digest, no address and no password is known yet, and no process or network is used."""
+    """Digest, address and passwords are not known yet; no process or network is used."""
 
     def refuse(*_args: object, **_more: object) -> NoReturn:
         raise AssertionError("a preview asks someone")

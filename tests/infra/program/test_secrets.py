@@ -1,4 +1,4 @@
-"""Secrets that are known beforehand, looked for in everything that the engine is told."""
+"""Searches everything that the engine receives for secrets that are known beforehand."""
 
 import json
 from typing import Any

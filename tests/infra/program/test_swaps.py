@@ -1,4 +1,4 @@
-"""What an edit of the configuration changes, and above all what it leaves alone."""
+"""What an edit of the configuration changes and, above all, what it does not touch."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def before() -> Program:
 
 
 def compared(found: Declared) -> Any:
-    """What the engine compares: the inputs; of a download what its provider looks at."""
+    """What the engine compares: the inputs, and for a download those that identify it."""
     if found.type.endswith(":DownloadJob"):
         return {key: found.inputs[key] for key in IDENTITY}
     return found.inputs
@@ -65,7 +65,7 @@ def test_another_model_is_one_download_and_the_serve_resource(
     change: dict[str, Any] = {f"models__0__{key}": value for key, value in edit.items()}
     after = run("prod", **change)
     assert changes(before, after) == {DOWNLOAD: "update", SERVE: "update"}
-    # Kubernetes changes no Job; with another name Pulumi makes another one.
+    # A Job cannot be changed, so it gets a new name.
     names = [program[DOWNLOAD].inputs["name"] for program in (before, after)]
     assert names[0] != names[1]
     assert hashes(after) == hashes(before)
@@ -97,7 +97,7 @@ def test_a_model_on_the_other_group_touches_neither_pods_nor_models_of_the_first
     assert applications(after)["Dolphin3.0"] == applications(enabled)["Dolphin3.0"]
 
 
-def test_a_group_more_touches_no_pod_of_the_others(before: Program) -> None:
+def test_a_new_group_touches_no_pod_of_the_others(before: Program) -> None:
     group = {"name": "a100", "gpu": {"model": "A100", "memoryGib": 80}}
     after = run("prod", gpuGroups__2=group)
     assert changes(before, after) == {GROUPS: "update", CLUSTER: "update", PODS: "update"}
@@ -105,7 +105,7 @@ def test_a_group_more_touches_no_pod_of_the_others(before: Program) -> None:
 
 
 def test_other_code_is_another_image_and_new_pods_but_no_download(before: Program) -> None:
-    """The image's own change is its content's, which BuildKit finds; here it has another digest."""
+    """BuildKit notices the changed content; here the image just has another digest."""
     after = run("prod", digest=OTHER_DIGEST)
     assert changes(before, after) == {CLUSTER: "update", PODS: "update", SERVE: "update"}
     assert not set(hashes(before).values()) & set(hashes(after).values())
@@ -127,13 +127,13 @@ def test_resources_of_a_group_restart_its_pods_and_its_models_alone() -> None:
     assert applications(after) == applications(before)
 
 
-def test_pods_that_are_to_stay_ask_nothing_of_serve_until_they_are_replaced() -> None:
+def test_outdated_pods_do_not_touch_serve_until_they_are_replaced() -> None:
     old = run("prod", ray__upgrade="manual")
     kept = run("prod", ray__upgrade="manual", digest=OTHER_DIGEST)
     assert changes(old, kept) == {CLUSTER: "update", PODS: "update"}
     replaced = run("prod", digest=OTHER_DIGEST)
     assert changes(kept, replaced) == {PODS: "update", SERVE: "update"}
-    # A preview knows it before there is another pod.
+    # A preview shows this before any pod is replaced.
     assert not kept[SERVE].inputs["templates"]
     assert replaced[SERVE].inputs["templates"]["head"] == hashes(replaced)["head"]
 
@@ -158,7 +158,7 @@ def test_users_and_roles_change_the_secret_alone(before: Program) -> None:
     }
 
 
-def test_a_removed_model_is_a_deleted_job_and_an_application_less() -> None:
+def test_a_removed_model_loses_its_job_and_its_application() -> None:
     two = run("prod", gpuGroups__1__enabled=True, models__1=SECOND)
     one = run("prod", gpuGroups__1__enabled=True)
     assert changes(two, one) == {"DownloadJob download-second": "delete", SERVE: "update"}

@@ -13,7 +13,13 @@ IDENTITY = {"context": "a", "namespace": "llm", "cluster": "ray", "delivery": "r
 
 
 def props(*names: str, **changes: Any) -> dict[str, Any]:
-    return {**IDENTITY, "names": list(names), "disabled": [], **changes}
+    return {
+        **IDENTITY,
+        "removes_disabled": True,
+        "names": list(names),
+        "disabled": [],
+        **changes,
+    }
 
 
 def reasons(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
@@ -59,24 +65,27 @@ def test_a_change_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "disabled", "delivery", "fits"),
+    ("before", "disabled", "removes_disabled", "fits"),
     [
-        ([], [], "restApi", True),
-        (["big"], [], "restApi", True),
-        (["big", "spare"], [], "rayService", True),
-        (["spare"], [], "restApi", False),
-        (["spare", "big"], [], "restApi", False),
-        (["big", "gone"], [], "restApi", False),
-        (["big", "gone"], ["gone"], "restApi", True),
-        (["gone", "big"], ["gone"], "restApi", True),
-        (["big", "gone"], ["gone"], "rayService", False),
+        ([], [], True, True),
+        (["big"], [], True, True),
+        (["big", "spare"], [], False, True),
+        (["spare"], [], True, False),
+        (["spare", "big"], [], True, False),
+        (["big", "gone"], [], True, False),
+        (["big", "gone"], ["gone"], True, True),
+        (["gone", "big"], ["gone"], True, True),
+        (["big", "gone"], ["gone"], False, False),
     ],
 )
 def test_groups_are_appended_only(
-    before: list[str], disabled: list[str], delivery: str, fits: bool
+    before: list[str], disabled: list[str], removes_disabled: bool, fits: bool
 ) -> None:
     found = problems(
-        before=before, disabled_before=disabled, now=["big", "spare"], delivery=delivery
+        before=before,
+        disabled_before=disabled,
+        now=["big", "spare"],
+        removes_disabled=removes_disabled,
     )
     assert [p.key for p in found] == ([] if fits else ["rayline:gpuGroups"])
     assert all(p.severity == "error" for p in found)
@@ -84,7 +93,7 @@ def test_groups_are_appended_only(
 
 def test_an_inserted_group_is_told_its_place() -> None:
     found = problems(
-        before=["a", "b"], disabled_before=[], now=["a", "new", "b"], delivery="restApi"
+        before=["a", "b"], disabled_before=[], now=["a", "new", "b"], removes_disabled=True
     )
     assert [str(p) for p in found] == [
         "rayline:gpuGroups is a, new, b; it was a, b. Groups keep their order and new ones go to "
@@ -94,14 +103,16 @@ def test_an_inserted_group_is_told_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delivery", "way"),
+    ("removes_disabled", "way"),
     [
-        ("restApi", "with `enabled: false`, run `pulumi up`, then remove it"),
-        ("rayService", "with `enabled: false`"),
+        (True, "with `enabled: false`, run `pulumi up`, then remove it"),
+        (False, "with `enabled: false`"),
     ],
 )
-def test_a_removed_group_has_a_way_out(delivery: str, way: str) -> None:
-    found = problems(before=["a", "b"], disabled_before=[], now=["a"], delivery=delivery)
+def test_a_removed_group_has_a_way_out(removes_disabled: bool, way: str) -> None:
+    found = problems(
+        before=["a", "b"], disabled_before=[], now=["a"], removes_disabled=removes_disabled
+    )
     assert [p.message for p in found] == [
         f"lacks 'b', whose pods KubeRay would leave behind. Put it back as number 2 {way}."
     ]

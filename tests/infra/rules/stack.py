@@ -1,59 +1,27 @@
-"""A stack that breaks no rule, and changed copies of it, as plain configuration values."""
+"""What the rules say about a stack that breaks none, with changes.
 
-import copy
+Every error that any test provokes states what to type, and typing it literally removes the error.
+"""
+
 from typing import Any
 
 from infra import rules
 from infra.rules import Facts, Problem
-from infra.settings import StackSettings
-from infra.settings.parse import parse
-
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-VALUES: dict[str, Any] = {
-    "cluster": {"context": "a"},
-    "image": {"repository": "registry.example.com/llm"},
-    "gpuGroups": [
-        {"name": "big", "gpu": {"model": "A", "memoryGib": 24, "count": 2}, "workers": 2},
-        {"name": "spare", "gpu": {"model": "B", "memoryGib": 12}, "enabled": False},
-    ],
-    "models": [
-        {
-            "name": "one",
-            "source": "owner/one",
-            "revision": REVISION,
-            "gpuGroup": "big",
-            "weightsGib": 10,
-            "kvKibPerToken": 100,
-            "maxModelLen": 4096,
-        }
-    ],
-    "auth": {"users": [{"name": "alice", "role": "admin"}, {"name": "bob"}]},
-}
-
-
-def values(**changes: Any) -> dict[str, Any]:
-    """The stack with values set by path, `models__0__route="/x"`; lists grow by copies."""
-    whole = copy.deepcopy(VALUES)
-    for path, value in changes.items():
-        *way, last = [int(p) if p.isdigit() else p for p in path.split("__")]
-        here: Any = whole
-        for part in way:
-            if isinstance(here, list) and isinstance(part, int) and part == len(here):
-                here.append({**copy.deepcopy(here[0]), "name": f"{here[0]['name']}-{part}"})
-            here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
-        here[last] = value
-    return whole
-
-
-def settings(**changes: Any) -> StackSettings:
-    return parse(values(**changes))
+from infra.settings import parse
+from tests.stacks import advised, typed, values
 
 
 def problems(facts: Facts | None = None, /, **changes: Any) -> list[Problem]:
-    """Every error that any test provokes says what to type."""
-    found = rules.check(settings(**changes), facts)
+    whole = values(**changes)
+    found = rules.check(parse(whole), facts)
     for problem in found:
         assert problem.severity == "warning" or "ype: pulumi config" in problem.message, problem
+        if commands := advised(problem.message):
+            after = rules.check(parse(typed(whole, commands)), facts)
+            left = {(p.severity, p.key) for p in after if p.message == problem.message}
+            assert (problem.severity, problem.key) not in left, problem
+            repeated = [p for p in after if p.key == problem.key and p.severity == "error"]
+            assert len(repeated) < len([p for p in found if p.key == problem.key]), problem
     return found
 
 
@@ -63,6 +31,7 @@ def errors(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
 
 
 def warnings(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
+    """Messages of warnings by key."""
     return _by_key(problems(facts, **changes), "warning")
 
 

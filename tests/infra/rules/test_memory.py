@@ -1,7 +1,5 @@
-"""Whether models fit, from declared sizes and from the local Hugging Face cache."""
+"""Whether models fit, from declared sizes and from facts about their files."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import rules
-from infra.facts import hub_cache
 from infra.facts.model_facts import ModelFacts, from_config
 from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
-from tests.infra.rules.stack import REVISION, errors, settings, warnings
+from infra.settings import parse
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import REVISION, advised, settings, typed, values
 
-# Mistral Small 24B and what its config.json says of its shape.
+# The shape of Mistral Small 24B, from its config.json.
 MISTRAL = {
     "model_type": "mistral",
     "num_hidden_layers": 40,
@@ -43,6 +42,41 @@ def test_a_declared_model_fits_or_not() -> None:
     assert "22.0 GiB of weights" in found[CARD]
     assert "0.9 x 24 GiB = 21.6 GiB" in found[CARD]
     assert "'rayline:models[0].pipelineParallel' 2" in found[CARD]
+
+
+@pytest.mark.parametrize(
+    ("weights", "stages", "workers"),
+    [(22, 2, None), (60, 3, None), (80, 4, None), (100, 5, 3), (400, 19, 10)],
+)
+def test_as_many_cards_are_advised_as_the_model_needs(
+    weights: int, stages: int, workers: int | None
+) -> None:
+    """The group has 2 workers with 2 cards each. The advice is typed and checked again."""
+    message = errors(models__0__weightsGib=weights)[CARD]
+    commands = advised(message)
+    assert commands[0].endswith(f"pipelineParallel' {stages}")
+    assert len(commands) == (1 if workers is None else 2)
+    if workers is not None:
+        assert commands[1].endswith(f"'rayline:gpuGroups[0].workers' {workers}")
+    stack = typed(values(models__0__weightsGib=weights), commands)
+    assert [p for p in rules.check(parse(stack)) if p.severity == "error"] == []
+
+
+def test_the_cards_of_other_models_of_the_group_count() -> None:
+    two = {"models__0__weightsGib": 60, "models__1__route": "/two", "models__1__weightsGib": 10}
+    commands = advised(errors(**two)[CARD])
+    assert [command.rpartition(" ")[2] for command in commands] == ["3"]
+    three = {**two, "models__1__replicas": 2}
+    assert [c.rpartition(" ")[2] for c in advised(errors(**three)[CARD])] == ["3", "3"]
+
+
+def test_no_number_of_cards_is_advised_where_none_is_enough() -> None:
+    """A budget below the overhead of each process, and a model of fewer layers than stages."""
+    message = errors(gpuGroups__0__gpu__memoryGib=0.4)[CARD]
+    assert "No number of these cards is enough" in message
+    assert advised(message) == []
+    few = facts({**MISTRAL, "num_hidden_layers": 2}, 100)
+    assert "No number of these cards" in errors(few, **UNDECLARED)[CARD]
 
 
 def test_the_kv_cache_of_one_sequence_counts() -> None:
@@ -77,7 +111,7 @@ def test_nothing_known_is_a_warning_with_what_to_type() -> None:
 
 
 def test_the_shape_comes_from_config_json() -> None:
-    """160 KiB a token: 2 x 40 layers x 8 KV heads x 128 x 2 bytes."""
+    """160 KiB per token: 2 x 40 layers x 8 KV heads x 128 x 2 bytes."""
     known = facts(MISTRAL, 13.3)
     stack = settings(**UNDECLARED, models__0__maxModelLen=32768, models__0__pipelineParallel=2)
     need = memory.need(stack.models[0], stack.gpu_groups[0], known.of(stack.models[0]))
@@ -115,7 +149,7 @@ def test_without_a_length_the_models_own_counts() -> None:
     ],
 )
 def test_an_unusual_attention_is_not_guessed(odd: dict[str, Any]) -> None:
-    """A million tokens would never fit if every layer kept them."""
+    """A million tokens would not fit if every layer cached them."""
     long = {"models__0__maxModelLen": 1_000_000, **UNDECLARED}
     assert errors(facts({**MISTRAL, **odd}), **long) == {}
     assert "rayline:models[0].kvKibPerToken" in warnings(facts({**MISTRAL, **odd}), **long)
@@ -139,7 +173,7 @@ def test_heads_are_divisible() -> None:
 
 
 def test_on_the_cpu_no_card_is_filled() -> None:
-    assert errors(models__0__weightsGib=500, image__requirements="app-cpu.txt") == {}
+    assert errors(models__0__weightsGib=500, image__device="cpu") == {}
 
 
 @given(
@@ -163,53 +197,6 @@ def test_more_cards_never_need_more_of_each(
     one = need({})
     many = need({"models__0__tensorParallel": tensor, "models__0__pipelineParallel": pipeline})
     assert many <= one + 1e-9
-
-
-def cached(cache: Path, config: object, **files: bytes) -> Path:
-    snapshot = cache / "models--owner--one" / "snapshots" / REVISION
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text(json.dumps(config))
-    for name, data in files.items():
-        (snapshot / f"{name}.safetensors").write_bytes(data)
-    return snapshot
-
-
-def test_the_cache_is_read_as_huggingface_hub_lays_it_out(tmp_path: Path) -> None:
-    cached(tmp_path, MISTRAL, a=b"1234", b=b"12", consolidated=b"123456")
-    known = hub_cache.read(tmp_path, settings().models[0])
-    assert (known.weight_bytes, known.heads, known.quantization) == (6, 32, "awq")
-
-
-def test_the_index_says_the_size(tmp_path: Path) -> None:
-    snapshot = cached(tmp_path, MISTRAL, a=b"1")
-    index = {"metadata": {"total_size": 14_000_000_000}, "weight_map": {}}
-    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
-    facts = rules.gather(settings(), environ={"HF_HUB_CACHE": str(tmp_path)})
-    assert facts.of(settings().models[0]).weight_bytes == 14_000_000_000
-
-
-def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None:
-    cached(tmp_path, MISTRAL, a=b"1")
-    other = settings(models__0__revision="f" * 40)
-    assert hub_cache.read(tmp_path, other.models[0]) == ModelFacts()
-
-
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"num_attention_heads": "x"}'])
-def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
-    (cached(tmp_path, {}) / "config.json").write_text(damage)
-    assert hub_cache.read(tmp_path, settings().models[0]).heads is None
-
-
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
-        ({"HF_HOME": "/b", "XDG_CACHE_HOME": "/c"}, "/b/hub"),
-        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
-    ],
-)
-def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
-    assert hub_cache.folder(environ) == Path(folder)
 
 
 def test_typed_arguments_have_no_second_spelling() -> None:

@@ -1,11 +1,11 @@
-"""Groups, cards and CPUs."""
+"""GPU groups, their cards and their CPUs."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.rules import placement
-from infra.rules.quantities import amount
-from tests.infra.rules.stack import errors, settings, warnings
+from infra.rules import Facts, placement
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import settings
 
 
 def test_a_models_group_exists_and_is_enabled() -> None:
@@ -24,7 +24,7 @@ def test_a_models_group_exists_and_is_enabled() -> None:
 def test_tensor_parallelism_stays_in_a_worker() -> None:
     found = errors(models__0__tensorParallel=4)
     assert "'rayline:models[0].tensorParallel' 2" in found["rayline:models[0].tensorParallel"]
-    assert "pipelineParallel 2" in found["rayline:models[0].tensorParallel"]
+    assert "pipelineParallel' 2" in found["rayline:models[0].tensorParallel"]
     assert errors(models__0__tensorParallel=2, models__0__pipelineParallel=2) == {}
     wide = {"gpuGroups__0__workers": 3, "models__0__pipelineParallel": 2}
     assert list(errors(**wide, models__0__tensorParallel=3)) == ["rayline:models[0].tensorParallel"]
@@ -33,7 +33,7 @@ def test_tensor_parallelism_stays_in_a_worker() -> None:
 def test_one_models_cards_are_there() -> None:
     assert errors(models__0__replicas=4) == {}
     found = errors(models__0__replicas=5)
-    assert "4 cards, its models want 5" in found["rayline:gpuGroups[0].workers"]
+    assert "4 cards, but its models need 5" in found["rayline:gpuGroups[0].workers"]
     assert "'rayline:gpuGroups[0].workers' 3" in found["rayline:gpuGroups[0].workers"]
 
 
@@ -46,19 +46,19 @@ def test_the_sum_over_the_models_of_a_group_is_there() -> None:
 
 
 def test_cards_in_pieces_are_a_warning() -> None:
-    """Three cards are free, but a replica of two needs them on one worker."""
+    """Three cards are free, but a replica with two cards needs both in one worker."""
     split = {
         "gpuGroups__0__gpu__count": 3,
         "models__0__tensorParallel": 2,
         "models__0__replicas": 3,
     }
     assert errors(**split) == {}
-    assert "on one worker" in warnings(**split)["rayline:gpuGroups[0].workers"]
+    assert "in one worker" in warnings(**split)["rayline:gpuGroups[0].workers"]
     assert warnings(**{**split, "models__0__replicas": 2}) == {}
 
 
 def test_pipeline_stages_may_spread() -> None:
-    """2 x 2 cards over two workers, each stage of one card a bundle."""
+    """2 x 2 cards over two workers; each stage is a bundle of one card."""
     assert errors(models__0__pipelineParallel=4) == {}
     assert list(errors(models__0__pipelineParallel=5)) == ["rayline:gpuGroups[0].workers"]
 
@@ -66,11 +66,11 @@ def test_pipeline_stages_may_spread() -> None:
 def test_a_group_without_cards_takes_models_on_the_cpu_only() -> None:
     none = {"gpuGroups__0__gpu__count": 0}
     assert list(errors(**none)) == ["rayline:models[0].gpuGroup"]
-    assert errors(**none, image__requirements="app-cpu.txt") == {}
+    assert errors(**none, image__device="cpu") == {}
 
 
 def test_on_the_cpu_an_engine_takes_no_cards() -> None:
-    cpu = {"image__requirements": "app-cpu.txt", "models__0__tensorParallel": 8}
+    cpu = {"image__device": "cpu", "models__0__tensorParallel": 8}
     assert errors(**cpu) == {}
 
 
@@ -88,7 +88,7 @@ def test_ray_cpus_are_there() -> None:
 def test_what_passes_can_be_placed(
     workers: int, count: int, tensor: int, pipeline: int, replicas: int
 ) -> None:
-    """Whatever passes without error or warning has a place for every replica, found by hand."""
+    """The rules pass exactly if every replica has a place, computed independently here."""
     changes = {
         "gpuGroups__0__workers": workers,
         "gpuGroups__0__gpu__count": count,
@@ -96,15 +96,13 @@ def test_what_passes_can_be_placed(
         "models__0__pipelineParallel": pipeline,
         "models__0__replicas": replicas,
     }
-    found = placement.check(settings(**changes))
+    stack = settings(**changes)
+    found = [
+        *placement.each_model_has_a_group(stack, Facts()),
+        *placement.each_group_has_room_for_its_models(stack, Facts()),
+    ]
     if pipeline == 1:
         places = replicas <= workers * (count // tensor)
     else:
         places = tensor <= count and replicas * tensor * pipeline <= workers * count
     assert (found == []) is places
-
-
-def test_quantities() -> None:
-    assert [amount(q) for q in ("500m", "2", "1.5", "8Gi", "24G", "1k")] == [
-        0.5, 2, 1.5, 8 * 1024**3, 24e9, 1000,
-    ]  # fmt: skip

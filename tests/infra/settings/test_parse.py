@@ -1,18 +1,15 @@
-"""Mistakes in the configuration: each is one line with key, what was given, what to type."""
+"""Each mistake in the configuration is one line: the key, what was given, what to type."""
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.settings import schema
-from infra.settings.parse import parse
-from infra.settings.problems import ConfigurationError, key_path, set_command
-from tests.infra.rules.stack import values
+from infra.settings import SCHEMA, parse
+from infra.settings.framework.problems import ConfigurationError, key_path, set_command
+from tests.stacks import Location, advised, locations, put, typed, values
 
 
 def failure(encrypted: tuple[str, ...] = (), /, **changes: Any) -> ConfigurationError:
@@ -42,7 +39,12 @@ def only(**changes: Any) -> tuple[str, str]:
         (
             {"models__0__tensor_parallel": 2},
             "rayline:models[0].tensor_parallel",
-            ["is not a key", "did you mean 'tensorParallel'?", "pulumi config rm --path"],
+            [
+                "is not a key",
+                "did you mean 'tensorParallel'?",
+                "pulumi config rm --path 'rayline:models[0].tensor_parallel', then: "
+                "pulumi config set --path 'rayline:models[0].tensorParallel' 2",
+            ],
         ),
         ({"modells": []}, "rayline:modells", ["is not a key", "did you mean 'models'?"]),
         ({"zzz": 1}, "rayline:zzz", ["is not a key", "rayline has: cluster, image"]),
@@ -61,13 +63,19 @@ def only(**changes: Any) -> tuple[str, str]:
             "rayline:storage",
             ["is '200Gi'", "an object with the keys claim", "config rm --path 'rayline:storage'"],
         ),
-        ({"image": {}}, "rayline:image", ["neither is given"]),
+        ({"image": {}}, "rayline:image", ["neither is set"]),
         (
             {"ray__labels": {"example.com/a": True}},
             'rayline:ray.labels["example.com/a"]',
             ["is True", "a text"],
         ),
         ({"ray__env": {"1X": "a"}}, "rayline:ray.env.1X", ["a name that is not allowed"]),
+        (
+            {"models__0__cpus": float("inf")},
+            "rayline:models[0].cpus",
+            ["is inf", "a number above 0", "pulumi config set --path 'rayline:models[0].cpus' 1"],
+        ),
+        ({"models__0__weightsGib": float("nan")}, "rayline:models[0].weightsGib", ["is nan"]),
         ({"auth__users": []}, "rayline:auth.users", ["is []", "that is not empty"]),
     ],
 )
@@ -79,7 +87,7 @@ def test_one_mistake_is_one_line(change: dict[str, Any], key: str, parts: list[s
     assert "\n" not in message
 
 
-def test_a_missing_key_says_what_it_is_and_what_to_type() -> None:
+def test_a_missing_key_is_described_with_the_command_to_type() -> None:
     whole = values()
     del whole["models"][0]["gpuGroup"], whole["cluster"]
     with pytest.raises(ConfigurationError) as caught:
@@ -102,11 +110,11 @@ def test_every_problem_is_reported_at_once() -> None:
 def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
     error = failure(("ray",), ray__version="s3cret", ray__env={"A": ["s3cret"]})
     assert "s3cret" not in str(error)
-    assert "Secrets have keys of their own" in str(error)
+    assert "Secrets have their own keys" in str(error)
 
 
-def test_numbers_are_texts_where_a_text_is_meant() -> None:
-    """`pulumi config set --path` writes 1 as a number, and 0.5 as a text."""
+def test_numbers_become_texts_where_a_text_is_expected() -> None:
+    """`pulumi config set --path` writes 1 as a number and 0.5 as a text."""
     parsed = parse(values(ray__env={"A": 1}, models__0__gpuMemoryUtilization="0.5"))
     assert parsed.ray.env == {"A": "1"}
     assert parsed.models[0].gpu_memory_utilization == 0.5
@@ -119,33 +127,9 @@ JSON = st.recursive(
 )
 
 
-def places(location: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every key of the configuration."""
-    for name in schema.keys_at(location):
-        here = (*location, name)
-        yield here
-        inner = (*here, 0) if schema.node_at(here).get("type") == "array" else here
-        yield from places(inner)
-
-
-def put(whole: dict[str, Any], location: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    here: Any = whole
-    for part, following in pairwise(location):
-        if isinstance(part, int):
-            while len(here) <= part:
-                here.append({})
-            here = here[part]
-        else:
-            here = here.setdefault(part, [] if isinstance(following, int) else {})
-    here[location[-1]] = value
-    return whole
-
-
-@given(st.sampled_from(list(places())), JSON)
-def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
-    location: tuple[str | int, ...], value: object
-) -> None:
-    """Never another exception, and each line names a key and, but for validators, a command."""
+@given(st.sampled_from(list(locations())), JSON)
+def test_any_value_gives_settings_or_readable_lines(location: Location, value: object) -> None:
+    """No other exception occurs. Each line has a key and, except for validators, a command."""
     try:
         parse(put(values(), location, value))
     except ConfigurationError as error:
@@ -154,9 +138,9 @@ def test_whatever_is_given_the_answer_is_settings_or_readable_lines(
             assert re.search(r"Type: .*pulumi config|is wrong: ", problem.message), problem
 
 
-@pytest.mark.parametrize("location", list(places()), ids=lambda at: key_path(*at))
-def test_every_key_is_described(location: tuple[str | int, ...]) -> None:
-    assert schema.node_at(location).get("description")
+@pytest.mark.parametrize("location", list(locations()), ids=lambda at: key_path(*at))
+def test_every_key_is_described(location: Location) -> None:
+    assert SCHEMA.at(location).get("description")
 
 
 @pytest.mark.parametrize(
@@ -176,3 +160,23 @@ def test_paths_are_as_pulumi_takes_them(parts: tuple[str | int, ...], path: str)
 )
 def test_commands_survive_a_shell(value: object, end: str) -> None:
     assert set_command("rayline:a", value).endswith("'rayline:a'" + end)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models__0__tensorParallel": "two"},
+        {"models__0__tensor_parallel": 2},
+        {"models__0__dtype": "fp16"},
+        {"models__0__cpus": float("inf")},
+        {"serve__port": 80},
+        {"ray__labels": {"example.com/a": True}},
+        {"ray__env": {"1X": "a"}},
+    ],
+)
+def test_typing_the_advice_removes_the_problem(change: dict[str, Any]) -> None:
+    (problem,) = failure(**change).problems
+    commands = advised(problem.message)
+    assert commands or "<" in problem.message
+    if commands:
+        parse(typed(values(**change), commands))

@@ -1,4 +1,4 @@
-"""The schemas that the API server holds our objects against, for tests without one.
+"""The schemas by which the API server validates objects, for tests without an API server.
 
 KubeRay's CRDs are 4 MB; of them `kuberay.json.gz` keeps the schema of `spec`, version v1, without
 descriptions. Made anew, for another version of KubeRay, with
@@ -20,7 +20,7 @@ KINDS = {"RayCluster": "ray.io_rayclusters.yaml", "RayService": "ray.io_rayservi
 
 
 def problems(kind: str, spec: Any) -> list[str]:
-    """What the API server would refuse, or drop without a word because no field is named so."""
+    """What the API server would refuse, or drop silently because there is no such field."""
     validator = jsonschema.Draft202012Validator(closed(stored()[kind]))
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(spec)]
 
@@ -32,7 +32,7 @@ def stored() -> dict[str, Any]:
 
 
 def closed(schema: Any) -> Any:
-    """The schema with unknown fields refused: the API server would only drop them."""
+    """The schema, but refusing unknown fields, which the API server would only drop."""
     if isinstance(schema, list):
         return [closed(item) for item in schema]
     if not isinstance(schema, dict):
@@ -60,7 +60,7 @@ def undescribed(schema: Any) -> Any:
 
 
 def store(folder: Path) -> None:
-    """Read the CRDs and write `STORED`; the same bytes for the same CRDs."""
+    """Reads the CRDs and writes `STORED`; the same CRDs give the same bytes."""
     kept = {}
     for kind, name in KINDS.items():
         versions = yaml.safe_load((folder / name).read_text())["spec"]["versions"]

@@ -1,4 +1,4 @@
-"""What infra writes and app reads, through app's own parsers: the two share no import."""
+"""What infra writes, read by app's own parsers. The two packages share no import."""
 
 import ast
 import json
@@ -17,19 +17,20 @@ from app.engine.settings import from_environment
 from infra.settings import StackSettings
 from infra.specs import names, pods, serve_config
 from infra.specs.auth_config import alias, auth_config
-from tests.infra.specs.howto import HOWTO, ROOT, howto, production
+from tests.infra.specs.original import ORIGINAL, original, production
+from tests.stacks import ROOT
 
 KEY = "k9xw2Vb7Qm4Zr8Ty1Lp6Nd3Hs5Jf0Gc-"
 OLD_KEY = "0aYb8Xc6Wd4Ve2Uf1Tg3Sh5Ri7Qj9Pk_"
 
 
-@pytest.fixture(params=["howto", "production"])
+@pytest.fixture(params=["original", "production"])
 def settings(request: pytest.FixtureRequest) -> StackSettings:
-    return howto() if request.param == "howto" else production()
+    return original() if request.param == "original" else production()
 
 
-def test_the_engine_gets_what_the_model_says() -> None:
-    (model,) = howto().models
+def test_the_engine_gets_the_settings_of_the_model() -> None:
+    (model,) = original().models
     found = from_environment(serve_config.environment(model), "cuda")
     assert found.arguments == {
         "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
@@ -50,21 +51,21 @@ def test_the_engine_gets_what_the_model_says() -> None:
 
 
 def test_what_a_model_leaves_out_is_left_to_the_engine() -> None:
-    (model,) = howto(models=[{"name": "a", "source": "b/c", "gpuGroup": "rtx-3090"}]).models
+    (model,) = original(models=[{"name": "a", "source": "b/c", "gpuGroup": "rtx-3090"}]).models
     found = from_environment(serve_config.environment(model), "cuda").arguments
     assert found.keys().isdisjoint({"revision", "max_model_len", "cpu_offload_gb", "enforce_eager"})
 
 
 def test_engine_arguments_arrive_with_their_types() -> None:
     wanted = {"quantization": "awq_marlin", "seed": 3, "enable_prefix_caching": False}
-    (model,) = howto(models=[{**HOWTO["models"][0], "engineArgs": wanted}]).models
+    (model,) = original(models=[{**ORIGINAL["models"][0], "engineArgs": wanted}]).models
     found = from_environment(serve_config.environment(model), "cuda").arguments
     assert wanted.items() <= found.items()
 
 
 def test_a_models_own_environment_adds_and_does_not_replace() -> None:
-    (model,) = howto(
-        models=[{**HOWTO["models"][0], "env": {"VLLM_X": "1", "HF_HUB_OFFLINE": "0"}}]
+    (model,) = original(
+        models=[{**ORIGINAL["models"][0], "env": {"VLLM_X": "1", "HF_HUB_OFFLINE": "0"}}]
     ).models
     env = serve_config.environment(model)
     assert (env["VLLM_X"], env["HF_HUB_OFFLINE"]) == ("1", "1")
@@ -89,7 +90,7 @@ def test_the_deployment_has_the_name_that_the_code_gives_it() -> None:
 
 
 def test_a_worker_offers_the_resource_that_replicas_ask_for() -> None:
-    settings = howto()
+    settings = original()
     (model,) = settings.models
     asked = deployment_placement(from_environment(serve_config.environment(model), "cuda"))
     bundle = asked["placement_group_bundles"][0]  # type: ignore[index]
@@ -106,7 +107,7 @@ def test_the_service_knows_the_users_of_the_stack(settings: StackSettings) -> No
     hashes = {
         user.name: passwords.hash_password(f"secret {user.name}") for user in settings.auth.users
     }
-    found = app_auth.parse(auth_config(settings, hashes, KEY, None))
+    found = app_auth.parse(auth_config(settings.auth, hashes, KEY, None))
     assert {name: user.role for name, user in found.users.items()} == {
         user.name: user.role for user in settings.auth.users
     }
@@ -115,7 +116,7 @@ def test_the_service_knows_the_users_of_the_stack(settings: StackSettings) -> No
 
 
 def test_every_setting_of_auth_arrives() -> None:
-    settings = howto(
+    settings = original(
         auth={
             "tokenMinutes": 5,
             "skipExpiryCheck": True,
@@ -125,7 +126,7 @@ def test_every_setting_of_auth_arrives() -> None:
         }
     )
     hashes = {"zoe": passwords.hash_password("a secret of zoe's")}
-    found = app_auth.parse(auth_config(settings, hashes, KEY, f"{OLD_KEY}, {OLD_KEY[::-1]}"))
+    found = app_auth.parse(auth_config(settings.auth, hashes, KEY, f"{OLD_KEY}, {OLD_KEY[::-1]}"))
     assert (found.token_minutes, found.skip_exp_check) == (5, True)
     assert found.revoked == {"one", "two"}
     assert found.roles["batch"].priority == 10
@@ -134,26 +135,26 @@ def test_every_setting_of_auth_arrives() -> None:
 
 def test_a_user_without_a_hash_is_an_error() -> None:
     with pytest.raises(KeyError, match="bob"):
-        auth_config(howto(), {"alice": "A"}, KEY, None)
+        auth_config(original().auth, {"alice": "A"}, KEY, None)
 
 
 def test_values_are_passed_on_unopened() -> None:
     opaque = object()
-    data = auth_config(howto(), {"alice": opaque, "bob": opaque}, opaque, opaque)
+    data = auth_config(original().auth, {"alice": opaque, "bob": opaque}, opaque, opaque)
     assert data["JWT_KEY"] is data["JWT_PREVIOUS_KEYS"] is data["BOB_HASHED_PASSWORD"] is opaque
 
 
 USER_NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
-# Names that only differ in what an alias cannot hold.
+# Names that differ only in characters that an alias cannot contain.
 ALIKE = st.text(alphabet="aA.-_1", min_size=1, max_size=4).filter(lambda name: name[0].isalnum())
 
 
 @examples(max_examples=30)
 @given(st.lists(USER_NAMES | ALIKE, unique=True, min_size=1, max_size=12))
 def test_any_users_reach_the_service_under_their_own_names(users: list[str]) -> None:
-    settings = howto(auth={"users": [{"name": name} for name in users]})
+    settings = original(auth={"users": [{"name": name} for name in users]})
     hashes = {name: f"{number:032x}{number:064x}" for number, name in enumerate(users)}
-    found, problems = app_auth.parse_users(auth_config(settings, hashes, KEY, None))
+    found, problems = app_auth.parse_users(auth_config(settings.auth, hashes, KEY, None))
     assert problems == []
     assert {name: user.hashed_password for name, user in found.items()} == hashes
 

@@ -1,4 +1,4 @@
-"""The download Job: what it runs, and that it gives the cache to its users once."""
+"""The download Job: what it runs, and when it changes the owner of the cache."""
 
 import subprocess
 from pathlib import Path
@@ -7,13 +7,13 @@ import pytest
 
 from infra.specs import Spec, names
 from infra.specs.download_job import FIX_OWNER, arguments, download_job
-from tests.infra.specs.howto import HOWTO, IMAGE, howto
+from tests.infra.specs.original import IMAGE, ORIGINAL, original
 
-FOLDER = {**HOWTO["models"][0], "source": "/data/model-cache/mine", "revision": None}
+FOLDER = {**ORIGINAL["models"][0], "source": "/data/model-cache/mine", "revision": None}
 
 
 def pod(**changes: object) -> Spec:
-    settings = howto(**changes)
+    settings = original(**changes)
     spec: Spec = download_job(settings, settings.models[0], IMAGE)["spec"]["template"]["spec"]
     return spec
 
@@ -26,7 +26,7 @@ def test_the_hub_and_the_cache_are_given() -> None:
 
 
 def test_a_model_of_the_hub_is_downloaded_at_its_revision() -> None:
-    (model,) = howto().models
+    (model,) = original().models
     assert arguments(model) == [
         "--source",
         "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
@@ -38,7 +38,7 @@ def test_a_model_of_the_hub_is_downloaded_at_its_revision() -> None:
 
 
 def test_a_folder_is_looked_at_and_neither_written_nor_given_a_token() -> None:
-    (model,) = howto(models=[FOLDER]).models
+    (model,) = original(models=[FOLDER]).models
     assert arguments(model) == ["--folder", "/data/model-cache/mine"]
     spec = pod(models=[FOLDER])
     assert [volume["name"] for volume in spec["volumes"]] == ["model-cache"]
@@ -55,7 +55,7 @@ def test_the_token_is_a_file_that_may_be_absent() -> None:
 
 
 def test_a_failed_download_goes_on_in_time_and_leaves_its_logs() -> None:
-    settings = howto(timeouts={"downloadSeconds": 77})
+    settings = original(timeouts={"downloadSeconds": 77})
     spec = download_job(settings, settings.models[0], IMAGE)["spec"]
     assert spec["activeDeadlineSeconds"] == 77
     assert spec["backoffLimit"] > 0

@@ -1,4 +1,4 @@
-"""The objects of the production stack, against files that a reviewer reads."""
+"""The objects of the production stack are those in the golden files, which reviewers read."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.infra import golden
 
-ADVICE = "wanted? write it with: python -m tests.infra.golden"
+ADVICE = "if the change is intended, run: python -m tests.infra.golden"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,4 @@
-"""Names stay within what Kubernetes and KubeRay accept, and tell apart what differs."""
+"""Names are valid for Kubernetes and KubeRay, and different objects have different names."""
 
 import re
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from infra.settings import StackSettings
 from infra.specs import names
-from tests.infra.specs.howto import HOWTO, howto
+from tests.infra.specs.original import ORIGINAL, original
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 CLUSTERS = st.from_regex(r"\A[a-z]([-a-z0-9]{0,45}[a-z0-9])?\Z")
@@ -18,7 +18,7 @@ GROUPS = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
 
 def named(cluster: str, model: str = "m", group: str = "g") -> StackSettings:
-    return howto(
+    return original(
         ray={"name": cluster},
         gpuGroups=[{"name": group, "gpu": {"model": "x", "memoryGib": 1}}],
         models=[{"name": model, "source": "a/b", "gpuGroup": group}],
@@ -49,20 +49,20 @@ def test_names_that_kuberay_refuses_are_refused_first(refused: str) -> None:
 
 
 def job(**changes: object) -> str:
-    settings = howto(models=[{**HOWTO["models"][0], **changes}])
+    settings = original(models=[{**ORIGINAL["models"][0], **changes}])
     return names.download_job_name(settings, settings.models[0])
 
 
-def test_a_download_job_is_another_one_for_other_weights() -> None:
+def test_other_weights_have_another_download_job() -> None:
     others = {
         job(),
         job(source="a/b"),
         job(revision="1" * 40),
-        job(name="Dolphin3-0"),  # written alike in a DNS label
+        job(name="Dolphin3-0"),  # the same DNS label
     }
     assert len(others) == 4
 
 
-def test_a_download_job_stays_for_the_same_weights() -> None:
+def test_the_same_weights_keep_their_download_job() -> None:
     same = {job(), job(replicas=3), job(maxModelLen=1), job(engineArgs={"seed": 1})}
     assert same == {"deepseek-raycluster-download-dolphin3-0-81bdc729"}

@@ -1,4 +1,4 @@
-"""What pods are told that only shows in a shell, a kernel or a kubelet."""
+"""Details of the pod templates whose effect shows only in a shell, a kernel or a kubelet."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from infra.settings import StackSettings
-from infra.settings.ray import GpuGroup
+from infra.settings.gpu_groups import GpuGroup
 from infra.specs import Spec, names, pod_parts, pods
-from tests.infra.specs.howto import HOWTO, IMAGE, howto
+from tests.infra.specs.original import IMAGE, ORIGINAL, original
 
-FIRST, SECOND = HOWTO["gpuGroups"]
+FIRST, SECOND = ORIGINAL["gpuGroups"]
 
 
 def group(**changes: object) -> tuple[StackSettings, GpuGroup]:
-    """The how-to's settings with the first group changed, and that group."""
-    settings = howto(gpuGroups=[{**FIRST, **changes}, SECOND])
+    """The original settings with the first group changed, and that group."""
+    settings = original(gpuGroups=[{**FIRST, **changes}, SECOND])
     return settings, settings.gpu_groups[0]
 
 
@@ -27,7 +27,7 @@ def worker(**changes: object) -> Spec:
 
 
 def both() -> list[Spec]:
-    settings = howto()
+    settings = original()
     workers = [pods.worker_template(settings, one, IMAGE) for one in settings.gpu_groups]
     return [pods.head_template(settings, IMAGE), *workers]
 
@@ -107,7 +107,7 @@ def test_ray_counts_the_cards_of_the_group_under_any_resource_name() -> None:
 
 
 def test_with_vllm_for_the_cpu_ray_counts_no_cards() -> None:
-    settings = howto(image={"repository": "r/x", "requirements": "app-cpu.txt"})
+    settings = original(image={"repository": "r/x", "device": "cpu"})
     params = pods.worker_start_params(settings, settings.gpu_groups[0])
     assert params["num-gpus"] == "0"
 
@@ -134,7 +134,7 @@ def test_dev_shm_is_as_large_as_configured() -> None:
 
 @pytest.mark.parametrize(("drain", "grace"), [(1, 300), (120, 300), (240, 300), (241, 600)])
 def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
-    settings = howto(models=[{**HOWTO["models"][0], "drainSeconds": drain}])
+    settings = original(models=[{**ORIGINAL["models"][0], "drainSeconds": drain}])
     first, second = settings.gpu_groups
     assert pods.grace_seconds(settings, first) == grace
     assert grace >= drain + pods.STOP_MARGIN_SECONDS
@@ -142,7 +142,7 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
 
 
 def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
-    """The hook with a `ray` of ours, looking at a file instead of /proc."""
+    """Runs the hook with a fake `ray`, and with a file instead of /proc."""
     script = pods.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
     assert script != pods.DRAIN
     return subprocess.run(
@@ -196,8 +196,8 @@ def test_a_group_without_a_component_gets_its_own() -> None:
 
 
 def test_environment_is_layered() -> None:
-    settings = howto(
-        ray={**HOWTO["ray"], "env": {"A": "ray", "B": "ray"}, "head": {"env": {"A": "head"}}},
+    settings = original(
+        ray={**ORIGINAL["ray"], "env": {"A": "ray", "B": "ray"}, "head": {"env": {"A": "head"}}},
         gpuGroups=[{**FIRST, "env": {"B": "group"}}],
     )
     head = env_of(pods.head_template(settings, IMAGE))
@@ -206,11 +206,3 @@ def test_environment_is_layered() -> None:
     assert (mine["A"], mine["B"]) == ("ray", "group")
     assert mine["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in head
-
-
-@pytest.mark.parametrize(
-    ("quantity", "number"),
-    [("8Gi", 8 * 2**30), ("24G", 24 * 10**9), ("1.5Ki", 1536), ("500m", 0), ("7", 7), ("2k", 2000)],
-)
-def test_quantities_are_read_as_kubernetes_does(quantity: str, number: int) -> None:
-    assert pod_parts.number_of_bytes(quantity) == number

@@ -1,4 +1,4 @@
-"""KubeRay's CRDs and Kubernetes' own types accept what infra.specs makes."""
+"""The objects of infra.specs conform to KubeRay's CRDs and to Kubernetes' types."""
 
 import copy
 from typing import Any
@@ -9,12 +9,13 @@ from kubernetes.client import models  # type: ignore[import-untyped]
 from infra.settings import StackSettings
 from infra.specs import services
 from infra.specs.download_job import download_job
-from infra.specs.ray_cluster import ray_cluster, template_hashes
+from infra.specs.pod_templates import pod_templates
+from infra.specs.ray_cluster import ray_cluster
 from infra.specs.ray_service import ray_service
-from tests.infra.specs.howto import IMAGE, howto, production
+from tests.infra.specs.original import IMAGE, original, production
 from tests.infra.specs.schemas import problems
 
-EVERYTHING = howto(
+EVERYTHING = original(
     storage={"fixPermissions": True},
     serve={
         "delivery": "rayService",
@@ -29,17 +30,17 @@ def settings(request: pytest.FixtureRequest) -> StackSettings:
 
 
 def test_kuberay_accepts_the_ray_cluster(settings: StackSettings) -> None:
-    cluster = ray_cluster(settings, IMAGE, template_hashes(settings, IMAGE))
+    cluster = ray_cluster(settings, pod_templates(settings, IMAGE))
     assert problems("RayCluster", cluster["spec"]) == []
 
 
 def test_kuberay_accepts_the_ray_service(settings: StackSettings) -> None:
-    service = ray_service(settings, IMAGE, template_hashes(settings, IMAGE))
+    service = ray_service(settings, pod_templates(settings, IMAGE))
     assert problems("RayService", service["spec"]) == []
 
 
 def test_a_field_that_kuberay_does_not_know_is_noticed() -> None:
-    cluster = ray_cluster(howto(), IMAGE, template_hashes(howto(), IMAGE))
+    cluster = ray_cluster(original(), pod_templates(original(), IMAGE))
     wrong = copy.deepcopy(cluster["spec"])
     wrong["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["volumeMount"] = []
     wrong["workerGroupSpecs"][0]["minReplicas"] = "2"
@@ -49,7 +50,7 @@ def test_a_field_that_kuberay_does_not_know_is_noticed() -> None:
 
 
 def test_kubernetes_knows_every_field_of_the_others(settings: StackSettings) -> None:
-    objects = [("V1Service", services.api_service(settings))]
+    objects = [("V1Service", services.api_service(settings, {}))]
     objects += [("V1Job", download_job(settings, model, IMAGE)) for model in settings.models]
     if settings.serve.ingress is not None:
         objects.append(("V1Ingress", services.ingress(settings)))
@@ -57,13 +58,13 @@ def test_kubernetes_knows_every_field_of_the_others(settings: StackSettings) -> 
 
 
 def test_a_field_that_kubernetes_does_not_know_is_noticed() -> None:
-    job = download_job(howto(), howto().models[0], IMAGE)
+    job = download_job(original(), original().models[0], IMAGE)
     job["spec"]["template"]["spec"]["containers"][0]["volumeMount"] = []
     assert unknown_fields("V1Job", job) == ["V1Container.volumeMount"]
 
 
 def unknown_fields(kind: str, content: Any) -> list[str]:
-    """Fields at any depth that the client's type of that name does not have."""
+    """Fields, at any depth, that the client's type of that name lacks."""
     if kind.startswith("list["):
         return [name for item in content for name in unknown_fields(kind[5:-1], item)]
     model = getattr(models, kind, None)

@@ -1,21 +1,23 @@
-"""The ways in: who is reached, and by whom."""
+"""Service and Ingress: which pods receive requests, and from where."""
 
 import pytest
 import yaml
 
+from infra.components.delivery import DELIVERIES
 from infra.specs import services
-from infra.specs.ray_cluster import ray_cluster_spec, template_hashes
+from infra.specs.pod_templates import pod_templates
+from infra.specs.ray_cluster import ray_cluster_spec
 from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
-from tests.infra.specs.howto import HOWTO, IMAGE, howto
+from tests.infra.specs.original import IMAGE, ORIGINAL, original
 
-HASHES = template_hashes(howto(), IMAGE)
+TEMPLATES = pod_templates(original(), IMAGE)
 
 
 def test_the_service_selects_the_head_alone() -> None:
-    settings = howto()
-    selector = services.api_service(settings)["spec"]["selector"]
-    spec = ray_cluster_spec(settings, IMAGE, HASHES)
+    settings = original()
+    selector = services.api_service(settings, {})["spec"]["selector"]
+    spec = ray_cluster_spec(settings, TEMPLATES)
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     # KubeRay's own label, on every pod (pod.go, labelPod).
     kinds = ["head", *["worker"] * len(spec["workerGroupSpecs"])]
@@ -28,27 +30,28 @@ def test_the_service_selects_the_head_alone() -> None:
 
 
 def test_a_ray_services_head_is_selected_once_it_serves() -> None:
-    settings = howto(serve={"delivery": "rayService"})
-    assert services.api_service(settings)["spec"]["selector"]["ray.io/serve"] == "true"
+    labels = DELIVERIES["rayService"].head_labels
+    service = services.api_service(original(), labels)
+    assert service["spec"]["selector"]["ray.io/serve"] == "true"
 
 
 def test_the_port_is_the_one_that_serve_listens_on() -> None:
-    settings = howto(serve={"port": 9000})
-    (port,) = services.api_service(settings)["spec"]["ports"]
-    head = ray_cluster_spec(settings, IMAGE, HASHES)["headGroupSpec"]["template"]["spec"]
+    settings = original(serve={"port": 9000})
+    (port,) = services.api_service(settings, {})["spec"]["ports"]
+    head = pod_templates(settings, IMAGE).head.template["spec"]
     named = {p["name"]: p["containerPort"] for p in head["containers"][0]["ports"]}
     assert named[port["targetPort"]] == port["port"] == 9000
     assert serve_config(settings)["http_options"] == {"host": "0.0.0.0", "port": 9000}
 
 
 def test_the_ingress_leads_to_the_service() -> None:
-    settings = howto(
+    settings = original(
         serve={
             "ingress": {"host": "a.b", "className": "nginx", "annotations": {"x/y": "z"}},
         }
     )
     ingress = services.ingress(settings)
-    service = services.api_service(settings)
+    service = services.api_service(settings, {})
     (rule,) = ingress["spec"]["rules"]
     (path,) = rule["http"]["paths"]
     assert (rule["host"], path["path"]) == ("a.b", "/")
@@ -61,22 +64,22 @@ def test_the_ingress_leads_to_the_service() -> None:
 
 def test_no_ingress_is_made_where_none_is_configured() -> None:
     with pytest.raises(ValueError, match="rayline:serve"):
-        services.ingress(howto(serve={}))
+        services.ingress(original(serve={}))
 
 
 def test_both_deliveries_have_the_same_cluster_and_applications() -> None:
-    settings = howto()
-    service = ray_service(settings, IMAGE, HASHES)["spec"]
-    assert service["rayClusterConfig"] == ray_cluster_spec(settings, IMAGE, HASHES)
+    settings = original()
+    service = ray_service(settings, TEMPLATES)["spec"]
+    assert service["rayClusterConfig"] == ray_cluster_spec(settings, TEMPLATES)
     assert yaml.safe_load(service["serveConfigV2"]) == serve_config(settings)
 
 
 @pytest.mark.parametrize(("upgrade", "strategy"), [("recreate", "NewCluster"), ("manual", "None")])
 def test_the_upgrade_is_kuberays_own_in_a_ray_service(upgrade: str, strategy: str) -> None:
-    settings = howto(ray={**HOWTO["ray"], "upgrade": upgrade})
-    assert ray_service(settings, IMAGE, HASHES)["spec"]["upgradeStrategy"] == {"type": strategy}
+    settings = original(ray={**ORIGINAL["ray"], "upgrade": upgrade})
+    assert ray_service(settings, TEMPLATES)["spec"]["upgradeStrategy"] == {"type": strategy}
 
 
 def test_no_upgrade_strategy_is_in_the_cluster() -> None:
     # KubeRay's Recreate would replace every pod for an edit of one group.
-    assert "upgradeStrategy" not in ray_cluster_spec(howto(), IMAGE, HASHES)
+    assert "upgradeStrategy" not in ray_cluster_spec(original(), TEMPLATES)

@@ -1,6 +1,7 @@
-"""A template's hash says exactly whether pods must be replaced."""
+"""The hash of a template changes exactly when its pods must be replaced."""
 
 import copy
+import dataclasses
 import json
 from typing import Any
 
@@ -8,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.settings import StackSettings
+from infra.settings import StackSettings, parse
 from infra.specs import names
-from infra.specs.ray_cluster import ray_cluster_spec, template_hashes
-from tests.infra.specs.howto import HOWTO, IMAGE, howto
+from infra.specs.pod_templates import PodTemplate, PodTemplates, pod_templates
+from infra.specs.ray_cluster import ray_cluster_spec
+from tests.infra.specs.original import IMAGE, ORIGINAL, original
+from tests.stacks import Location, different, leaves, put
 
 OTHER_IMAGE = IMAGE.replace("0" * 64, "1" * 64)
 HEAD, FIRST, SECOND = names.HEAD, "rtx-3090", "rtx-3060"
 EVERY = {HEAD, FIRST, SECOND}
 NEW_GROUP = {"name": "a100", "gpu": {"model": "A100", "memoryGib": 80}}
 
-Path = tuple[str | int, ...]
-
-# An edit, and the pods that must go for it.
-RESTARTING: list[tuple[Path, Any, set[str]]] = [
+# An edit, and the pods that it replaces.
+RESTARTING: list[tuple[Location, Any, set[str]]] = [
     (("ray", "env", "A"), "b", EVERY),
     (("ray", "labels", "a"), "b", EVERY),
     (("ray", "annotations", "a"), "b", EVERY),
@@ -30,7 +31,8 @@ RESTARTING: list[tuple[Path, Any, set[str]]] = [
     (("serve", "port"), 8001, EVERY),
     (("image", "pullSecret"), "other", EVERY),
     (("image", "pullPolicy"), "Always", EVERY),
-    (("image", "requirements"), "app-cpu.txt", {FIRST, SECOND}),  # only in rayStartParams
+    (("image", "device"), "cpu", {FIRST, SECOND}),  # only in rayStartParams
+    (("ray", "name"), "other", EVERY),  # a label
     (("storage", "claim"), "other", EVERY),
     (("auth", "secretName"), "other", {FIRST, SECOND}),
     (("ray", "head", "limits"), {"cpu": "6", "memory": "9G"}, {HEAD}),
@@ -38,12 +40,15 @@ RESTARTING: list[tuple[Path, Any, set[str]]] = [
     (("ray", "head", "env", "A"), "b", {HEAD}),
     (("ray", "head", "nodeSelector", "a"), "b", {HEAD}),
     (("ray", "head", "tolerations"), [{"key": "a"}], {HEAD}),
+    (("ray", "head", "labels", "a"), "b", {HEAD}),
     (("ray", "grafanaHost"), "https://other", {HEAD}),
+    (("ray", "prometheusHost"), "https://other", {HEAD}),
     (("gpuGroups", 0, "limits"), {"cpu": "17", "memory": "24G"}, {FIRST}),
     (("gpuGroups", 0, "requests"), {"cpu": "7", "memory": "12G"}, {FIRST}),
     (("gpuGroups", 0, "gpu", "count"), 2, {FIRST}),
     (("gpuGroups", 0, "gpu", "resource"), "amd.com/gpu", {FIRST}),
     (("gpuGroups", 0, "nodeGroup"), "other", {FIRST}),
+    (("gpuGroups", 0, "nodeSelector", "a"), "b", {FIRST}),
     (("gpuGroups", 0, "nodeGroupLabel"), "other/label", {FIRST}),
     (("gpuGroups", 0, "tolerations"), [], {FIRST}),
     (("gpuGroups", 0, "sharedMemory"), "9Gi", {FIRST}),
@@ -52,41 +57,78 @@ RESTARTING: list[tuple[Path, Any, set[str]]] = [
     (("gpuGroups", 0, "env", "A"), "b", {FIRST}),
     (("models", 0, "drainSeconds"), 3600, {FIRST}),
 ]
-# Edits after which every pod stays.
-HARMLESS: list[tuple[Path, Any]] = [
+# Edits that replace no pod.
+HARMLESS: list[tuple[Location, Any]] = [
     (("gpuGroups", 0, "workers"), 5),
     (("gpuGroups", 0, "enabled"), False),
     (("gpuGroups", 1, "enabled"), True),
+    (("gpuGroups", 0, "gpu", "model"), "other"),
     (("gpuGroups", 0, "gpu", "memoryGib"), 48),
     (("gpuGroups", 2), NEW_GROUP),
+    (("image", "repository"), "other.example.com/llm"),
+    (("image", "ref"), None),
+    (("image", "base"), "other:1"),
+    (("image", "builder"), "docker"),
+    (("image", "buildxInstance"), "other"),
+    (("image", "pipConfig"), "other"),
+    (("storage", "existing"), False),
+    (("storage", "storageClass"), "other"),
+    (("storage", "size"), "1Gi"),
+    (("storage", "protect"), False),
+    (("storage", "fixPermissions"), True),
+    (("ray", "version"), "2.61.0"),
+    (("models", 0, "name"), "other"),
     (("models", 0, "source"), "owner/other"),
+    (("models", 0, "tensorParallel"), 2),
+    (("models", 0, "pipelineParallel"), 1),
+    (("models", 0, "dtype"), "auto"),
+    (("models", 0, "maxModelLen"), 1024),
+    (("models", 0, "gpuMemoryUtilization"), 0.5),
+    (("models", 0, "maxNumSeqs"), 1),
+    (("models", 0, "cpuOffloadGb"), 1),
+    (("models", 0, "chunkedPrefill"), False),
+    (("models", 0, "enforceEager"), False),
+    (("models", 0, "env", "A"), "b"),
+    (("models", 0, "route"), "/other"),
+    (("models", 0, "cpus"), 2),
+    (("models", 0, "weightsGib"), 1),
+    (("models", 0, "kvKibPerToken"), 1),
+    (("models", 0, "gpuGroup"), SECOND),
     (("models", 0, "revision"), "1" * 40),
     (("models", 0, "drainSeconds"), 200),
     (("models", 0, "replicas"), 2),
     (("models", 0, "engineArgs", "quantization"), "awq_marlin"),
     (("models", 1), {"name": "b", "source": "a/b", "revision": "2" * 40, "gpuGroup": SECOND}),
     (("auth", "users", 2), {"name": "carol"}),
+    (("auth", "users", 0, "name"), "carol"),
+    (("auth", "users", 0, "role"), "user"),
     (("auth", "tokenMinutes"), 5),
+    (("auth", "skipExpiryCheck"), True),
+    (("auth", "roles", "a"), {"priority": 1}),
+    (("auth", "revokedServiceTokens"), ["a"]),
     (("ray", "upgrade"), "manual"),
     (("serve", "delivery"), "rayService"),
+    (("serve", "replaceForeign"), True),
+    (("serve", "ingress", "host"), "other.example.com"),
+    (("serve", "ingress", "className"), "other"),
+    (("serve", "ingress", "tlsSecret"), "other"),
+    (("serve", "ingress", "annotations", "a"), "b"),
     (("timeouts", "modelReadySeconds"), 60),
     (("operator", "install"), False),
     (("hub", "endpoint"), "https://mirror.example.com"),
 ]
 
 
-def edited(*edits: tuple[Path, Any]) -> StackSettings:
-    """The how-to's settings with values set at paths; missing maps are made, lists grow."""
-    tree: Any = copy.deepcopy(HOWTO)
+def edited(*edits: tuple[Location, Any]) -> StackSettings:
+    """The original settings with values set by path."""
+    tree: Any = copy.deepcopy(ORIGINAL)
     for path, value in edits:
-        at = tree
-        for step in path[:-1]:
-            at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
-        if isinstance(at, list) and path[-1] == len(at):
-            at.append(copy.deepcopy(value))
-        else:
-            at[path[-1]] = copy.deepcopy(value)
-    return howto(**tree)
+        put(tree, path, value)
+    return original(**tree)
+
+
+def hashes_of(settings: StackSettings, image: str = IMAGE) -> dict[str, str]:
+    return pod_templates(settings, image).hashes
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -95,32 +137,62 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize(("path", "value", "pods"), RESTARTING, ids=lambda x: str(x)[:40])
 def test_an_edit_that_needs_other_pods_changes_their_hash_alone(
-    path: Path, value: Any, pods: set[str]
+    path: Location, value: Any, pods: set[str]
 ) -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(edited((path, value)), IMAGE)
+    before, after = (
+        hashes_of(original()),
+        hashes_of(edited((path, value))),
+    )
     assert changed(before, after) == pods
 
 
 @pytest.mark.parametrize(("path", "value"), HARMLESS, ids=lambda x: str(x)[:40])
-def test_an_edit_that_needs_no_other_pods_changes_no_hash(path: Path, value: Any) -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(edited((path, value)), IMAGE)
+def test_an_edit_that_needs_no_other_pods_changes_no_hash(path: Location, value: Any) -> None:
+    before, after = (
+        hashes_of(original()),
+        hashes_of(edited((path, value))),
+    )
     assert changed(before, after) == set()
 
 
 def test_another_image_changes_every_hash() -> None:
-    before, after = template_hashes(howto(), IMAGE), template_hashes(howto(), OTHER_IMAGE)
+    before, after = hashes_of(original()), hashes_of(original(), OTHER_IMAGE)
     assert changed(before, after) == EVERY
 
 
 def test_the_order_of_groups_changes_no_hash() -> None:
-    turned = howto(gpuGroups=list(reversed(HOWTO["gpuGroups"])))
-    assert template_hashes(turned, IMAGE) == template_hashes(howto(), IMAGE)
+    turned = original(gpuGroups=list(reversed(ORIGINAL["gpuGroups"])))
+    assert hashes_of(turned) == hashes_of(original())
 
 
 def test_hashes_are_16_hex_digits_for_the_head_and_each_group() -> None:
-    hashes = template_hashes(howto(), IMAGE)
+    hashes = hashes_of(original())
     assert set(hashes) == EVERY
     assert all(len(found) == 16 and int(found, 16) >= 0 for found in hashes.values())
+
+
+def covers(edit: Location, key: Location) -> bool:
+    """Whether an edit is one of the key: of the key itself, of all of it, or of a part of it."""
+    shared = min(len(edit), len(key))
+    return edit[:shared] == key[:shared]
+
+
+LISTED = [path for path, _, _ in RESTARTING] + [path for path, _ in HARMLESS]
+IN_PODS = {path[0] for path, _, _ in RESTARTING}
+# Renaming a group makes a new group, so no hash can be compared.
+RENAMING = ("gpuGroups", 0, "name")
+
+
+@pytest.mark.parametrize("key", [key for key in leaves() if key[0] in IN_PODS], ids=str)
+def test_every_key_of_a_section_that_pods_use_is_in_one_of_the_lists(key: Location) -> None:
+    assert key == RENAMING or any(covers(edit, key) for edit in LISTED), (
+        "add an edit of the key to RESTARTING or to HARMLESS"
+    )
+
+
+@pytest.mark.parametrize("key", [key for key in leaves() if key[0] not in IN_PODS], ids=str)
+def test_a_key_of_another_section_changes_no_hash(key: Location) -> None:
+    assert hashes_of(parse(different(ORIGINAL, key))) == hashes_of(original())
 
 
 EDITS = st.lists(
@@ -130,10 +202,10 @@ EDITS = st.lists(
 
 @given(EDITS, EDITS)
 def test_hashes_differ_exactly_where_the_pods_of_kuberay_would(
-    left: list[tuple[Path, Any]], right: list[tuple[Path, Any]]
+    left: list[tuple[Location, Any]], right: list[tuple[Location, Any]]
 ) -> None:
     one, other = edited(*left), edited(*right)
-    hashes = template_hashes(one, IMAGE), template_hashes(other, IMAGE)
+    hashes = hashes_of(one), hashes_of(other)
     pods = what_pods_are_made_of(one), what_pods_are_made_of(other)
     assert {key: hashes[0][key] == hashes[1][key] for key in EVERY} == {
         key: pods[0][key] == pods[1][key] for key in EVERY
@@ -141,8 +213,12 @@ def test_hashes_differ_exactly_where_the_pods_of_kuberay_would(
 
 
 def what_pods_are_made_of(settings: StackSettings) -> dict[str, str]:
-    """Of the RayCluster itself, each group without how many there are of it."""
-    spec = ray_cluster_spec(settings, IMAGE, dict.fromkeys([*EVERY, "a100"], "same"))
+    """Each group of the RayCluster, without its number of pods."""
+    built = pod_templates(settings, IMAGE)
+    spec = ray_cluster_spec(
+        settings,
+        PodTemplates(_unhashed(built.head), {k: _unhashed(v) for k, v in built.groups.items()}),
+    )
     groups = {group["groupName"]: group for group in spec["workerGroupSpecs"]}
     groups[HEAD] = spec["headGroupSpec"]
     return {
@@ -152,3 +228,7 @@ def what_pods_are_made_of(settings: StackSettings) -> dict[str, str]:
         )
         for name, group in groups.items()
     }
+
+
+def _unhashed(built: PodTemplate) -> PodTemplate:
+    return dataclasses.replace(built, hash="same")

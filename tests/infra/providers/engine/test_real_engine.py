@@ -182,7 +182,7 @@ def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path
 
     def declare(*names: str) -> None:
         cluster = {"context": "c", "namespace": "n", "cluster": "r", "delivery": "restApi"}
-        program.args(**cluster, names=names, disabled=[])
+        program.args(**cluster, removes_disabled=True, names=names, disabled=[])
 
     declare("a", "b")
     assert "4 created" in program.up()

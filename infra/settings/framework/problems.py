@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as text for the person who wrote it."""
+"""Mistakes in a configuration, as text for the person who wrote it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 @dataclass(frozen=True)
 class Problem:
     """One mistake. `key` is spelled as users type it: `rayline:models[0].tensorParallel`; `message`
-    says what was given, what is allowed and what to type, and never holds a secret's value."""
+    states what was given, what is allowed and what to type. It never contains a secret's value."""
 
     severity: Severity
     key: str
@@ -22,7 +22,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used. Its text has one line a problem, every problem at once."""
+    """The configuration cannot be used. The text lists every problem at once, one line each."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -53,7 +53,7 @@ def key_path(*parts: str | int) -> str:
 
 
 def set_command(key: str, value: object) -> str:
-    """The command that gives a key a value; placeholders in <> are for the reader to replace."""
+    """The command that sets a key; placeholders in <> are for the reader to replace."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not text.replace(".", "").replace("-", "").replace("/", "").isalnum():
         text = f"'{text}'"
@@ -61,18 +61,19 @@ def set_command(key: str, value: object) -> str:
 
 
 def remove_command(key: str) -> str:
+    """The command that removes a key."""
     return f"pulumi config rm --path '{key}'"
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'? ` or an empty text. Case and underscores do not count as differences."""
+def closest(given: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant. Case and underscores do not count as differences."""
 
     def plain(name: str) -> str:
         return name.replace("_", "").replace("-", "").lower()
 
     names = {plain(name): name for name in known}
     close = get_close_matches(plain(given), names, n=1, cutoff=0.6)
-    return f"did you mean {names[close[0]]!r}? " if close else ""
+    return names[close[0]] if close else None
 
 
 def listed(names: Iterable[object]) -> str:

@@ -1,20 +1,16 @@
-"""The how-to's environment as a stack configuration, and the committed production stack."""
+"""The original hand-made deployment (docs/origin.md) as a stack configuration, and prod."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.settings import StackSettings
+from tests.stacks import committed
 
 IMAGE = "registry.example.com/llm/ray-vllm@sha256:" + "0" * 64
-ROOT = Path(__file__).parents[3]
-PROJECT = "rayline:"
 
 _CUSTOM_TARGET = {"prometheus.deckhouse.io/custom-target": "deepseek-raycluster"}
 _TOLERATIONS = [{"key": "dedicated.apiac.ru", "value": "w-gpu", "effect": "NoExecute"}]
 
-HOWTO: dict[str, Any] = {
+ORIGINAL: dict[str, Any] = {
     "cluster": {"context": "production", "namespace": "kuberay-projects"},
     "image": {"repository": "registry.example.com/llm/ray-vllm", "pullSecret": "regcred"},
     "storage": {"claim": "model-cache-pvc", "storageClass": "cephfs", "existing": True},
@@ -72,14 +68,11 @@ HOWTO: dict[str, Any] = {
 }
 
 
-def howto(**changes: Any) -> StackSettings:
-    """The how-to's settings, with whole keys replaced by what is given (camelCase, as in YAML)."""
-    return StackSettings.model_validate({**HOWTO, **changes})
+def original(**changes: Any) -> StackSettings:
+    """These settings, with whole keys replaced by what is given (camelCase, as in YAML)."""
+    return StackSettings.model_validate({**ORIGINAL, **changes})
 
 
 def production() -> StackSettings:
-    """The settings of Pulumi.prod.yaml, without what is encrypted there."""
-    config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
-    known = {field.alias or name for name, field in StackSettings.model_fields.items()}
-    values = {key.removeprefix(PROJECT): value for key, value in config.items()}
-    return StackSettings.model_validate({k: v for k, v in values.items() if k in known})
+    """The settings of Pulumi.prod.yaml."""
+    return StackSettings.model_validate(committed("prod"))

@@ -1,4 +1,4 @@
-"""References of images, what a builder can do, and ports."""
+"""Image references, and what the builder of the image can do."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from infra import rules
 from infra.rules import Facts
-from tests.infra.rules.stack import errors, settings
+from tests.infra.rules.stack import errors
+from tests.stacks import settings
 
 REPOSITORY, OPERATOR = "rayline:image.repository", "rayline:operator.image"
 
@@ -66,18 +67,3 @@ def test_pips_configuration_is_there(tmp_path: Path) -> None:
     path.touch()
     assert rules.gather(stack, environ={}).pip_config_found
     assert rules.gather(settings(), environ={}).pip_config_found
-
-
-@pytest.mark.parametrize(
-    ("serve", "metrics", "key"),
-    [
-        (8000, 8080, None),
-        (8080, 8000, None),
-        (8080, 8080, "rayline:ray.metricsPort"),
-        (8265, 8080, "rayline:serve.port"),
-        (8000, 10001, "rayline:ray.metricsPort"),
-    ],
-)
-def test_ports_have_one_listener(serve: int, metrics: int, key: str | None) -> None:
-    found = errors(serve__port=serve, ray__metricsPort=metrics)
-    assert list(found) == ([key] if key else [])

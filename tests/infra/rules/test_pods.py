@@ -1,60 +1,8 @@
-"""Environment, labels and amounts."""
+"""Labels, annotations and resources of pods."""
 
 import pytest
 
-from app.engine import settings as service
-from infra.rules import environment
-from infra.specs import serve_config
-from tests.infra.rules.stack import errors, settings
-
-PLACES = {
-    "ray__env": "rayline:ray.env",
-    "ray__head__env": "rayline:ray.head.env",
-    "gpuGroups__0__env": "rayline:gpuGroups[0].env",
-    "models__0__env": "rayline:models[0].env",
-}
-
-
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("MAX_MODEL_LEN", ".maxModelLen"),
-        ("HF_HOME", "model cache"),
-        ("HF_TOKEN", "rayline:hubToken"),
-        ("JWT_KEY", "rayline:jwtKey"),
-        ("OPENAI_API_KEY", "secret"),
-        ("DB_PASSWORD", "secret"),
-        ("RAY_ADDRESS", "KubeRay sets it"),
-        ("RAY_REDIS_ADDRESS", "KubeRay refuses it"),
-        ("RAY_enable_autoscaler_v2", "KubeRay refuses it"),
-    ],
-)
-def test_what_may_not_be_set(place: str, name: str, text: str) -> None:
-    found = errors(**{f"{place}__{name}": "s3cret-value"})
-    key = f"{PLACES[place]}.{name}"
-    assert list(found) == [key]
-    assert text in found[key]
-    assert f"pulumi config rm --path '{key}'" in found[key]
-    assert "s3cret-value" not in found[key]
-
-
-@pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "KEYBOARD", "OMP_NUM_THREADS", "KEY"])
-def test_what_may_be_set(name: str) -> None:
-    assert errors(**{f"{place}__{name}": "1" for place in PLACES}) == {}
-
-
-def test_everything_that_a_model_sets_is_refused_in_env() -> None:
-    model = settings(
-        models__0__maxNumSeqs=1,
-        models__0__cpuOffloadGb=1,
-        models__0__chunkedPrefill=True,
-        models__0__enforceEager=True,
-        models__0__engineArgs={"a": 1},
-    ).models[0]
-    ours = {*environment.MODEL_VARIABLES, *environment.OTHER_VARIABLES}
-    assert set(serve_config.environment(model)) <= ours
-    assert set(service.ARGUMENTS) <= set(environment.MODEL_VARIABLES)
+from tests.infra.rules.stack import errors
 
 
 @pytest.mark.parametrize(

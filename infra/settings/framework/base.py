@@ -1,13 +1,15 @@
-"""What every part of the stack configuration shares: strictness, spelling, and small types."""
+"""What every part of the configuration shares: strictness, key spelling, and small types."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from infra.settings.framework.quantities import Quantity
+
 
 class Settings(BaseModel):
-    """A frozen part of the configuration. Keys are written in camelCase; unknown ones are refused.
+    """A frozen part of the configuration. Keys are written in camelCase; unknown keys are refused.
 
     A field's docstring is its description in docs/configuration.md and in the editors' schema.
     """
@@ -19,8 +21,10 @@ class Settings(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
         str_strip_whitespace=True,
-        # `pulumi config set --path` writes 1 as a number, also where a text is meant, as in env.
+        # `pulumi config set --path` writes 1 as a number even where text is expected, as in env.
         coerce_numbers_to_str=True,
+        # Pulumi's JSON may contain Infinity and NaN, but no key can be either.
+        allow_inf_nan=False,
     )
 
 
@@ -28,8 +32,6 @@ class Settings(BaseModel):
 DnsLabel = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
 ]
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
-"""An amount as Kubernetes writes it: 500m, 2, 8Gi."""
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Seconds = Annotated[int, Field(gt=0)]
 
@@ -38,17 +40,17 @@ class Resources(Settings):
     """CPU and memory of a container."""
 
     cpu: Quantity
-    """Cores, such as 8 or 500m."""
+    """CPU cores, for example 8 or 500m."""
     memory: Quantity
-    """Bytes, such as 24G or 24Gi."""
+    """Memory in bytes, for example 24G or 24Gi."""
 
 
 class Toleration(Settings):
-    """A taint that the pods accept."""
+    """A taint that the pods tolerate."""
 
     key: str
-    """The taint's key."""
+    """Key of the taint."""
     value: str | None = None
-    """The taint's value; absent: any value."""
+    """Value of the taint; absent: any value."""
     effect: str = Field("NoSchedule", pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")
     """NoSchedule, PreferNoSchedule or NoExecute."""

@@ -1,4 +1,4 @@
-"""What the how-to does by hand, fact by fact, in what rayline makes of its settings."""
+"""Every fact of the original hand-made deployment (docs/origin.md), in rayline's objects."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ import pytest
 from infra.settings import StackSettings
 from infra.specs import services
 from infra.specs.auth_config import auth_config
-from infra.specs.ray_cluster import ray_cluster, template_hashes
+from infra.specs.pod_templates import pod_templates
+from infra.specs.ray_cluster import ray_cluster
 from infra.specs.serve_config import serve_config
-from tests.infra.specs.howto import IMAGE, howto, production
+from tests.infra.specs.original import IMAGE, original, production
 
 ANNOTATIONS = {
     "ray.io/enable-serve-service": "true",
@@ -48,7 +49,7 @@ def anti_affinity(component: str) -> dict[str, Any]:
     }
 
 
-# Path in the objects -> value. A path's part is a key, an index, or name=... of a list's item.
+# Path in the objects -> value. Parts of a path are keys, indices, or name=... for a list item.
 CLUSTER: list[tuple[str, Any]] = [
     ("metadata/name", "deepseek-raycluster"),
     ("metadata/namespace", "kuberay-projects"),
@@ -116,8 +117,8 @@ RTX_3060: list[tuple[str, Any]] = [
     ("template/spec/affinity/nodeAffinity", node_affinity("w-gpu-3060")),
     ("template/spec/affinity/podAntiAffinity", anti_affinity("ray-worker-3060")),
 ]
-# import_path, working_dir and the deployment's time limit are rayline's own: the code is in the
-# image, and `pulumi up` waits.
+# Not compared: import_path, working_dir and the time limit. Here the code is in the image, and
+# `pulumi up` waits.
 APPLICATION: list[tuple[str, Any]] = [
     ("name", "Dolphin3.0"),
     ("route_prefix", "/"),
@@ -130,7 +131,7 @@ APPLICATION: list[tuple[str, Any]] = [
     ("runtime_env/env_vars/GPU_MEMORY_UTIL", "0.97"),
     ("runtime_env/env_vars/MAX_MODEL_LEN", "32768"),
 ]
-# "optional" in the how-to: commented out there, so a stack may leave them out.
+# Commented out in the original deployment, so a stack may leave them out.
 OPTIONAL_APPLICATION: list[tuple[str, Any]] = [
     ("runtime_env/env_vars/MAX_NUM_SEQS", "128"),
     ("runtime_env/env_vars/CPU_OFFLOAD_GB", "12.0"),
@@ -152,9 +153,9 @@ POD_FACTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["howto", "production"])
+@pytest.fixture(scope="module", params=["original", "production"])
 def settings(request: pytest.FixtureRequest) -> StackSettings:
-    return howto() if request.param == "howto" else production()
+    return original() if request.param == "original" else production()
 
 
 def at(content: Any, path: str) -> Any:
@@ -171,16 +172,16 @@ def at(content: Any, path: str) -> Any:
 
 @pytest.mark.parametrize(("path", "value"), CLUSTER_FACTS, ids=[path for path, _ in CLUSTER_FACTS])
 def test_the_ray_cluster(settings: StackSettings, path: str, value: Any) -> None:
-    assert at(ray_cluster(settings, IMAGE, template_hashes(settings, IMAGE)), path) == value
+    assert at(ray_cluster(settings, pod_templates(settings, IMAGE)), path) == value
 
 
 @pytest.mark.parametrize(("path", "value"), POD_FACTS, ids=[path for path, _ in POD_FACTS])
 def test_every_pod(settings: StackSettings, path: str, value: Any) -> None:
-    assert at(ray_cluster(settings, IMAGE, template_hashes(settings, IMAGE)), path) == value
+    assert at(ray_cluster(settings, pod_templates(settings, IMAGE)), path) == value
 
 
-def test_what_the_environment_of_pods_may_hold_besides() -> None:
-    cluster = ray_cluster(howto(), IMAGE, template_hashes(howto(), IMAGE))
+def test_what_the_environment_of_pods_may_also_contain() -> None:
+    cluster = ray_cluster(original(), pod_templates(original(), IMAGE))
     path = "template/spec/containers/0/env/name=PYTORCH_CUDA_ALLOC_CONF/value"
     for place in ("spec/headGroupSpec", f"{GROUPS}/0", f"{GROUPS}/1"):
         assert at(cluster, f"{place}/{path}") == "expandable_segments:True"
@@ -192,12 +193,12 @@ def test_the_serve_application(settings: StackSettings, path: str, value: Any) -
 
 
 @pytest.mark.parametrize(("path", "value"), OPTIONAL_APPLICATION)
-def test_what_the_application_may_say_besides(path: str, value: Any) -> None:
-    assert at(serve_config(howto())["applications"][0], path) == value
+def test_what_the_application_may_also_set(path: str, value: Any) -> None:
+    assert at(serve_config(original())["applications"][0], path) == value
 
 
 def test_the_auth_secret() -> None:
-    data = auth_config(howto(), {"alice": "A", "bob": "B"}, "K", None)
+    data = auth_config(original().auth, {"alice": "A", "bob": "B"}, "K", None)
     assert data["JWT_KEY"] == "K"
     assert data["ACCESS_TOKEN_EXPIRE_MINUTES"] == "60"
     assert data["SKIP_EXP_CHECK"] == "false"
@@ -211,12 +212,12 @@ def test_the_auth_secret() -> None:
 
 
 def test_defects_that_are_not_kept() -> None:
-    settings = howto()
-    cluster = ray_cluster(settings, IMAGE, template_hashes(settings, IMAGE))
+    settings = original()
+    cluster = ray_cluster(settings, pod_templates(settings, IMAGE))
     pods = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
     for pod in (group["template"]["spec"] for group in pods):
         assert "initContainers" not in pod  # no chown as root at every start
         assert all("envFrom" not in container for container in pod["containers"])
-    # The dashboard runs anyone's code: Ray's token, and no way in from outside.
+    # Whoever reaches the dashboard can run code, so it needs Ray's token and is not exposed.
     assert cluster["spec"]["authOptions"]["mode"] == "token"
-    assert "8265" not in str(services.ingress(settings)) + str(services.api_service(settings))
+    assert "8265" not in str(services.ingress(settings)) + str(services.api_service(settings, {}))

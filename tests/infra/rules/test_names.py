@@ -1,12 +1,12 @@
-"""Names and routes: one failing and one passing example of each rule."""
+"""Names are unique and not reserved."""
 
 import pytest
 
-from app.access.routes import TABLE
-from infra.rules import names, routes
-from infra.settings.problems import ConfigurationError
+from infra.rules import names
+from infra.settings.framework.problems import ConfigurationError
 from infra.specs import names as object_names
-from tests.infra.rules.stack import errors, problems, settings
+from tests.infra.rules.stack import errors, problems
+from tests.stacks import settings
 
 
 def test_the_stack_of_these_tests_breaks_no_rule() -> None:
@@ -17,7 +17,7 @@ def test_the_stack_of_these_tests_breaks_no_rule() -> None:
     ("name", "fits"), [("r" * 47, True), ("r" * 48, False), ("9ray", False), ("ray9", True)]
 )
 def test_the_cluster_has_a_name_that_kuberay_accepts(name: str, fits: bool) -> None:
-    """validation.go and constant.go of 1.6.2: 47 characters are for RayService, the stricter."""
+    """validation.go and constant.go of 1.6.2; the stricter limit, 47, is that of a RayService."""
     if fits:
         assert errors(ray__name=name) == {}
     else:
@@ -45,7 +45,7 @@ def test_names_are_unique_whatever_their_case(change: dict[str, str], key: str) 
 
 
 @pytest.mark.parametrize("name", sorted(names.RESERVED_GROUPS))
-def test_a_group_has_no_name_that_means_something_else(name: str) -> None:
+def test_a_group_has_no_reserved_name(name: str) -> None:
     found = errors(gpuGroups__1__name=name)
     assert list(found) == ["rayline:gpuGroups[1].name"]
     assert errors(gpuGroups__1__name=f"{name}-workers") == {}
@@ -55,31 +55,3 @@ def test_a_role_exists() -> None:
     found = errors(auth__users__0__role="boss")
     assert "admin, user, guest" in found["rayline:auth.users[0].role"]
     assert errors(auth__users__0__role="boss", auth__roles={"boss": {"priority": 1}}) == {}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "fits"),
-    [
-        ("/", "/two", True),
-        ("/one", "/two", True),
-        ("/one", "/one-more", True),
-        ("/", "/", False),
-        ("/one", "/ONE", False),
-        ("/one", "/one/more", False),
-        ("/one/more", "/one", False),
-        ("/", "/v1", False),
-        ("/one", "/v1", True),
-        ("/one", "/two/", False),
-        ("/one", "//two", False),
-        ("/one", "/-/two", False),
-        ("/one", "/../two", False),
-    ],
-)
-def test_routes_lie_side_by_side(first: str, second: str, fits: bool) -> None:
-    found = errors(models__0__route=first, models__1__route=second)
-    assert (found == {}) is fits, found
-    assert set(found) <= {"rayline:models[1].route"}
-
-
-def test_the_services_own_routes_are_all_known() -> None:
-    assert {template.split("/")[1] for _, template in TABLE} == routes.OWN_SEGMENTS

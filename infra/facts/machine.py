@@ -1,4 +1,4 @@
-"""What the rules know beyond the configuration: gathered here, so that the rules stay pure."""
+"""Reads what the rules need from this machine, so that the rules themselves stay pure."""
 
 import os
 import re
@@ -17,14 +17,15 @@ _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Facts:
-    """`models`: what is known about a model's files, by `model_key`. `locked`: version by package
-    of the image's requirements. `pip_config_found`: image.pipConfig is a file that can be read."""
+    """`models`: facts about a model's files, by `model_key`. `locked`: version by package of the
+    image's requirements. `pip_config_found`: image.pipConfig is a readable file."""
 
     models: Mapping[tuple[str, str | None], ModelFacts] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
     pip_config_found: bool = True
 
     def of(self, model: Model) -> ModelFacts:
+        """Facts about one model; empty if nothing is known."""
         return self.models.get(model_key(model), ModelFacts())
 
 
@@ -33,7 +34,7 @@ def model_key(model: Model) -> tuple[str, str | None]:
 
 
 def gather(settings: StackSettings, environ: Mapping[str, str] | None = None) -> Facts:
-    """Facts from this machine: its Hugging Face cache and the locked requirements. No network."""
+    """Facts from the local Hugging Face cache and the locked requirements. Uses no network."""
     folder = hub_cache.folder(os.environ if environ is None else environ)
     return Facts(
         models={model_key(model): hub_cache.read(folder, model) for model in settings.models},
@@ -43,7 +44,7 @@ def gather(settings: StackSettings, environ: Mapping[str, str] | None = None) ->
 
 
 def _locked(settings: StackSettings) -> dict[str, str]:
-    if settings.image.ref is not None:  # built elsewhere, with requirements that we do not see
+    if settings.image.ref is not None:  # built elsewhere, from requirements that are unknown here
         return {}
     try:
         text = (REQUIREMENTS / settings.image.requirements).read_text()

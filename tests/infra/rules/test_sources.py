@@ -1,4 +1,4 @@
-"""Sources, quantization, engine arguments and versions."""
+"""Sources, quantization and engine arguments of models."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from app.engine import settings as service
 from infra import rules
 from infra.facts.model_facts import ModelFacts
 from infra.rules import Facts, sources
-from tests.infra.rules.stack import REVISION, errors, settings, warnings
-from toolchain import catalogue
+from tests.infra.rules.stack import errors, warnings
+from tests.stacks import REVISION, settings
 
 AWQ = Facts(models={("owner/one", REVISION): ModelFacts(quantization="awq")})
 NOT_AWQ = Facts(models={("owner/awq-notes", REVISION): ModelFacts(quantization="gptq")})
@@ -83,61 +83,3 @@ def test_engine_args_repeat_nothing(name: str, word: str) -> None:
 def test_what_the_service_refuses_is_refused_here() -> None:
     assert set(service.NOT_IN_ENGINE_ARGS) == sources.REFUSED_ARGUMENTS
     assert set(sources.TYPED_ARGUMENTS) == {name for name, _ in service.ARGUMENTS.values()}
-
-
-LOCKED = Facts(locked={"ray": "2.60.0", "vllm": "0.32.0"})
-
-
-def test_the_default_versions_are_tested_together_and_locked() -> None:
-    assert settings().operator.version == catalogue.KUBERAY, "what the sandbox runs"
-    assert rules.gather(settings()).locked["ray"] == settings().ray.version
-    assert rules.check(settings(), rules.gather(settings(), environ={})) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "key", "text"),
-    [
-        ({"ray__version": "2.51.0"}, "rayline:ray.version", "2.52.0 or newer"),
-        ({"operator__version": "1.5.1"}, "rayline:operator.version", "1.6.0 or newer"),
-        (
-            {"image__base": "rayproject/ray:2.59.0-py311-cu128"},
-            "rayline:image.base",
-            "rayproject/ray:2.60.0-py311-cu128",
-        ),
-        (
-            {"image__base": "mirror.example.com/ray:2.60.0-py310-cu128"},
-            "rayline:image.base",
-            "mirror.example.com/ray:2.60.0-py311-cu128",
-        ),
-        ({"ray__version": "2.61.0"}, "rayline:ray.version", "'rayline:ray.version' 2.60.0"),
-    ],
-)
-def test_versions_that_do_not_go_together(change: dict[str, str], key: str, text: str) -> None:
-    found = errors(LOCKED, **change)
-    assert text in found[key]
-
-
-def test_versions_that_nobody_ran_together_are_a_warning() -> None:
-    found = warnings(LOCKED, operator__version="1.7.0")
-    assert "Tested: Ray 2.60.0, vLLM 0.32.0, KubeRay 1.6.2" in found["rayline:operator.version"]
-    assert errors(LOCKED, operator__version="1.7.0") == {}
-    newer = Facts(locked={"ray": "2.60.0", "vllm": "0.33.0"})
-    assert "vLLM 0.33.0" in next(iter(warnings(newer).values()))
-
-
-def test_a_base_of_ones_own_says_nothing() -> None:
-    assert errors(LOCKED, image__base="localhost:5000/base:bookworm-1a2b") == {}
-    assert warnings(LOCKED, image__base="localhost:5000/base:bookworm-1a2b") == {}
-
-
-def test_an_image_for_gpus_on_a_base_without_cuda() -> None:
-    assert "cu128" in warnings(LOCKED, image__base="r/ray:2.60.0-py311-cpu")["rayline:image.base"]
-    cpu = {"image__base": "r/ray:2.60.0-py311-cpu", "image__requirements": "app-cpu.txt"}
-    assert warnings(LOCKED, **cpu) == {}
-
-
-def test_a_prebuilt_image_is_not_compared_with_our_requirements() -> None:
-    ref = "r/llm@sha256:" + "0" * 64
-    stack = settings(image__repository=None, image__ref=ref, ray__version="2.61.0")
-    assert rules.gather(stack).locked == {}
-    assert [p.severity for p in rules.check(stack, rules.gather(stack))] == ["warning"]

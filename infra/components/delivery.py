@@ -1,0 +1,116 @@
+"""How the Ray cluster and the Serve applications get into Kubernetes: `serve.delivery`.
+
+Everything that differs between the deliveries is one object here. A new delivery is a value of
+`serve.delivery` (infra/settings/serve.py), a class and an entry of DELIVERIES here, and its test.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra.components.ray_cluster import RayCluster, RayClusterArgs
+from infra.components.ray_service import RayService, RayServiceArgs
+from infra.components.serving import Applications, ApplicationsArgs
+from infra.settings import StackSettings
+from infra.specs import names
+from infra.specs.pod_templates import PodTemplates
+from infra.specs.ray_cluster import ray_cluster, replicas
+from infra.specs.ray_service import SERVING_LABELS, ray_service
+from infra.specs.serve_config import serve_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerequisites:
+    """What exists before: everything that pods need, and the downloads. `after` returns options
+    that make a resource wait for others."""
+
+    pods: Sequence[pulumi.Resource]
+    downloads: Sequence[pulumi.Resource]
+    after: Callable[..., pulumi.ResourceOptions]
+
+
+class Delivery(ABC):
+    """One value of `serve.delivery`."""
+
+    head_labels: Mapping[str, str] = {}
+    """Labels that a serving head has in addition to those of every head; the API's Service selects
+    by them."""
+    removes_disabled_groups = False
+    """Whether a GPU group may be removed from the list once it has been disabled."""
+
+    @abstractmethod
+    def deploy(
+        self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites
+    ) -> pulumi.Input[Mapping[str, Any]]:
+        """Declares cluster and applications; returns the stack output `models`."""
+
+
+class RestApi(Delivery):
+    """A RayCluster, whose applications rayline posts to Serve's REST API.
+
+    Pods start while weights are being downloaded; only the applications wait for both.
+    """
+
+    removes_disabled_groups = True
+
+    def deploy(
+        self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites
+    ) -> pulumi.Input[Mapping[str, Any]]:
+        hashes = templates.hashes
+        ray = RayCluster(
+            "ray-cluster",
+            RayClusterArgs(
+                context=settings.cluster.context,
+                manifest=ray_cluster(settings, templates),
+                hashes=hashes,
+                replicas=replicas(settings),
+                upgrade=settings.ray.upgrade,
+                ready_seconds=settings.timeouts.pods_ready_seconds,
+            ),
+            needed.after(*needed.pods),
+        )
+        used = sorted({names.HEAD, *(model.gpu_group for model in settings.models)})
+        restarting = used if settings.ray.upgrade == "recreate" else []
+        return Applications(
+            "applications",
+            ApplicationsArgs(
+                context=settings.cluster.context,
+                namespace=settings.cluster.namespace,
+                cluster=settings.ray.name,
+                head_service=names.head_service(settings),
+                token_secret=names.ray_token_secret(settings),
+                config=serve_config(settings),
+                groups=used,
+                templates={group: hashes[group] for group in restarting},
+                incarnations=ray.incarnations,
+                ready_seconds=settings.timeouts.model_ready_seconds,
+                replace_foreign=settings.serve.replace_foreign,
+            ),
+            needed.after(ray, *needed.downloads),
+        ).status
+
+
+class RayServiceDelivery(Delivery):
+    """One RayService for both. KubeRay knows the state of the models; Pulumi knows their routes."""
+
+    head_labels = SERVING_LABELS
+
+    def deploy(
+        self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites
+    ) -> pulumi.Input[Mapping[str, Any]]:
+        timeouts = settings.timeouts
+        RayService(
+            "ray-service",
+            RayServiceArgs(
+                manifest=ray_service(settings, templates),
+                ready_seconds=timeouts.pods_ready_seconds + timeouts.model_ready_seconds,
+            ),
+            needed.after(*needed.pods, *needed.downloads),
+        )
+        return {model.name: {"route_prefix": model.route_prefix} for model in settings.models}
+
+
+DELIVERIES: Mapping[str, Delivery] = {"restApi": RestApi(), "rayService": RayServiceDelivery()}

@@ -1,0 +1,54 @@
+"""`rayline:gpuGroups`."""
+
+from pydantic import Field
+
+from infra.settings.framework.base import DnsLabel, EnvName, Resources, Settings, Toleration
+from infra.settings.framework.quantities import Quantity
+
+
+class Gpu(Settings):
+    """The kind of card in a group; it determines which models fit."""
+
+    model: str
+    """For people to read: RTX 3090."""
+    memory_gib: float = Field(gt=0)
+    """Memory of one card in GiB, as nvidia-smi shows it (a 24 GB card has 24)."""
+    count: int = Field(1, ge=0)
+    """Cards per worker."""
+    resource: str = "nvidia.com/gpu"
+    """Name of the Kubernetes resource that counts the cards."""
+
+
+class GpuGroup(Settings):
+    """Identical workers, by default one pod per node. Append new groups to the end of the list."""
+
+    name: DnsLabel
+    """Name of KubeRay's worker group, and of the Ray resource that models request."""
+    gpu: Gpu
+    """The card."""
+    workers: int = Field(1, ge=1)
+    """Number of worker pods; each runs on a different node unless `spread` is false."""
+    enabled: bool = True
+    """With false, the group stays in the RayCluster with 0 pods, so that enabling it later touches
+    no pod of other groups."""
+    node_group: str | None = None
+    """Value of the label `nodeGroupLabel` on the nodes that run the group."""
+    node_group_label: str = "node.deckhouse.io/group"
+    """Label that groups the nodes."""
+    node_selector: dict[str, str] = Field({})
+    """Further labels of the nodes."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that the workers tolerate."""
+    requests: Resources = Resources(cpu="8", memory="12G")
+    """Resources reserved for one worker."""
+    limits: Resources = Resources(cpu="16", memory="24G")
+    """Resource limits of one worker."""
+    shared_memory: Quantity = "8Gi"
+    """Size of /dev/shm, which counts towards the memory limit: for Ray's objects and tensor
+    parallelism."""
+    spread: bool = True
+    """Run at most one worker of the group per node."""
+    labels: dict[str, str] = Field({})
+    """Additional labels of the worker pods."""
+    env: dict[EnvName, str] = Field({})
+    """Additional environment of this group's workers."""

@@ -1,0 +1,1 @@
+"""Mirrors infra/components; the program that uses them is in tests/infra/program."""

@@ -1,0 +1,60 @@
+"""The local Hugging Face cache, and what the files in it reveal about a model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra import rules
+from infra.facts import hub_cache
+from infra.facts.model_facts import ModelFacts
+from tests.stacks import REVISION, settings
+
+CONFIG = {"num_attention_heads": 32, "quantization_config": {"quant_method": "AWQ"}}
+
+
+def cached(cache: Path, config: object, **files: bytes) -> Path:
+    snapshot = cache / "models--owner--one" / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    for name, data in files.items():
+        (snapshot / f"{name}.safetensors").write_bytes(data)
+    return snapshot
+
+
+def test_the_cache_is_read_as_huggingface_hub_lays_it_out(tmp_path: Path) -> None:
+    cached(tmp_path, CONFIG, a=b"1234", b=b"12", consolidated=b"123456")
+    known = hub_cache.read(tmp_path, settings().models[0])
+    assert (known.weight_bytes, known.heads, known.quantization) == (6, 32, "awq")
+
+
+def test_the_index_says_the_size(tmp_path: Path) -> None:
+    snapshot = cached(tmp_path, CONFIG, a=b"1")
+    index = {"metadata": {"total_size": 14_000_000_000}, "weight_map": {}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    facts = rules.gather(settings(), environ={"HF_HUB_CACHE": str(tmp_path)})
+    assert facts.of(settings().models[0]).weight_bytes == 14_000_000_000
+
+
+def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None:
+    cached(tmp_path, CONFIG, a=b"1")
+    other = settings(models__0__revision="f" * 40)
+    assert hub_cache.read(tmp_path, other.models[0]) == ModelFacts()
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"num_attention_heads": "x"}'])
+def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
+    (cached(tmp_path, {}) / "config.json").write_text(damage)
+    assert hub_cache.read(tmp_path, settings().models[0]).heads is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
+        ({"HF_HOME": "/b", "XDG_CACHE_HOME": "/c"}, "/b/hub"),
+        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
+    ],
+)
+def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
+    assert hub_cache.folder(environ) == Path(folder)

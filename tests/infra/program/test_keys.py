@@ -1,0 +1,63 @@
+"""Every key of the configuration reaches a resource or an output, except those of the checks."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import SCHEMA
+from tests import stacks
+from tests.infra.program.harness import Program, run_values
+from tests.stacks import Location, committed, different, leaves, locations
+
+# Every optional part of the configuration is in use, so that no key is without effect.
+INGRESS = {"host": "llm.example.com", "className": "nginx", "tlsSecret": "tls"}
+EVERYTHING = committed("prod", serve={"ingress": INGRESS}, ray__head__tolerations=[{"key": "a"}])
+CHECKED_ONLY = {
+    ("gpuGroups", 0, "gpu", "model"),
+    ("gpuGroups", 0, "gpu", "memoryGib"),
+    ("models", 0, "weightsGib"),
+    ("models", 0, "kvKibPerToken"),
+}
+REF = "registry.example.com/llm@sha256:" + "2" * 64
+
+
+def edited(key: Location) -> dict[str, Any]:
+    """The configuration with another value of the key."""
+    if key == ("image", "ref"):
+        return {**EVERYTHING, "image": {"ref": REF}}
+    if key == ("models", 0, "gpuGroup"):
+        return stacks.edited(EVERYTHING, models__0__gpuGroup="rtx-3060")
+    if key == ("gpuGroups", 0, "name"):
+        return stacks.edited(EVERYTHING, gpuGroups__0__name="other", models__0__gpuGroup="other")
+    if key == ("image", "pipConfig"):
+        return stacks.edited(EVERYTHING, image__pipConfig=str(Path(__file__)))
+    return different(EVERYTHING, key)
+
+
+def declared(program: Program) -> Any:
+    """Without the dependencies, whose order differs from run to run."""
+    return program.outputs, {
+        key: (found.inputs, [v for k, v in found.options.items() if "ependencies" not in k])
+        for key, found in program.custom.items()
+    }
+
+
+@cache
+def before() -> Program:
+    return run_values(EVERYTHING)
+
+
+@pytest.mark.parametrize("key", leaves(), ids=str)
+def test_a_key_reaches_a_resource_or_an_output(key: Location) -> None:
+    reaches = declared(run_values(edited(key))) != declared(before())
+    assert reaches is (key not in CHECKED_ONLY)
+
+
+def test_the_leaves_are_all_keys_without_keys_inside() -> None:
+    inner = {
+        here[:length] for here in locations() for length in range(1, len(here)) if here[length - 1]
+    }
+    assert not inner & set(leaves())
+    assert {key[0] for key in leaves()} == set(SCHEMA.keys_at(()))
