@@ -1,14 +1,13 @@
 """What the documents name exists: links, files, make verbs, keys, modules, tests, error codes."""
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-
-from infra.settings import schema
-from infra.settings.secret_keys import SECRET_KEYS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -19,7 +18,11 @@ ROOMS = (
     *("app", "bench", "ci", "docs", "examples", "infra", "requirements", "sandbox", "tests"),
     *("toolchain", ".github"),
 )
-KEYS = "|".join(schema.keys_at(()))
+SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text())
+KEYS: dict[str, Any] = {
+    name.removeprefix("rayline:"): node
+    for name, node in SCHEMA["properties"]["config"]["properties"].items()
+}
 
 
 def named(path: Path) -> str:
@@ -97,20 +100,30 @@ def test_named_keys_exist(path: Path) -> None:
     for text in code(path.read_text()):
         for key in re.findall(r"rayline:([A-Za-z][\w.\[\]]*)", text):
             assert_key(key.rstrip("."))
-        if re.fullmatch(rf"({KEYS})(\[\])?\.[A-Za-z.]+(: \S+)?", text):
+        if re.fullmatch(rf"({'|'.join(KEYS)})(\[\])?\.[A-Za-z.]+(: \S+)?", text):
             assert_key(text.partition(":")[0])
 
 
 def assert_key(key: str) -> None:
-    parts = re.findall(r"[A-Za-z]\w*", key)
-    if parts[0] in SECRET_KEYS or re.match(r"[A-Z]", parts[0]):  # rayline:Name is a type token
-        return
-    here: tuple[str | int, ...] = ()
-    for part in parts:
-        assert part in schema.keys_at(here), f"rayline:{key}"
-        here = (*here, part)
-        if schema.node_at(here).get("type") == "array":
-            here = (*here, 0)
+    """Whether every part of `models[0].name` is a key; below an open object any name may be."""
+    here: dict[str, Any] = {"properties": KEYS}
+    for part in re.findall(r"[A-Za-z]\w*", key):
+        if here.get("additionalProperties"):
+            return
+        assert part in here.get("properties", {}), f"rayline:{key}"
+        here = object_of(here["properties"][part])
+
+
+def object_of(node: dict[str, Any]) -> dict[str, Any]:
+    """The object that a node of the schema refers to, lists, or permits besides null."""
+    if "$ref" in node:
+        return object_of(SCHEMA["$defs"][node["$ref"].rpartition("/")[2]])
+    if "items" in node:
+        return object_of(node["items"])
+    for choice in node.get("anyOf", ()):
+        if found := object_of(choice):
+            return found
+    return node if "properties" in node or "additionalProperties" in node else {}
 
 
 @each_document
