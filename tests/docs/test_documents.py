@@ -15,7 +15,7 @@ DOCUMENTS = sorted(
 )
 ADRS = sorted((ROOT / "docs/adr").glob("0*.md"))
 ROOMS = (
-    *("app", "bench", "ci", "docs", "examples", "infra", "requirements", "sandbox", "tests"),
+    *("app", "bench", "ci", "cli", "docs", "examples", "infra", "requirements", "sandbox", "tests"),
     *("toolchain", ".github"),
 )
 SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text())
@@ -93,6 +93,14 @@ def test_named_verbs_of_make_exist(path: Path) -> None:
     for text in code(path.read_text()):
         for verb in re.findall(r"(?:^|[\s(])make (?:-s )?([a-z][a-z-]*)", text):
             assert verb in phony[1].split(), f"make {verb}"
+
+
+@each_document
+def test_named_verbs_of_rayline_exist(path: Path) -> None:
+    verbs = re.findall(r'^    "([a-z]+)": Verb\(', (ROOT / "cli/main.py").read_text(), re.MULTILINE)
+    for text in code(path.read_text()):
+        for verb in re.findall(r"(?:^|[ /(])rayline ([a-z][a-z-]*)", text):
+            assert verb in verbs, f"rayline {verb}"
 
 
 @each_document
