@@ -17,8 +17,7 @@ from cli import stack_file
 from cli.stack_file import StackFile, StackFileError
 from infra import rules
 from infra.rules import ConfigurationError, Problem
-from infra.settings.parse import parse
-from infra.settings.secret_keys import SECRET_KEYS
+from infra.settings.given import read
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -86,13 +85,11 @@ def problems(path: Path) -> list[Problem]:
         found = _read(path)
     except StackFileError as error:
         return [Problem("error", path.name, str(error))]
-    plain = {key: value for key, value in found.values.items() if key not in SECRET_KEYS}
-    wrong = _unencrypted(found)
     try:
-        settings = parse(plain, found.encrypted)
+        settings = read(found.texts, found.encrypted, decrypted=False)
     except ConfigurationError as error:
-        return [*error.problems, *wrong]
-    return [*rules.check(settings, rules.gather(settings)), *wrong]
+        return list(error.problems)
+    return rules.check(settings, rules.gather(settings))
 
 
 def _read(path: Path) -> StackFile:
@@ -106,20 +103,6 @@ def _read(path: Path) -> StackFile:
         sandbox = settings.from_environment()
         content = local_stack.merged(content, local_stack.injected(sandbox), None)
     return stack_file.configuration(content, defaults)
-
-
-def _unencrypted(found: StackFile) -> list[Problem]:
-    return [
-        Problem(
-            "error",
-            f"rayline:{name}",
-            "is a secret, but it is stored in plain text (its value is not repeated here). It "
-            "stays in the history of the stack file, so create a new one and type: "
-            f"pulumi config rm rayline:{name}, then: {SECRET_KEYS[name].command}",
-        )
-        for name in sorted(found.values.keys() & SECRET_KEYS.keys() - found.encrypted)
-        if SECRET_KEYS[name].encrypted
-    ]
 
 
 def as_text(found: Mapping[Path, Sequence[Problem]]) -> str:

@@ -38,12 +38,12 @@ for _tag, _form, _first in (
 
 @dataclass(frozen=True)
 class StackFile:
-    """The configuration of one stack: `values` by key without `rayline:`.
+    """The configuration of one stack: `texts` by key without `rayline:`, as Pulumi passes them.
 
     An encrypted value is HIDDEN; `encrypted` names the keys that hold one anywhere.
     """
 
-    values: Mapping[str, Any]
+    texts: Mapping[str, str]
     encrypted: frozenset[str]
 
 
@@ -83,14 +83,14 @@ def configuration(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> St
         for key, entry in (defaults.get("config") or {}).items()
         if isinstance(entry, dict) and "default" in entry
     }
-    values: dict[str, Any] = {}
+    texts = {}
     encrypted = set()
     for key, value in {**_ours(declared), **_ours(config)}.items():
         shown, hides = _without_secrets(value)
-        values[key] = _structured(shown)
+        texts[key] = shown if isinstance(shown, str) else json.dumps(shown)
         if hides:
             encrypted.add(key)
-    return StackFile(values, frozenset(encrypted))
+    return StackFile(texts, frozenset(encrypted))
 
 
 def _ours(config: Mapping[Any, Any]) -> dict[str, Any]:
@@ -110,13 +110,3 @@ def _without_secrets(value: Any) -> tuple[Any, bool]:
         entries = [_without_secrets(part) for part in value]
         return [entry for entry, _ in entries], any(hides for _, hides in entries)
     return value, False
-
-
-def _structured(value: Any) -> Any:
-    """A list or an object that is written as JSON text, which Pulumi accepts too."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value

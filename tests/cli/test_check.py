@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cli import check, stack_file
-from tests.infra.rules.stack import values
+from tests.stacks import values
 
 ROOT = Path(__file__).parents[2]
 SECURE = {"secure": "v1:abc:def"}
@@ -92,6 +92,22 @@ def test_a_secret_in_plain_text_is_an_error_and_never_repeated(
     assert "k3y" not in out
 
 
+def test_the_secrets_rules_are_those_of_the_program(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {
+        "rayline:registryPassword": SECURE,
+        "rayline:userHashes": {"mallory": SECURE},
+        "rayline:storage": "200Gi",
+    }
+    write(project, "dev", more)
+    assert check.main([]) == 1
+    out = capsys.readouterr().out
+    assert "rayline:registryPassword is set without rayline:registryUsername" in out
+    assert "rayline:userHashes.mallory belongs to no user" in out
+    assert "rayline:storage is '200Gi'; allowed is an object" in out
+
+
 def test_an_encrypted_value_in_a_plain_key_is_an_error(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,19 +163,20 @@ def test_no_pulumi_is_imported(project: Path) -> None:
     [
         ("yes", "yes"),
         ("on", "on"),
-        ("true", True),
+        ("true", "true"),
         ("12:30", "12:30"),
         ("2024-01-01", "2024-01-01"),
-        ("12", 12),
-        ("08", 8.0),
-        ("1.5", 1.5),
-        ("1e3", 1000.0),
-        ('\'{"size": "1Gi"}\'', {"size": "1Gi"}),
-        ("null", None),
+        ("12", "12"),
+        ("08", "8.0"),
+        ("1.5", "1.5"),
+        ("1e3", "1000.0"),
+        ('\'{"size": "1Gi"}\'', '{"size": "1Gi"}'),
+        ("{size: 1Gi}", '{"size": "1Gi"}'),
+        ("null", "null"),
     ],
 )
-def test_values_are_read_as_pulumi_reads_them(tmp_path: Path, text: str, value: object) -> None:
+def test_values_are_read_as_pulumi_reads_them(tmp_path: Path, text: str, value: str) -> None:
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_text(f"config:\n  rayline:a: {text}\n  b: {text}\n")
     found = stack_file.configuration(stack_file.load(path), {})
-    assert found.values == {"a": value, "b": value}
+    assert found.texts == {"a": value, "b": value}
