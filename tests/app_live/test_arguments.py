@@ -60,8 +60,8 @@ def test_any_argument_of_vllm_is_accepted(
     ("given", "words"),
     [
         ({"max_num_sequences": 4},
-         ["ENGINE_ARGS holds max_num_sequences, which this vLLM does not have", "max_num_seqs"]),
-        ({"no-such-thing-at-all": 1}, ["ENGINE_ARGS holds no_such_thing_at_all"]),
+         ["ENGINE_ARGS contains max_num_sequences, which is not an engine", "max_num_seqs"]),
+        ({"no-such-thing-at-all": 1}, ["ENGINE_ARGS contains no_such_thing_at_all"]),
         ({"dtype": "float17"}, ["vLLM rejects an engine argument", "--dtype", "float17"]),
         ({"max_num_batched_tokens": "many"}, ["--max-num-batched-tokens", "many"]),
         ({"enable-auto-tool-choice": True}, ["vLLM rejects the engine's arguments", "--tool-call"]),
