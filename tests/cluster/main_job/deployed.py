@@ -110,8 +110,9 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
         kinds, _, name = urn.rpartition("::")
         kind = kinds.rpartition("$")[2].rpartition("::")[2]
         # Components only group resources and providers only reach them; neither is one itself.
-        named = kind.startswith(("rayline:", "pulumi:"))
-        if operation not in {"same", "read", "refresh"} and not named:
+        ours = kind.startswith("rayline:index:")
+        groups = kind.startswith(("rayline:", "pulumi:")) and not ours
+        if operation not in {"same", "read", "refresh"} and not groups:
             yield f"{kind.rpartition(':')[2]} {name}", operation
 
 
