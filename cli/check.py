@@ -17,13 +17,13 @@ from cli import stack_file
 from cli.stack_file import StackFile, StackFileError
 from infra import rules
 from infra.rules import ConfigurationError, Problem
-from infra.settings.given import read
+from infra.settings.raw import read
 
 CHECKOUT = Path(__file__).parents[1]
 
 
 class NothingToCheckError(Exception):
-    """There is no such stack file; the message lists those that there are."""
+    """There is no such stack file; the message lists the existing ones."""
 
 
 def parser(prog: str = "rayline check") -> argparse.ArgumentParser:
@@ -80,7 +80,7 @@ def _file(name: str, folder: Path, known: Mapping[str, Path]) -> Path:
 
 
 def problems(path: Path) -> list[Problem]:
-    """Everything that is wrong with one stack file, errors and warnings."""
+    """All problems of one stack file, errors and warnings."""
     try:
         found = _read(path)
     except StackFileError as error:
@@ -106,6 +106,7 @@ def _read(path: Path) -> StackFile:
 
 
 def as_text(found: Mapping[Path, Sequence[Problem]]) -> str:
+    """One line per file and per problem."""
     lines = []
     for path, each in found.items():
         count = {0: "no problems", 1: "1 problem"}.get(len(each), f"{len(each)} problems")
@@ -115,6 +116,7 @@ def as_text(found: Mapping[Path, Sequence[Problem]]) -> str:
 
 
 def as_json(found: Mapping[Path, Sequence[Problem]]) -> str:
+    """The same for programs: `stacks`, each with `file` and `problems`."""
     stacks = [
         {
             "file": str(path),

@@ -19,7 +19,7 @@ class StackFileError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as Pulumi's parser reads it: `yes`, `12:30` and dates are texts, `1e3` a number."""
+    """YAML 1.2, as Pulumi reads it: `yes`, `12:30` and dates are strings, `1e3` is a number."""
 
 
 _KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
@@ -40,7 +40,7 @@ for _tag, _form, _first in (
 class StackFile:
     """The configuration of one stack: `texts` by key without `rayline:`, as Pulumi passes them.
 
-    An encrypted value is HIDDEN; `encrypted` names the keys that hold one anywhere.
+    An encrypted value is HIDDEN; `encrypted` names the keys that contain one anywhere.
     """
 
     texts: Mapping[str, str]
@@ -59,7 +59,7 @@ def stacks(folder: Path) -> dict[str, Path]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The content of a YAML file; StackFileError where it is not a YAML mapping."""
+    """The content of a YAML file; StackFileError if it is not a YAML mapping."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:
@@ -69,7 +69,7 @@ def load(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StackFileError(" ".join(str(error).split())) from None
     if not isinstance(content, dict | None):
-        raise StackFileError(f"is {type(content).__name__}; allowed is a mapping with `config:`")
+        raise StackFileError(f"is {type(content).__name__}; it must be a mapping with `config:`")
     return content or {}
 
 

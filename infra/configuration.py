@@ -13,7 +13,7 @@ from pulumi.runtime import config as pulumi_config
 
 from infra.settings import StackSettings
 from infra.settings.framework.problems import ConfigurationError
-from infra.settings.given import hashes, read
+from infra.settings.raw import hashes, read
 
 __all__ = ["Configuration", "ConfigurationError", "Secrets", "load"]
 
@@ -52,14 +52,14 @@ def load() -> Configuration:
     are not encrypted, encrypted values that would be written in plain text. No message contains a
     secret.
     """
-    given = _given()
-    encrypted = {key for key in given if pulumi_config.is_config_secret(f"{NAMESPACE}:{key}")}
-    return Configuration(read(given, encrypted), _secrets(given))
+    raw = _raw()
+    encrypted = {key for key in raw if pulumi_config.is_config_secret(f"{NAMESPACE}:{key}")}
+    return Configuration(read(raw, encrypted), _secrets(raw))
 
 
-def _given() -> dict[str, str]:
-    """All keys of rayline's namespace with their raw texts, even unknown ones, which pulumi.Config
-    cannot list."""
+def _raw() -> dict[str, str]:
+    """All keys of rayline's namespace with their raw strings, even unknown ones, which
+    pulumi.Config cannot list."""
     everything: Mapping[str, Any] = {
         **pulumi_config.get_config_env(),
         **pulumi_config.CONFIG.get(),
@@ -72,13 +72,13 @@ def _given() -> dict[str, str]:
     }
 
 
-def _secrets(given: Mapping[str, str]) -> Secrets:
+def _secrets(raw: Mapping[str, str]) -> Secrets:
     config = pulumi.Config(NAMESPACE)
     return Secrets(
         jwt_key=config.get_secret("jwtKey"),
         jwt_previous_keys=config.get_secret("jwtPreviousKeys"),
         user_hashes=config.get_secret_object("userHashes"),
-        users_with_hash=frozenset(hashes(given.get("userHashes", "{}")) or ()),
+        users_with_hash=frozenset(hashes(raw.get("userHashes", "{}")) or ()),
         hub_token=config.get_secret("hubToken"),
         ray_token=config.get_secret("rayToken"),
         registry_username=config.get_secret("registryUsername"),

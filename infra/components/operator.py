@@ -15,6 +15,8 @@ INSTALL_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
+    """`context` of the kubeconfig, and the configuration key `operator`."""
+
     context: str
     operator: Operator
 
@@ -65,8 +67,8 @@ def values(operator: Operator) -> dict[str, Any]:
 
     https://github.com/ray-project/kuberay/blob/v1.6.2/helm-chart/kuberay-operator/values.yaml
     """
-    given: dict[str, Any] = {"fullnameOverride": NAME}
+    chart_values: dict[str, Any] = {"fullnameOverride": NAME}
     if operator.image is not None:
         repository, _, tag = operator.image.rpartition(":")
-        given["image"] = {"repository": repository, "tag": tag}
-    return given
+        chart_values["image"] = {"repository": repository, "tag": tag}
+    return chart_values

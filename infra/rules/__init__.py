@@ -2,7 +2,7 @@
 
 A rule is a function with the decorator `rule`; it is pure and names the source of what it checks.
 Every module of this package is imported, so a new rule is one function in the module of its
-subject, or in a new module, and nothing else has to be edited. Problems are reported by module
+subject, or in a new module, and nothing else needs an edit. Problems are reported by module
 name, then from top to bottom of the module.
 """
 
@@ -28,8 +28,8 @@ def check(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
 
 def require(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
     """The warnings if there is no error; otherwise ConfigurationError with every error."""
-    found = check(settings, facts)
-    errors = [problem for problem in found if problem.severity == "error"]
+    problems = check(settings, facts)
+    errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise ConfigurationError(errors)
-    return found
+    return problems

@@ -26,7 +26,7 @@ MODEL_VARIABLES: Mapping[str, str] = {
     "REPLICA_CPUS": "cpus",
     "DRAIN_SECONDS": "drainSeconds",
 }
-"""Variable -> the key of a model that sets it: what infra.specs.serve_config writes."""
+"""Variables that infra.specs.serve_config writes -> the key of a model that sets them."""
 
 OTHER_VARIABLES: Mapping[str, str] = {
     "HF_HOME": "the model cache is always at /data/model-cache",
@@ -72,14 +72,16 @@ _SECRET_WORDS = frozenset(
 @rule
 def no_reserved_variable_is_set(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Messages contain names only: a value may be a secret that was put in the wrong place."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for parts, names in _all(settings):
         for name in names:
             reason = _reason(name, parts)
             if reason:
                 key = key_path(*parts, name)
-                found.append(error(key, f"may not be set: {reason}. Type: {remove_command(key)}"))
-    return found
+                problems.append(
+                    error(key, f"may not be set: {reason}. Type: {remove_command(key)}")
+                )
+    return problems
 
 
 def looks_secret(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the builder of the image cannot do, and image references that would point elsewhere."""
+"""Image references, and what the chosen builder of the image supports."""
 
 import re
 

@@ -25,7 +25,7 @@ ACTIVATIONS_GIB = 1.0
 """Activations of a usual batch, sampler, CUDA graphs. Depends on the model, so a lack is a
 warning."""
 _MAXIMUM_STAGES = 64
-"""Pipeline stages that are tried for an advice if the number of layers is unknown."""
+"""The advice tries up to this many pipeline stages if the number of layers is unknown."""
 _BLOCK = 16
 """vLLM's tokens per KV block."""
 _KV_BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, **DTYPE_BYTES}
@@ -42,6 +42,7 @@ class Need:
 
     @property
     def total(self) -> float:
+        """GiB per card, with the overhead of a process."""
         return self.weights + (self.kv or 0.0) + OVERHEAD_GIB
 
 
@@ -64,7 +65,7 @@ def attention_heads_are_divisible(settings: StackSettings, facts: Facts) -> list
     """vLLM 0.32, config/model.py: verify_with_parallel_config."""
     if settings.image.device == "cpu":
         return []
-    found = []
+    problems = []
     for number, model in enumerate(settings.models):
         heads = facts.of(model).heads
         if heads is None or heads % model.tensor_parallel == 0:
@@ -72,7 +73,7 @@ def attention_heads_are_divisible(settings: StackSettings, facts: Facts) -> list
         key = key_path("models", number, "tensorParallel")
         divisors = [n for n in range(1, min(heads, 8) + 1) if heads % n == 0]
         nearest = max((n for n in divisors if n < model.tensor_parallel), default=1)
-        found.append(
+        problems.append(
             error(
                 key,
                 f"is {model.tensor_parallel}, but {model.source} has {heads} attention heads, "
@@ -80,11 +81,11 @@ def attention_heads_are_divisible(settings: StackSettings, facts: Facts) -> list
                 f"Type: {set_command(key, nearest)}",
             )
         )
-    return found
+    return problems
 
 
 def need(model: Model, group: GpuGroup, known: ModelFacts) -> Need | None:
-    """What each card must hold; None if the size of the weights is not known."""
+    """Memory that each card needs; None if the size of the weights is unknown."""
     if model.weights_gib is not None:
         weights = model.weights_gib
     elif known.weight_bytes is not None:
@@ -117,8 +118,8 @@ def _kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
 
 
 def _element_bytes(model: Model, known: ModelFacts) -> int | None:
-    given = {name.replace("-", "_"): value for name, value in model.engine_args.items()}
-    kind = given.get("kv_cache_dtype", "auto")
+    arguments = {name.replace("-", "_"): value for name, value in model.engine_args.items()}
+    kind = arguments.get("kv_cache_dtype", "auto")
     if kind == "auto":
         kind = model.dtype if model.dtype != "auto" else (known.dtype or "float16")
         # vLLM's "auto" serves a float32 checkpoint in half precision (_resolve_auto_dtype).
@@ -151,11 +152,11 @@ def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Probl
     if card.total > card.budget:
         advice = _repairs(settings, number, known, card)
         return [error(key, f"({model.name}) {comparison}. {advice}")]
-    found = []
+    problems = []
     if card.kv is None:
         why = known.odd_attention or "its config.json is not in the local Hugging Face cache"
         kv = key_path("models", number, "kvKibPerToken")
-        found.append(
+        problems.append(
             warning(
                 kv,
                 f"is not set and cannot be computed ({why}), so only the weights are checked. "
@@ -163,14 +164,14 @@ def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Probl
             )
         )
     if card.total + ACTIVATIONS_GIB > card.budget:
-        found.append(
+        problems.append(
             warning(
                 key,
                 f"({model.name}) {comparison}; less than {ACTIVATIONS_GIB:g} GiB is left for "
                 "activations, so the engine may not start",
             )
         )
-    return found
+    return problems
 
 
 def _repairs(settings: StackSettings, number: int, known: ModelFacts, card: Need) -> str:

@@ -28,19 +28,19 @@ def names_are_unique(settings: StackSettings, _facts: Facts) -> list[Problem]:
 
 
 def _unique(key: str, names: Iterable[str]) -> list[Problem]:
-    found, seen = [], dict[str, int]()
+    problems, seen = [], dict[str, int]()
     for number, name in enumerate(names):
         first = seen.setdefault(name.lower(), number)
         if first != number:
             here = f"rayline:{key}[{number}].name"
-            found.append(
+            problems.append(
                 error(
                     here,
-                    f"is {name!r}, which {key}[{first}].name has already; names must be unique, "
-                    f"and case does not count. Type: {set_command(here, f'{name}-2')}",
+                    f"is {name!r}, which {key}[{first}].name already has; names must be unique, "
+                    f"ignoring case. Type: {set_command(here, f'{name}-2')}",
                 )
             )
-    return found
+    return problems
 
 
 @rule

@@ -1,6 +1,6 @@
 """Replicas, tensor and pipeline parallelism against the workers and cards of a GPU group.
 
-How the service places them: app/engine/placement.py. Without pipeline parallelism, a replica holds
+How the service places them: app/engine/placement.py. Without pipeline parallelism, a replica owns
 its cards itself, so they are all in one worker. With it, on GPUs, each card is a separate bundle
 that may be in any worker of the group. On the CPU, an engine never leaves its worker.
 """
@@ -29,15 +29,15 @@ from infra.settings.models import Model
 def each_model_has_a_group(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """The group exists, is enabled, and has workers that can hold a layer of the model."""
     groups = {group.name: group for group in settings.gpu_groups}
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for number, model in enumerate(settings.models):
         group = groups.get(model.gpu_group)
         if group is None:
-            found.append(_no_group(number, model, list(groups)))
+            problems.append(_no_group(number, model, list(groups)))
         elif not group.enabled:
             place = settings.gpu_groups.index(group)
             enabled = key_path("gpuGroups", place, "enabled")
-            found.append(
+            problems.append(
                 error(
                     key_path("models", number, "gpuGroup"),
                     f"is {group.name!r}, which is not enabled. "
@@ -45,8 +45,8 @@ def each_model_has_a_group(settings: StackSettings, _facts: Facts) -> list[Probl
                 )
             )
         elif settings.image.device == "gpu":
-            found += _one_worker(number, model, group)
-    return found
+            problems += _one_worker(number, model, group)
+    return problems
 
 
 @rule
@@ -54,14 +54,14 @@ def each_group_has_room_for_its_models(settings: StackSettings, facts: Facts) ->
     """Cards and Ray CPUs of all workers. Checked once every model has a group."""
     if each_model_has_a_group(settings, facts):
         return []
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for place, group in enumerate(settings.gpu_groups):
         members = [model for model in settings.models if model.gpu_group == group.name]
         if group.enabled and members:
-            found += _cpus(place, group, members)
+            problems += _cpus(place, group, members)
             if settings.image.device == "gpu":
-                found += _cards(place, group, members)
-    return found
+                problems += _cards(place, group, members)
+    return problems
 
 
 def _no_group(number: int, model: Model, names: list[str]) -> Problem:
@@ -122,7 +122,7 @@ def _cards(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
                 key,
                 f"is {group.workers}: the group has the {wanted} cards that its models need "
                 f"({uses}), but they are spread so that not every replica finds its cards in one "
-                "worker; one replica may wait for ever",
+                "worker; one replica may wait forever",
             )
         ]
     return []

@@ -1,5 +1,5 @@
-"""What the API server would refuse in a pod. KubeRay would then have a cluster without pods, and
-only events would tell the reason."""
+"""Pod settings that the API server would refuse. The cluster would then have no pods, and only
+events would contain the reason."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ Parts = tuple[str | int, ...]
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MAXIMUM_PREFIX = 253
-_FORM = "Allowed is name or dns.prefix/name, with at most 63 letters, digits, -, _ and . in name."
+_FORM = "It must be name or dns.prefix/name, with at most 63 letters, digits, -, _ and . in name."
 _OWN = ("ray.io/", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of", "rayline.dev/")
 """Prefixes of labels that KubeRay or rayline set and use as selectors."""
 _KUBERAY_ANNOTATIONS = {
@@ -45,25 +45,25 @@ def labels_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
 @rule
 def annotations_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """KubeRay reads some annotations as switches."""
-    found = []
+    problems = []
     for name in settings.ray.annotations:
         key = key_path("ray", "annotations", name)
         if not _qualified(name):
-            found.append(error(key, f"is not a valid annotation name. {_FORM} {_remove(key)}"))
+            problems.append(error(key, f"is not a valid annotation name. {_FORM} {_remove(key)}"))
         if name in _KUBERAY_ANNOTATIONS:
-            found.append(
+            problems.append(
                 error(key, f"may not be set: {_KUBERAY_ANNOTATIONS[name]}. {_remove(key)}")
             )
-    return found
+    return problems
 
 
 @rule
 def requests_are_within_limits(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """The API server refuses a pod that requests more than its limit."""
-    found = _resources(("ray", "head"), settings.ray.head)
+    problems = _resources(("ray", "head"), settings.ray.head)
     for number, group in enumerate(settings.gpu_groups):
-        found += _resources(("gpuGroups", number), group)
-    return found
+        problems += _resources(("gpuGroups", number), group)
+    return problems
 
 
 @rule
@@ -87,7 +87,7 @@ def _half(quantity: str) -> str:
 
 
 def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str], bool]]:
-    """Where labels are configured; the flag tells whether reserved names are refused there."""
+    """Where labels are configured; the flag is true if reserved names are refused there."""
     yield ("ray", "labels"), settings.ray.labels, True
     yield ("ray", "head", "labels"), settings.ray.head.labels, True
     yield ("ray", "head", "nodeSelector"), settings.ray.head.node_selector, False
@@ -99,11 +99,11 @@ def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str],
 
 
 def _label(key: str, name: str, value: str, reserved: bool) -> list[Problem]:
-    found = []
+    problems = []
     if not _qualified(name):
-        found.append(error(key, f"is not a valid label name. {_FORM} {_remove(key)}"))
+        problems.append(error(key, f"is not a valid label name. {_FORM} {_remove(key)}"))
     if value and not _NAME.fullmatch(value):
-        found.append(
+        problems.append(
             error(
                 key,
                 f"is {value!r}; a label value has at most 63 letters, digits, -, _ and ., and "
@@ -111,10 +111,10 @@ def _label(key: str, name: str, value: str, reserved: bool) -> list[Problem]:
             )
         )
     if reserved and name.startswith(_OWN):
-        found.append(
+        problems.append(
             error(key, f"is set by KubeRay or rayline, which use it as a selector. {_remove(key)}")
         )
-    return found
+    return problems
 
 
 def _qualified(name: str) -> bool:
@@ -129,17 +129,17 @@ def _remove(key: str) -> str:
 
 
 def _resources(parts: Parts, owner: Head | GpuGroup) -> list[Problem]:
-    found = []
+    problems = []
     names: tuple[Literal["cpu", "memory"], ...] = ("cpu", "memory")
     for name in names:
         requested, limit = getattr(owner.requests, name), getattr(owner.limits, name)
         if amount(requested) > amount(limit):
             lower = set_resource(owner, parts, "requests", name, limit)
-            found.append(
+            problems.append(
                 error(
                     key_path(*parts, "requests", name),
                     f"is {requested}, above the limit {limit}. Type: {lower}, "
                     f"or raise {key_path(*parts, 'limits', name)}",
                 )
             )
-    return found
+    return problems

@@ -20,7 +20,7 @@ https://docs.ray.io/en/releases-2.60.0/ray-core/configure.html#ports-configurati
 @rule
 def ports_have_one_listener(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """The two configurable ports differ from each other and from Ray's own."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     chosen = (
         (key_path("serve", "port"), settings.serve.port, 8000),
         (key_path("ray", "metricsPort"), settings.ray.metrics_port, 8080),
@@ -30,8 +30,8 @@ def ports_have_one_listener(settings: StackSettings, _facts: Facts) -> list[Prob
     for key, port, default in chosen:
         if port in taken:
             free = next(number for number in count(default) if number not in used)
-            found.append(
+            problems.append(
                 error(key, f"is {port}, the port of {taken[port]}. Type: {set_command(key, free)}")
             )
         taken[port] = key
-    return found
+    return problems

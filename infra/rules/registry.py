@@ -18,5 +18,5 @@ def rule(function: Rule) -> Rule:
 
 def rules() -> list[Rule]:
     """All registered rules: modules by name, and the functions of a module from top to bottom,
-    whatever the order of imports was."""
+    regardless of the order of imports."""
     return sorted(_RULES, key=lambda each: (each.__module__, each.__code__.co_firstlineno))

@@ -22,9 +22,9 @@ When one model is served at /, no other model may take them."""
 
 
 @rule
-def routes_lie_side_by_side(settings: StackSettings, _facts: Facts) -> list[Problem]:
+def routes_do_not_overlap(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Only / may contain other routes."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     taken: list[tuple[str, str]] = []
     routes = [model.route_prefix for model in settings.models]
     for number, model in enumerate(settings.models):
@@ -33,7 +33,7 @@ def routes_lie_side_by_side(settings: StackSettings, _facts: Facts) -> list[Prob
         repair = f"Type: {set_command(key, f'/{model.name}')}"
         # serve/schema.py _route_prefix_format of Ray 2.60.0 refuses a final slash.
         if (route != "/" and route.endswith("/")) or "//" in route or "/." in route:
-            found.append(
+            problems.append(
                 error(
                     key,
                     f"is {route!r}; it must be / or a path such as /name, without // and without "
@@ -42,9 +42,9 @@ def routes_lie_side_by_side(settings: StackSettings, _facts: Facts) -> list[Prob
             )
         first = plain.split("/")[1] if plain else ""
         if first == "-":
-            found.append(error(key, f"is {route!r}, but /-/ belongs to Ray Serve. {repair}"))
+            problems.append(error(key, f"is {route!r}, but /-/ belongs to Ray Serve. {repair}"))
         if first in OWN_SEGMENTS and "/" in routes:
-            found.append(
+            problems.append(
                 error(
                     key,
                     f"is {route!r}, which would hide /{first} of the model at /. Choose another "
@@ -53,17 +53,17 @@ def routes_lie_side_by_side(settings: StackSettings, _facts: Facts) -> list[Prob
             )
         for other, name in taken:
             if other == plain:
-                found.append(
+                problems.append(
                     error(
                         key,
                         f"is {route!r}, which is also the route of {name!r}; routes must be "
-                        f"unique, and case does not count. {repair}",
+                        f"unique, ignoring case. {repair}",
                     )
                 )
             elif other and plain and _overlap(plain, other):
-                found.append(error(key, f"{_nested(route, name, other)} {repair}"))
+                problems.append(error(key, f"{_nested(route, name, other)} {repair}"))
         taken.append((plain, model.name))
-    return found
+    return problems
 
 
 def _overlap(left: str, right: str) -> bool:

@@ -64,16 +64,16 @@ def awq_computes_in_half_precision(settings: StackSettings, facts: Facts) -> lis
 
 @rule
 def engine_args_repeat_nothing(settings: StackSettings, _facts: Facts) -> list[Problem]:
-    """What has a key, and what the service decides, is not an engine argument."""
+    """Arguments that have a key, or that the service decides, may not be in engineArgs."""
     return [p for i, model in enumerate(settings.models) for p in _engine_args(i, model)]
 
 
 def _source(number: int, model: Model) -> list[Problem]:
     source, revision = (key_path("models", number, name) for name in ("source", "revision"))
     if model.from_folder:
-        found = []
+        problems = []
         if not model.source.startswith(CACHE) or ".." in model.source.split("/"):
-            found.append(
+            problems.append(
                 error(
                     source,
                     f"is {model.source!r}; a folder must be in the model cache, which pods mount "
@@ -81,13 +81,13 @@ def _source(number: int, model: Model) -> list[Problem]:
                 )
             )
         if model.revision is not None:
-            found.append(
+            problems.append(
                 warning(
                     revision,
                     f"has no effect on a folder. Type: {remove_command(revision)}",
                 )
             )
-        return found
+        return problems
     if not _HUB_NAME.fullmatch(model.source):
         return [
             error(
@@ -111,8 +111,10 @@ def _source(number: int, model: Model) -> list[Problem]:
 
 def _quantization(number: int, model: Model, facts: Facts) -> list[Problem]:
     known = facts.of(model).quantization
-    given = str(model.engine_args.get("quantization", ""))
-    is_awq = known == "awq" if known else bool(_AWQ.search(f"{model.source} {given}".lower()))
+    quantization = str(model.engine_args.get("quantization", ""))
+    is_awq = (
+        known == "awq" if known else bool(_AWQ.search(f"{model.source} {quantization}".lower()))
+    )
     if not is_awq or model.dtype in ("float16", "auto"):
         return []
     key = key_path("models", number, "dtype")
@@ -135,14 +137,14 @@ def _quantization(number: int, model: Model, facts: Facts) -> list[Problem]:
 
 
 def _engine_args(number: int, model: Model) -> list[Problem]:
-    found: list[Problem] = []
+    problems: list[Problem] = []
     seen: set[str] = set()
     for name in model.engine_args:
         key = key_path("models", number, "engineArgs", name)
         argument = name.removeprefix("--").replace("-", "_")
         if argument in TYPED_ARGUMENTS:
             field = key_path("models", number, TYPED_ARGUMENTS[argument])
-            found.append(
+            problems.append(
                 error(
                     key,
                     f"has its own key, {field}. Type: {remove_command(key)}, then: "
@@ -150,7 +152,7 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
                 )
             )
         elif argument in REFUSED_ARGUMENTS or argument.startswith("ssl_"):
-            found.append(
+            problems.append(
                 error(
                     key,
                     "is refused by the service: Ray Serve, the guard or this configuration decides "
@@ -158,7 +160,7 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
                 )
             )
         elif argument == "hf_token":
-            found.append(
+            problems.append(
                 error(
                     key,
                     "is a secret, and engine arguments are stored in plain text in the state and "
@@ -167,6 +169,6 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
                 )
             )
         elif argument in seen:
-            found.append(error(key, f"is set twice. Type: {remove_command(key)}"))
+            problems.append(error(key, f"is set twice. Type: {remove_command(key)}"))
         seen.add(argument)
-    return found
+    return problems

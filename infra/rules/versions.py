@@ -27,9 +27,9 @@ def _version(text: str) -> Version:
 
 @rule
 def versions_are_new_enough(settings: StackSettings, _facts: Facts) -> list[Problem]:
-    """The first versions with what rayline depends on."""
-    found = []
-    for key, given, minimum, why in (
+    """The first versions with the features that rayline depends on."""
+    problems = []
+    for key, version, minimum, why in (
         (key_path("ray", "version"), settings.ray.version, MINIMUM_RAY, "token authentication"),
         (
             key_path("operator", "version"),
@@ -38,17 +38,17 @@ def versions_are_new_enough(settings: StackSettings, _facts: Facts) -> list[Prob
             "Ray's token from a Secret (authOptions.secretName)",
         ),
     ):
-        if _version(given) < minimum:
+        if _version(version) < minimum:
             lowest = ".".join(map(str, minimum))
             best = TESTED[-1][0] if key.endswith("ray.version") else TESTED[-1][2]
-            found.append(
+            problems.append(
                 error(
                     key,
-                    f"is {given}; it must be {lowest} or newer, the first version with {why}. "
+                    f"is {version}; it must be {lowest} or newer, the first version with {why}. "
                     f"Type: {set_command(key, best)}",
                 )
             )
-    return found
+    return problems
 
 
 @rule
@@ -71,11 +71,11 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
     image, ray = settings.image, settings.ray.version
     if image.ref is not None:
         return []
-    found = []
+    problems = []
     version, base = key_path("ray", "version"), key_path("image", "base")
     locked = facts.locked.get("ray")
     if locked is not None and locked != ray:
-        found.append(
+        problems.append(
             error(
                 version,
                 f"is {ray}, but requirements/{image.requirements} puts Ray {locked} into the "
@@ -83,13 +83,13 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
             )
         )
     parts = _TAG.search(image.base)
-    if parts is None:  # a custom base image, whose name promises nothing
-        return found
+    if parts is None:  # a custom base image, whose name need not contain versions
+        return problems
     tag_ray, tag_python, device = parts.groups()
     repository = image.base[: parts.start()]
     wanted = f"{repository}:{ray}-py{PYTHON}-{device or 'cu128'}"
     if tag_ray != ray:
-        found.append(
+        problems.append(
             error(
                 base,
                 f"is {image.base!r} with Ray {tag_ray}, but {version} is {ray}: head and workers "
@@ -97,7 +97,7 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
             )
         )
     if tag_python != PYTHON:
-        found.append(
+        problems.append(
             error(
                 base,
                 f"is {image.base!r} with Python {tag_python[0]}.{tag_python[1:]}; the requirements "
@@ -105,11 +105,11 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
             )
         )
     if image.device == "gpu" and not (device or "").startswith(("cu", "gpu")):
-        found.append(
+        problems.append(
             warning(
                 base,
                 f"is {image.base!r} without CUDA, but image.device is gpu: containers may not "
                 f"see the cards. Type: {set_command(base, f'{repository}:{ray}-py{PYTHON}-cu128')}",
             )
         )
-    return found
+    return problems

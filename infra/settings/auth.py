@@ -35,4 +35,4 @@ class Auth(Settings):
     roles: dict[str, dict[str, JsonValue]] = Field({})
     """Changed or additional roles; docs/service.md describes them."""
     revoked_service_tokens: tuple[str, ...] = ()
-    """Ids or names of service tokens that are no longer accepted."""
+    """IDs or names of service tokens that are no longer accepted."""

@@ -10,7 +10,7 @@ class Gpu(Settings):
     """The kind of card in a group; it determines which models fit."""
 
     model: str
-    """For people to read: RTX 3090."""
+    """Human-readable name of the card, for example RTX 3090."""
     memory_gib: float = Field(gt=0)
     """Memory of one card in GiB, as nvidia-smi shows it (a 24 GB card has 24)."""
     count: int = Field(1, ge=0)
@@ -25,11 +25,11 @@ class GpuGroup(Settings):
     name: DnsLabel
     """Name of KubeRay's worker group, and of the Ray resource that models request."""
     gpu: Gpu
-    """The card."""
+    """The cards of one worker."""
     workers: int = Field(1, ge=1)
     """Number of worker pods; each runs on a different node unless `spread` is false."""
     enabled: bool = True
-    """With false, the group stays in the RayCluster with 0 pods, so that enabling it later touches
+    """When false, the group stays in the RayCluster with 0 pods, so that enabling it later touches
     no pod of other groups."""
     node_group: str | None = None
     """Value of the label `nodeGroupLabel` on the nodes that run the group."""

@@ -16,8 +16,9 @@ class Image(Settings):
     ref: str | None = Field(None, pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")
     """A prebuilt image by digest: registry.example.com/llm/ray-vllm@sha256:... Nothing is built."""
     device: Literal["gpu", "cpu"] = "gpu"
-    """What models run on. It selects the build of vLLM in the image (requirements/app-gpu.txt or
-    app-cpu.txt); with cpu, replicas use no cards and the checks of cards are skipped."""
+    """Device that models run on. It selects the build of vLLM in the image
+    (requirements/app-gpu.txt or app-cpu.txt); with cpu, replicas use no cards and the checks of
+    cards are skipped."""
     base: str = "rayproject/ray:2.60.0-py311-cu128"
     """Base image of the build; it determines the versions of Python and CUDA."""
     builder: Literal["buildx", "docker"] = "buildx"

@@ -36,7 +36,7 @@ class Model(Settings):
     max_model_len: int | None = Field(None, ge=1)
     """Maximum number of tokens of prompt and answer together; absent: the model's own limit."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
-    """Share of the card's memory for weights and KV cache."""
+    """Fraction of the card's memory for weights and KV cache."""
     max_num_seqs: int | None = Field(None, ge=1)
     """Number of requests that the engine processes at once; absent: 256."""
     cpu_offload_gb: float | None = Field(None, ge=0)
@@ -65,6 +65,7 @@ class Model(Settings):
 
     @property
     def route_prefix(self) -> str:
+        """Path under which Serve answers for the model."""
         return self.route or f"/{self.name}"
 
     @property

@@ -59,6 +59,7 @@ def _project(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    """Writes the files, or with --check names the stale ones; returns the exit code."""
     stale = {
         path: text
         for path, text in contents().items()

@@ -1,4 +1,4 @@
-"""The encrypted keys of a stack: what each one is for, and the form of its value."""
+"""The encrypted keys of a stack: the purpose of each, and the form of its value."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ _HASH = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[^$\s]+\$[^$\s]+|[0-9
 """The forms that app.auth.passwords accepts: argon2id, or a 16-byte salt and a SHA-256 in hex, as
 the original hand-made deployment wrote them (docs/origin.md)."""
 _MINIMUM_KEY_BYTES = 32
-"""The minimum that app.auth.config demands of JWT_KEY."""
+"""The minimum size that app.auth.config requires of JWT_KEY."""
 
 
 def _entry(name: str, description: str, **more: bool) -> SecretKey:

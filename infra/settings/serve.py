@@ -33,5 +33,5 @@ class Serve(Settings):
     ingress: Ingress | None = None
     """Absent: the API is reachable inside the cluster only."""
     replace_foreign: bool = False
-    """Whether Ray may delete Serve applications that this stack did not create. With false, `up`
+    """Whether Ray may delete Serve applications that this stack did not create. When false, `up`
     fails and names them."""

@@ -48,7 +48,7 @@ def test_every_stack_is_checked_and_every_problem_printed(
     out = capsys.readouterr().out
     assert "Pulumi.good.yaml: no problems" in out
     assert "Pulumi.bad.yaml: 2 problems" in out
-    for part in ("error: rayline:models[0].dtype is 'fp16'", "allowed is one of auto", "Type: "):
+    for part in ("error: rayline:models[0].dtype is 'fp16'", "it must be one of auto", "Type: "):
         assert part in out
 
 
@@ -105,7 +105,7 @@ def test_the_secrets_rules_are_those_of_the_program(
     out = capsys.readouterr().out
     assert "rayline:registryPassword is set without rayline:registryUsername" in out
     assert "rayline:userHashes.mallory belongs to no user" in out
-    assert "rayline:storage is '200Gi'; allowed is an object" in out
+    assert "rayline:storage is '200Gi'; it must be an object" in out
 
 
 def test_an_encrypted_value_in_a_plain_key_is_an_error(
@@ -117,7 +117,7 @@ def test_an_encrypted_value_in_a_plain_key_is_an_error(
 
 
 @pytest.mark.parametrize("text", ["config: [", "config: {a: b", "- a", "config: text", "\x00"])
-def test_text_that_is_no_stack_file_is_an_error(
+def test_text_that_is_not_a_stack_file_is_an_error(
     project: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "Pulumi.dev.yaml").write_text(text)
@@ -125,7 +125,7 @@ def test_text_that_is_no_stack_file_is_an_error(
     assert "Pulumi.dev.yaml" in capsys.readouterr().out
 
 
-def test_an_unknown_stack_cannot_be_judged(
+def test_an_unknown_stack_cannot_be_checked(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(project, "dev")
@@ -137,7 +137,7 @@ def test_an_unknown_stack_cannot_be_judged(
     assert check.main(typed[1].split()) == 0
 
 
-def test_a_project_without_stacks_cannot_be_judged(
+def test_a_project_without_stacks_cannot_be_checked(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check.main([]) == 2

@@ -70,7 +70,7 @@ def test_an_unknown_verb_is_refused_with_the_known_ones() -> None:
     ("error", "code"),
     [(KeyboardInterrupt(), 130), (PermissionError(13, "Permission denied", "/x"), 1)],
 )
-def test_an_interrupt_or_a_refusal_is_no_traceback(
+def test_an_interrupt_or_a_refusal_causes_no_traceback(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> int:
@@ -80,7 +80,7 @@ def test_an_interrupt_or_a_refusal_is_no_traceback(
     assert main.main(["check"]) == code
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     command = f"'{sys.executable}' -m cli completion bash | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False

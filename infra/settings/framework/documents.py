@@ -68,7 +68,7 @@ def _type(schema: Schema, location: Location) -> str:
     node = schema.at(location)
     if node.get("type") == "array":
         items = schema.at((*location, 0))
-        return "list of objects" if items.get("properties") else "list of texts"
+        return "list of objects" if items.get("properties") else "list of strings"
     if node.get("type") == "object":
         return "object, below" if node.get("properties") else "object: name to value"
     words = allowed({k: v for k, v in node.items() if k != "pattern"})
@@ -144,7 +144,7 @@ def _secret_node(key: SecretKey) -> dict[str, Any]:
 
 
 def _lenient(node: Any) -> Any:
-    """Accepts a number where a text is expected, because YAML reads `cpu: 3` as a number."""
+    """Accepts a number where a string is expected, because YAML reads `cpu: 3` as a number."""
     if isinstance(node, list):
         return [_lenient(item) for item in node]
     if not isinstance(node, Mapping):

@@ -1,4 +1,4 @@
-"""Plain configuration values -> a settings model, or every mistake in words."""
+"""Plain configuration values -> a settings model, or one readable message per mistake."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
@@ -89,7 +89,7 @@ class _Wording:
         structured = node.get("type") in ("array", "object")
         return error(
             key,
-            f"{given}; allowed is {allowed(node)}{about}. {self._type_this(location, structured)}",
+            f"{given}; it must be {allowed(node)}{about}. {self._type_this(location, structured)}",
         )
 
     def _known_part(self, location: Location) -> Location:

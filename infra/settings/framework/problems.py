@@ -32,10 +32,12 @@ class ConfigurationError(Exception):
 
 
 def error(key: str, message: str) -> Problem:
+    """A problem that stops a preview or `up`."""
     return Problem("error", key, message)
 
 
 def warning(key: str, message: str) -> Problem:
+    """A problem that is only shown."""
     return Problem("warning", key, message)
 
 
@@ -65,14 +67,14 @@ def remove_command(key: str) -> str:
     return f"pulumi config rm --path '{key}'"
 
 
-def closest(given: str, known: Iterable[str]) -> str | None:
+def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant. Case and underscores do not count as differences."""
 
     def plain(name: str) -> str:
         return name.replace("_", "").replace("-", "").lower()
 
     names = {plain(name): name for name in known}
-    close = get_close_matches(plain(given), names, n=1, cutoff=0.6)
+    close = get_close_matches(plain(name), names, n=1, cutoff=0.6)
     return names[close[0]] if close else None
 
 

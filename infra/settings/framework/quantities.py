@@ -1,7 +1,7 @@
 """Quantities as Kubernetes writes them: their type, and their value.
 
 The `kubernetes` package has a parser too (`kubernetes.utils.quantity.parse_quantity`), but
-importing it takes 0.4 s, which every preview would pay; a test compares the two.
+importing it takes 0.4 s, which would slow down every preview; a test compares the two.
 """
 
 from decimal import Decimal

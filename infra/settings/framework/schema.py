@@ -58,13 +58,13 @@ class Schema:
 
 
 def allowed(node: Node) -> str:
-    """What a key may contain, in words."""
+    """What a key may contain, as part of a sentence."""
     if "enum" in node:
         return "one of " + ", ".join(str(value) for value in node["enum"])
     if "const" in node:
         return repr(node["const"])
     words = {
-        "string": "a text",
+        "string": "a string",
         "integer": "a whole number",
         "number": "a number",
         "boolean": "true or false",

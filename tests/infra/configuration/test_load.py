@@ -28,7 +28,7 @@ def _restored() -> Iterator[None]:
     pulumi_config._SECRET_KEYS.set(secrets)
 
 
-def given(secret: tuple[str, ...] = (), /, **more: Any) -> None:
+def configure(secret: tuple[str, ...] = (), /, **more: Any) -> None:
     """Sets the configuration as the engine passes it: texts, and JSON for lists and objects."""
     whole = {**values(), **more}
     pulumi.runtime.set_all_config(
@@ -53,14 +53,14 @@ async def opened(output: Any) -> Any:
 
 
 def test_a_stack_without_secrets() -> None:
-    given()
+    configure()
     loaded = configuration.load()
     assert loaded.settings.models[0].name == "one"
     assert loaded.secrets == configuration.Secrets()
 
 
 def test_secrets_stay_secret() -> None:
-    given(
+    configure(
         ("jwtKey", "userHashes", "hubToken", "rayToken", "jwtPreviousKeys", "registryPassword"),
         jwtKey=KEY,
         jwtPreviousKeys=KEY,
@@ -89,7 +89,7 @@ def test_secrets_stay_secret() -> None:
 @pytest.mark.parametrize("name", [name for name, key in SECRET_KEYS.items() if key.encrypted])
 def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
     value = {"alice": "s3cret-value"} if SECRET_KEYS[name].by_user else "s3cret-value"
-    given(**{name: value})
+    configure(**{name: value})
     text = refused()
     assert f"rayline:{name} is a secret, but it is stored in plain text" in text
     assert SECRET_KEYS[name].command in text
@@ -108,7 +108,7 @@ def test_a_plain_secret_is_refused_and_not_repeated(name: str) -> None:
     ],
 )
 def test_unusable_secrets_are_refused_and_not_repeated(name: str, value: Any, text: str) -> None:
-    given((name,), **{name: value})
+    configure((name,), **{name: value})
     message = refused()
     assert text in message
     assert "s3cret-value" not in message
@@ -119,7 +119,7 @@ def test_unusable_secrets_are_refused_and_not_repeated(name: str, value: Any, te
     [("registryUsername", "registryPassword"), ("registryPassword", "registryUsername")],
 )
 def test_a_registry_login_has_both_parts(name: str, other: str) -> None:
-    given((name,), **{name: "s3cret-value"})
+    configure((name,), **{name: "s3cret-value"})
     text = refused()
     assert f"rayline:{name} is set without rayline:{other}" in text
     assert SECRET_KEYS[other].command in text
@@ -127,35 +127,35 @@ def test_a_registry_login_has_both_parts(name: str, other: str) -> None:
 
 
 def test_an_encrypted_value_in_a_plain_key_is_refused_and_not_repeated() -> None:
-    given(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
+    configure(("ray",), ray={"env": {"A": "s3cret-value"}, "version": "s3cret-value"})
     message = refused()
     assert "rayline:ray contains an encrypted value" in message
     assert "s3cret-value" not in message
 
 
 def test_an_encrypted_text_where_an_object_belongs_is_not_repeated() -> None:
-    given(("cluster",), cluster="s3cret-value")
+    configure(("cluster",), cluster="s3cret-value")
     message = refused()
-    assert "rayline:cluster is encrypted; allowed is an object" in message
+    assert "rayline:cluster is encrypted; it must be an object" in message
     assert "s3cret-value" not in message
 
 
 def test_a_list_or_object_that_is_not_json() -> None:
-    given(cluster="rayline-sandbox", models="tiny")
+    configure(cluster="rayline-sandbox", models="tiny")
     message = refused()
-    assert "rayline:cluster is 'rayline-sandbox'; allowed is an object" in message
-    assert "rayline:models is 'tiny'; allowed is a list" in message
+    assert "rayline:cluster is 'rayline-sandbox'; it must be an object" in message
+    assert "rayline:models is 'tiny'; it must be a list" in message
     assert "pulumi config set --path 'rayline:cluster.context'" in message
     assert "is missing" not in message
 
 
 def test_an_unknown_key_is_refused() -> None:
-    given(modelz="x")
+    configure(modelz="x")
     assert "rayline:modelz is not a key; did you mean 'models'?" in refused()
 
 
 def test_keys_of_other_namespaces_are_ignored() -> None:
-    given()
+    configure()
     pulumi.runtime.set_config("kubernetes:context", "x")
     assert configuration.load().settings.cluster.context == "a"
 
@@ -163,22 +163,22 @@ def test_keys_of_other_namespaces_are_ignored() -> None:
 def test_the_engines_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `pulumi up` passes it, before anything is set explicitly."""
     pulumi.runtime.set_all_config({}, [])
-    given_by_engine = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
-    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given_by_engine))
+    engine_values = {f"rayline:{k}": json.dumps(v) for k, v in values().items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(engine_values))
     assert configuration.load().settings.models[0].name == "one"
 
 
 @pytest.mark.parametrize("name", ["jane", "jane.doe", "jane@example.com", "a-b_c"])
 def test_the_path_of_a_users_hash_is_the_key_that_is_read(name: str) -> None:
     """As Pulumi parses the path; `userHashes.jane.doe` would be a hash of `doe` inside `jane`."""
-    given(("userHashes",), auth={"users": [{"name": name}]}, userHashes={name: "s3cret-value"})
+    configure(("userHashes",), auth={"users": [{"name": name}]}, userHashes={name: "s3cret-value"})
     message = refused()
     command = message.partition("Type: ")[2].partition(" | ")[2]
     (key,) = shlex.split(command)[-1:]
     assert command == f"pulumi config set --secret --path '{key}'"
     whole = put({"userHashes": {name: "s3cret-value"}}, path_of(key), HASH)
     assert whole["userHashes"] == {name: HASH}
-    given(("userHashes",), auth={"users": [{"name": name}]}, **whole)
+    configure(("userHashes",), auth={"users": [{"name": name}]}, **whole)
 
     async def program() -> None:
         assert configuration.load().secrets.users_with_hash == {name}

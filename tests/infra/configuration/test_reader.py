@@ -1,4 +1,4 @@
-"""Pulumi's configuration has one reader; the import contracts in pyproject.toml cannot tell."""
+"""Pulumi's configuration has one reader, which no import contract in pyproject.toml can check."""
 
 import ast
 from pathlib import Path

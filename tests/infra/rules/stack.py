@@ -1,4 +1,4 @@
-"""What the rules say about a stack that breaks none, with changes.
+"""What the rules report about a valid stack with changes.
 
 Every error that any test provokes states what to type, and typing it literally removes the error.
 """
@@ -13,16 +13,16 @@ from tests.stacks import advised, typed, values
 
 def problems(facts: Facts | None = None, /, **changes: Any) -> list[Problem]:
     whole = values(**changes)
-    found = rules.check(parse(whole), facts)
-    for problem in found:
+    reported = rules.check(parse(whole), facts)
+    for problem in reported:
         assert problem.severity == "warning" or "ype: pulumi config" in problem.message, problem
         if commands := advised(problem.message):
             after = rules.check(parse(typed(whole, commands)), facts)
             left = {(p.severity, p.key) for p in after if p.message == problem.message}
             assert (problem.severity, problem.key) not in left, problem
             repeated = [p for p in after if p.key == problem.key and p.severity == "error"]
-            assert len(repeated) < len([p for p in found if p.key == problem.key]), problem
-    return found
+            assert len(repeated) < len([p for p in reported if p.key == problem.key]), problem
+    return reported
 
 
 def errors(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
@@ -35,6 +35,6 @@ def warnings(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
     return _by_key(problems(facts, **changes), "warning")
 
 
-def _by_key(found: list[Problem], severity: str) -> dict[str, str]:
-    keys = dict.fromkeys(p.key for p in found if p.severity == severity)
-    return {k: "\n".join(p.message for p in found if p.key == k) for k in keys}
+def _by_key(reported: list[Problem], severity: str) -> dict[str, str]:
+    keys = dict.fromkeys(p.key for p in reported if p.severity == severity)
+    return {k: "\n".join(p.message for p in reported if p.key == k) for k in keys}

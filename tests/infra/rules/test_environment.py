@@ -31,17 +31,17 @@ PLACES = {
         ("RAY_enable_autoscaler_v2", "KubeRay refuses it"),
     ],
 )
-def test_what_may_not_be_set(place: str, name: str, text: str) -> None:
-    found = errors(**{f"{place}__{name}": "s3cret-value"})
+def test_variables_that_may_not_be_set(place: str, name: str, text: str) -> None:
+    reported = errors(**{f"{place}__{name}": "s3cret-value"})
     key = f"{PLACES[place]}.{name}"
-    assert list(found) == [key]
-    assert text in found[key]
-    assert f"pulumi config rm --path '{key}'" in found[key]
-    assert "s3cret-value" not in found[key]
+    assert list(reported) == [key]
+    assert text in reported[key]
+    assert f"pulumi config rm --path '{key}'" in reported[key]
+    assert "s3cret-value" not in reported[key]
 
 
 @pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "KEYBOARD", "OMP_NUM_THREADS", "KEY"])
-def test_what_may_be_set(name: str) -> None:
+def test_variables_that_may_be_set(name: str) -> None:
     assert errors(**{f"{place}__{name}": "1" for place in PLACES}) == {}
 
 

@@ -30,9 +30,9 @@ def test_the_image_is_pushed_to_a_repository(repository: str, fits: bool) -> Non
     assert list(errors(image__repository=repository)) == ([] if fits else [REPOSITORY])
 
 
-def test_a_tag_is_taken_off() -> None:
-    found = errors(image__repository="localhost:5000/llm/ray:1.1.2")[REPOSITORY]
-    assert found.endswith("pulumi config set --path 'rayline:image.repository' "
+def test_the_advice_omits_the_tag() -> None:
+    reported = errors(image__repository="localhost:5000/llm/ray:1.1.2")[REPOSITORY]
+    assert reported.endswith("pulumi config set --path 'rayline:image.repository' "
                           "'localhost:5000/llm/ray'")  # fmt: skip
 
 
@@ -52,12 +52,12 @@ def test_the_operators_image_has_a_tag(image: str, fits: bool) -> None:
 @pytest.mark.parametrize("key", ["pipConfig", "buildxInstance"])
 def test_a_plain_docker_engine_has_no_buildkit(key: str) -> None:
     assert errors(**{f"image__{key}": "x"}) == {}
-    found = errors(**{f"image__{key}": "x", "image__builder": "docker"})
-    assert list(found) == [f"rayline:image.{key}"]
-    assert "'rayline:image.builder' buildx" in found[f"rayline:image.{key}"]
+    reported = errors(**{f"image__{key}": "x", "image__builder": "docker"})
+    assert list(reported) == [f"rayline:image.{key}"]
+    assert "'rayline:image.builder' buildx" in reported[f"rayline:image.{key}"]
 
 
-def test_pips_configuration_is_there(tmp_path: Path) -> None:
+def test_pips_configuration_exists(tmp_path: Path) -> None:
     path = tmp_path / "pip.conf"
     stack = settings(image__pipConfig=str(path))
     assert not rules.gather(stack, environ={}).pip_config_found

@@ -38,10 +38,10 @@ def facts(config: dict[str, Any], gib: float | None = 10) -> Facts:
 
 def test_a_declared_model_fits_or_not() -> None:
     assert errors() == {}
-    found = errors(models__0__weightsGib=22)
-    assert "22.0 GiB of weights" in found[CARD]
-    assert "0.9 x 24 GiB = 21.6 GiB" in found[CARD]
-    assert "'rayline:models[0].pipelineParallel' 2" in found[CARD]
+    reported = errors(models__0__weightsGib=22)
+    assert "22.0 GiB of weights" in reported[CARD]
+    assert "0.9 x 24 GiB = 21.6 GiB" in reported[CARD]
+    assert "'rayline:models[0].pipelineParallel' 2" in reported[CARD]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_no_number_of_cards_is_advised_where_none_is_enough() -> None:
 
 
 def test_the_kv_cache_of_one_sequence_counts() -> None:
-    found = errors(models__0__maxModelLen=131072)
-    assert "12.5 GiB of KV cache for 131072 tokens" in found[CARD]
-    advice = found[CARD].split("maxModelLen' ")[1].split(",")[0]
+    reported = errors(models__0__maxModelLen=131072)
+    assert "12.5 GiB of KV cache for 131072 tokens" in reported[CARD]
+    advice = reported[CARD].split("maxModelLen' ")[1].split(",")[0]
     assert int(advice) % 16 == 0
     assert errors(models__0__maxModelLen=int(advice)) == {}
     assert errors(models__0__maxModelLen=int(advice) + 16) != {}
@@ -103,10 +103,12 @@ def test_more_cards_offloading_and_a_larger_share_make_room() -> None:
         assert errors(**large, **more) == {}, more
 
 
-def test_nothing_known_is_a_warning_with_what_to_type() -> None:
-    found = warnings(**UNDECLARED)
-    assert "rayline:models[0].weightsGib" in found
-    assert "pulumi config set --path 'rayline:models[0].weightsGib'" in next(iter(found.values()))
+def test_an_unknown_size_is_a_warning_with_a_command() -> None:
+    reported = warnings(**UNDECLARED)
+    assert "rayline:models[0].weightsGib" in reported
+    assert "pulumi config set --path 'rayline:models[0].weightsGib'" in next(
+        iter(reported.values())
+    )
     assert errors(**UNDECLARED) == {}
 
 
@@ -158,21 +160,21 @@ def test_an_unusual_attention_is_not_guessed(odd: dict[str, Any]) -> None:
     assert errors(facts(unused), **long) != {}
 
 
-def test_of_a_multimodal_model_the_text_part_counts() -> None:
+def test_the_text_part_of_a_multimodal_model_counts() -> None:
     nested = {"quantization_config": MISTRAL["quantization_config"], "text_config": MISTRAL}
     assert from_config(nested) == from_config(MISTRAL)
 
 
 def test_heads_are_divisible() -> None:
     three = {"models__0__tensorParallel": 3, "gpuGroups__0__gpu__count": 4}
-    found = errors(facts(MISTRAL), **three)
-    assert "32 attention heads" in found["rayline:models[0].tensorParallel"]
-    assert found["rayline:models[0].tensorParallel"].endswith("' 2")
+    reported = errors(facts(MISTRAL), **three)
+    assert "32 attention heads" in reported["rayline:models[0].tensorParallel"]
+    assert reported["rayline:models[0].tensorParallel"].endswith("' 2")
     assert errors(facts(MISTRAL), **{**three, "models__0__tensorParallel": 4}) == {}
     assert errors(**three) == {}  # not known, so not refused
 
 
-def test_on_the_cpu_no_card_is_filled() -> None:
+def test_on_the_cpu_no_cards_memory_is_checked() -> None:
     assert errors(models__0__weightsGib=500, image__device="cpu") == {}
 
 
@@ -190,9 +192,9 @@ def test_more_cards_never_need_more_of_each(
             models__0__maxModelLen=tokens,
             **gpus,
         )
-        found = memory.need(s.models[0], s.gpu_groups[0], ModelFacts())
-        assert found is not None
-        return found.total
+        reported = memory.need(s.models[0], s.gpu_groups[0], ModelFacts())
+        assert reported is not None
+        return reported.total
 
     one = need({})
     many = need({"models__0__tensorParallel": tensor, "models__0__pipelineParallel": pipeline})

@@ -46,12 +46,12 @@ def test_names_are_unique_whatever_their_case(change: dict[str, str], key: str) 
 
 @pytest.mark.parametrize("name", sorted(names.RESERVED_GROUPS))
 def test_a_group_has_no_reserved_name(name: str) -> None:
-    found = errors(gpuGroups__1__name=name)
-    assert list(found) == ["rayline:gpuGroups[1].name"]
+    reported = errors(gpuGroups__1__name=name)
+    assert list(reported) == ["rayline:gpuGroups[1].name"]
     assert errors(gpuGroups__1__name=f"{name}-workers") == {}
 
 
 def test_a_role_exists() -> None:
-    found = errors(auth__users__0__role="boss")
-    assert "admin, user, guest" in found["rayline:auth.users[0].role"]
+    reported = errors(auth__users__0__role="boss")
+    assert "admin, user, guest" in reported["rayline:auth.users[0].role"]
     assert errors(auth__users__0__role="boss", auth__roles={"boss": {"priority": 1}}) == {}

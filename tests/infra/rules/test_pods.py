@@ -24,7 +24,7 @@ def test_labels(place: str, labels: dict[str, str], fits: bool) -> None:
     assert (errors(**{place: labels}) == {}) is fits
 
 
-def test_nodes_are_chosen_by_labels_too() -> None:
+def test_labels_in_node_selectors_are_checked_too() -> None:
     assert list(errors(gpuGroups__0__nodeSelector={"a b": "c"})) == [
         'rayline:gpuGroups[0].nodeSelector["a b"]'
     ]
@@ -43,16 +43,16 @@ def test_annotations_have_names() -> None:
     "name",
     ["ray.io/ft-enabled", "ray.io/external-storage-namespace", "ray.io/overwrite-container-cmd"],
 )
-def test_annotations_that_make_other_pods_of_it_are_refused(name: str) -> None:
-    found = errors(ray__annotations={name: "true"})
-    assert list(found) == [f'rayline:ray.annotations["{name}"]']
+def test_annotations_that_change_kuberays_pods_are_refused(name: str) -> None:
+    reported = errors(ray__annotations={name: "true"})
+    assert list(reported) == [f'rayline:ray.annotations["{name}"]']
 
 
 @pytest.mark.parametrize("place", ["ray__head", "gpuGroups__0"])
 @pytest.mark.parametrize("name", ["cpu", "memory"])
 def test_requests_are_within_limits(place: str, name: str) -> None:
-    found = errors(**{f"{place}__requests": {"cpu": "1", "memory": "1G", name: "100G"}})
-    assert [key.rsplit(".", 2)[1:] for key in found] == [["requests", name]]
+    reported = errors(**{f"{place}__requests": {"cpu": "1", "memory": "1G", name: "100G"}})
+    assert [key.rsplit(".", 2)[1:] for key in reported] == [["requests", name]]
     equal = {"cpu": "2", "memory": "20Gi"}
     assert errors(**{f"{place}__requests": equal, f"{place}__limits": equal}) == {}
 

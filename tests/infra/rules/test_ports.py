@@ -16,8 +16,8 @@ from tests.infra.rules.stack import errors
     ],
 )
 def test_ports_have_one_listener(serve: int, metrics: int, key: str | None) -> None:
-    found = errors(serve__port=serve, ray__metricsPort=metrics)
-    assert list(found) == ([key] if key else [])
+    reported = errors(serve__port=serve, ray__metricsPort=metrics)
+    assert list(reported) == ([key] if key else [])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every rule of the package is found, in a documented order."""
+"""Every rule of the package runs, in a documented order."""
 
 import ast
 import random
@@ -35,5 +35,5 @@ def test_the_order_of_imports_does_not_matter(monkeypatch: pytest.MonkeyPatch) -
     assert registry.rules() == before
 
 
-def test_every_rule_says_what_it_is_for() -> None:
+def test_every_rule_states_its_purpose() -> None:
     assert [each.__name__ for each in registry.rules() if not each.__doc__] == []

@@ -25,10 +25,10 @@ from tests.infra.rules.stack import errors
         ("/one", "/../two", False),
     ],
 )
-def test_routes_lie_side_by_side(first: str, second: str, fits: bool) -> None:
-    found = errors(models__0__route=first, models__1__route=second)
-    assert (found == {}) is fits, found
-    assert set(found) <= {"rayline:models[1].route"}
+def test_routes_do_not_overlap(first: str, second: str, fits: bool) -> None:
+    reported = errors(models__0__route=first, models__1__route=second)
+    assert (reported == {}) is fits, reported
+    assert set(reported) <= {"rayline:models[1].route"}
 
 
 def test_the_services_own_routes_are_all_known() -> None:

@@ -28,13 +28,13 @@ NOT_AWQ = Facts(models={("owner/awq-notes", REVISION): ModelFacts(quantization="
     ],
 )
 def test_sources(source: str, revision: str | None, key: str | None) -> None:
-    found = errors(models__0__source=source, models__0__revision=revision)
-    assert list(found) == ([key] if key else [])
+    reported = errors(models__0__source=source, models__0__revision=revision)
+    assert list(reported) == ([key] if key else [])
 
 
 def test_a_folder_has_no_revision() -> None:
-    found = warnings(models__0__source="/data/model-cache/one")
-    assert list(found) == ["rayline:models[0].revision"]
+    reported = warnings(models__0__source="/data/model-cache/one")
+    assert list(reported) == ["rayline:models[0].revision"]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_awq_needs_half_precision(
     facts: Facts | None, change: dict[str, Any], severity: str | None
 ) -> None:
     changes = {f"models__0__{key}": value for key, value in change.items()}
-    found = [p for p in rules.check(settings(**changes), facts) if "AWQ" in p.message]
-    assert [(p.severity, p.key) for p in found] == (
+    reported = [p for p in rules.check(settings(**changes), facts) if "AWQ" in p.message]
+    assert [(p.severity, p.key) for p in reported] == (
         [(severity, "rayline:models[0].dtype")] if severity else []
     )
     if severity:
-        assert "'rayline:models[0].dtype' float16" in found[0].message
+        assert "'rayline:models[0].dtype' float16" in reported[0].message
 
 
 @pytest.mark.parametrize(

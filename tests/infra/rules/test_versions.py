@@ -36,13 +36,13 @@ def test_the_default_versions_are_tested_together_and_locked() -> None:
     ],
 )
 def test_versions_that_do_not_work_together(change: dict[str, str], key: str, text: str) -> None:
-    found = errors(LOCKED, **change)
-    assert text in found[key]
+    reported = errors(LOCKED, **change)
+    assert text in reported[key]
 
 
 def test_versions_that_are_not_tested_together_are_a_warning() -> None:
-    found = warnings(LOCKED, operator__version="1.7.0")
-    assert "Tested: Ray 2.60.0, vLLM 0.32.0, KubeRay 1.6.2" in found["rayline:operator.version"]
+    reported = warnings(LOCKED, operator__version="1.7.0")
+    assert "Tested: Ray 2.60.0, vLLM 0.32.0, KubeRay 1.6.2" in reported["rayline:operator.version"]
     assert errors(LOCKED, operator__version="1.7.0") == {}
     newer = Facts(locked={"ray": "2.60.0", "vllm": "0.33.0"})
     assert "vLLM 0.33.0" in next(iter(warnings(newer).values()))

@@ -67,7 +67,7 @@ def only(**changes: Any) -> tuple[str, str]:
         (
             {"ray__labels": {"example.com/a": True}},
             'rayline:ray.labels["example.com/a"]',
-            ["is True", "a text"],
+            ["is True", "a string"],
         ),
         ({"ray__env": {"1X": "a"}}, "rayline:ray.env.1X", ["a name that is not allowed"]),
         (
@@ -114,7 +114,7 @@ def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
 
 
 def test_numbers_become_texts_where_a_text_is_expected() -> None:
-    """`pulumi config set --path` writes 1 as a number and 0.5 as a text."""
+    """`pulumi config set --path` writes 1 as a number and 0.5 as a string."""
     parsed = parse(values(ray__env={"A": 1}, models__0__gpuMemoryUtilization="0.5"))
     assert parsed.ray.env == {"A": "1"}
     assert parsed.models[0].gpu_memory_utilization == 0.5

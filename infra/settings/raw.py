@@ -1,7 +1,7 @@
-"""The texts of a stack's keys -> StackSettings, or every problem in them.
+"""The raw strings of a stack's keys -> StackSettings, or every problem in them.
 
-infra.configuration passes the texts that Pulumi decrypted; `rayline check` passes those of a stack
-file.
+infra.configuration passes the strings that Pulumi decrypted; `rayline check` passes those of a
+stack file.
 """
 
 import json
@@ -21,16 +21,16 @@ from infra.settings.secret_keys import SECRET_KEYS, hash_problem, jwt_key_proble
 
 
 def read(
-    given: Mapping[str, str], encrypted: Collection[str], *, decrypted: bool = True
+    raw: Mapping[str, str], encrypted: Collection[str], *, decrypted: bool = True
 ) -> StackSettings:
-    """The settings; ConfigurationError with every problem if the texts are wrong.
+    """The settings; ConfigurationError with every problem if they are wrong.
 
-    `given` is by key without `rayline:`; `encrypted` names the keys that contain a secret anywhere.
-    Unless `decrypted`, the texts of secrets are placeholders, whose form is not checked.
+    `raw` is by key without `rayline:`; `encrypted` names the keys that contain a secret anywhere.
+    Unless `decrypted`, the values of secrets are placeholders, whose form is not checked.
     """
     problems: list[Problem] = []
     plain: dict[str, Any] = {}
-    for key, text in given.items():
+    for key, text in raw.items():
         if key in SECRET_KEYS:
             continue
         try:
@@ -43,15 +43,15 @@ def read(
         settings = parse(plain, encrypted)
     except ConfigurationError as failure:
         broken = {problem.key for problem in problems}
-        problems += [found for found in failure.problems if found.key not in broken]
-    problems += _secret_problems(given, encrypted, settings, decrypted)
+        problems += [problem for problem in failure.problems if problem.key not in broken]
+    problems += _secret_problems(raw, encrypted, settings, decrypted)
     if problems or settings is None:
         raise ConfigurationError(problems)
     return settings
 
 
 def _value(key: str, text: str) -> Any:
-    """The value of a key. Lists and objects arrive as JSON; ValueError if the text is not that."""
+    """The value of a key. Lists and objects arrive as JSON; ValueError if the text is neither."""
     if key not in SCHEMA.keys_at():
         return text
     value = json.loads(text)
@@ -69,23 +69,23 @@ def _not_structured(key: str, shown: str) -> Problem:
     value = example(SCHEMA.at((*inner, first)))
     return error(
         key_path(key),
-        f"is {shown}; allowed is {kind} with the keys {listed(fields)}. "
+        f"is {shown}; it must be {kind} with the keys {listed(fields)}. "
         f"Type: pulumi config rm {key_path(key)}, "
         f"then: pulumi config set --path '{key_path(*inner, first)}' '{value}'",
     )
 
 
 def _secret_problems(
-    given: Mapping[str, str],
+    raw: Mapping[str, str],
     encrypted: Collection[str],
     settings: StackSettings | None,
     decrypted: bool,
 ) -> list[Problem]:
-    found = []
-    for name in sorted(given.keys() & SECRET_KEYS.keys()):
+    problems = []
+    for name in sorted(raw.keys() & SECRET_KEYS.keys()):
         entry = SECRET_KEYS[name]
         if entry.encrypted and name not in encrypted:
-            found.append(
+            problems.append(
                 error(
                     key_path(name),
                     "is a secret, but it is stored in plain text (its value is not repeated here). "
@@ -93,24 +93,26 @@ def _secret_problems(
                     f"pulumi config rm {key_path(name)}, then: {entry.command}",
                 )
             )
-        elif not given[name].strip():
-            found.append(error(key_path(name), f"is empty. Type: {entry.command}"))
+        elif not raw[name].strip():
+            problems.append(error(key_path(name), f"is empty. Type: {entry.command}"))
     both = ("registryUsername", "registryPassword")
-    if len(missing := [name for name in both if name not in given]) == 1:
+    if len(missing := [name for name in both if name not in raw]) == 1:
         (name,), (other,) = missing, set(both) - set(missing)
-        found.append(
+        problems.append(
             error(
                 key_path(other),
                 f"is set without rayline:{name}; a registry login needs both. "
                 f"Type: {SECRET_KEYS[name].command}",
             )
         )
-    key = given.get("jwtKey", "").strip()
+    key = raw.get("jwtKey", "").strip()
     if key and decrypted and "jwtKey" in encrypted and (wrong := jwt_key_problem(key)):
-        found.append(error(key_path("jwtKey"), f"{wrong}. Type: {SECRET_KEYS['jwtKey'].command}"))
-    if given.get("userHashes", "").strip():
-        found += _hash_problems(given["userHashes"], settings, decrypted)
-    return found
+        problems.append(
+            error(key_path("jwtKey"), f"{wrong}. Type: {SECRET_KEYS['jwtKey'].command}")
+        )
+    if raw.get("userHashes", "").strip():
+        problems += _hash_problems(raw["userHashes"], settings, decrypted)
+    return problems
 
 
 def _hash_problems(text: str, settings: StackSettings | None, decrypted: bool) -> list[Problem]:
@@ -120,11 +122,11 @@ def _hash_problems(text: str, settings: StackSettings | None, decrypted: bool) -
         key = key_path("userHashes")
         return [error(key, f"is not an object of user names and hashes. Type: {entry.command}")]
     users = {user.name for user in settings.auth.users} if settings else set(by_user)
-    found = []
+    problems = []
     for name, value in by_user.items():
         here = key_path("userHashes", name)
         if name not in users:
-            found.append(
+            problems.append(
                 error(
                     here,
                     f"belongs to no user of rayline:auth.users; its users are "
@@ -132,16 +134,16 @@ def _hash_problems(text: str, settings: StackSettings | None, decrypted: bool) -
                 )
             )
         elif decrypted and (wrong := hash_problem(value)):
-            found.append(error(here, f"{wrong}. Type: {entry.command_for(name)}"))
-    return found
+            problems.append(error(here, f"{wrong}. Type: {entry.command_for(name)}"))
+    return problems
 
 
 def hashes(text: str) -> dict[str, str] | None:
-    """The object of rayline:userHashes; None if the text is not one of texts."""
+    """The object in rayline:userHashes; None if the text is not a JSON object of strings."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         return None
-    return found
+    return value
