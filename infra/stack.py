@@ -1,4 +1,4 @@
-"""The whole environment: settings mapped to the Args of components, in the order of dependence."""
+"""The whole environment: settings mapped to the Args of components, in order of dependency."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,8 +29,8 @@ from infra.specs.pod_templates import pod_templates
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
-    """Declares every resource and returns the stack's outputs. `tag` is that of the pushed image:
-    the name of the stack."""
+    """Declares every resource and returns the stack's outputs. `tag` is the pushed image's tag: the
+    name of the stack."""
     settings, secrets = configuration.settings, configuration.secrets
     context = settings.cluster.context
     delivery = DELIVERIES[settings.serve.delivery]

@@ -16,8 +16,8 @@ from infra.specs.auth_config import auth_config
 
 @dataclass(frozen=True, kw_only=True)
 class AuthArgs:
-    """`namespace` and `labels` are those of the Secrets. `secrets` is the encrypted configuration;
-    the component generates what is missing there."""
+    """`namespace` and `labels` apply to the Secrets. `secrets` is the encrypted configuration; the
+    component generates the values that it lacks."""
 
     auth: AuthSettings
     secrets: Secrets

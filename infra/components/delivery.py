@@ -24,8 +24,8 @@ from infra.specs.serve_config import serve_config
 
 @dataclass(frozen=True, kw_only=True)
 class Prerequisites:
-    """What exists before: everything that pods need, and the downloads. `after` returns options
-    that make a resource wait for others."""
+    """Resources declared earlier: everything that pods need, and the downloads. `after` returns
+    options that make a resource wait for others."""
 
     pods: Sequence[pulumi.Resource]
     downloads: Sequence[pulumi.Resource]
@@ -94,7 +94,7 @@ class RestApi(Delivery):
 
 
 class RayServiceDelivery(Delivery):
-    """One RayService for both. KubeRay knows the state of the models; Pulumi knows their routes."""
+    """One RayService for both. KubeRay tracks the models' state; Pulumi knows only their routes."""
 
     head_labels = SERVING_LABELS
 

@@ -7,7 +7,7 @@ import pulumi
 from infra.providers.download import DownloadJob, DownloadJobArgs
 from infra.specs import Spec
 
-# Slightly more than the Job's own deadline, so that Kubernetes' reason is the one that is shown.
+# Slightly more than the Job's own deadline, so that the user sees Kubernetes' reason.
 MARGIN_SECONDS = 60
 
 
@@ -21,7 +21,7 @@ class ModelDownloadArgs:
 
 
 class ModelDownload(pulumi.ComponentResource):
-    """A Job that is complete when all weights of a model are in the claim.
+    """A Job that completes once all weights of a model are in the claim.
 
     A different source or revision is a different Job. A different image is not: weights stay
     downloaded, so a change of the service's code starts no download.

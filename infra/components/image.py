@@ -17,7 +17,7 @@ DOCKER_PLUGIN = "5.2.0"
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
-    """`tag` is that of the pushed image, which is used by digest. The credentials are those of the
+    """`tag` is for the pushed image, which pods use by digest. The credentials are for the
     registry."""
 
     image: Image
@@ -84,7 +84,7 @@ def _built_by_buildx(
             pulumi.ResourceOptions(retain_on_delete=True),
         ),
     )
-    # Not `built.ref`, which also contains the tag, which containerd ignores beside a digest.
+    # Not `built.ref`: it also contains the tag, which containerd ignores beside a digest.
     digest: pulumi.Output[str] = built.digest
     return digest.apply(lambda known: f"{image.repository}@{known}")
 

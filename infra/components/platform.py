@@ -1,4 +1,4 @@
-"""What everything else needs first: the namespace, the claim of the model cache, the account."""
+"""Resources that everything else needs: namespace, claim of the model cache, service account."""
 
 from dataclasses import dataclass
 
@@ -68,6 +68,8 @@ class ModelCache(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceAccountArgs:
+    """`manifest` of the service account."""
+
     manifest: Spec
 
 

@@ -12,7 +12,7 @@ from infra.specs import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class RayClusterArgs:
-    """`hashes` of the pod templates in `manifest`, and number of pods (`replicas`), by group;
+    """`hashes` (of the pod templates in `manifest`) and `replicas` (numbers of pods) are by group;
     `upgrade` and `ready_seconds` are ray.upgrade and timeouts.podsReadySeconds."""
 
     context: str

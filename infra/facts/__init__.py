@@ -1,1 +1,1 @@
-"""What the rules know beyond the configuration, read from this machine without any network."""
+"""Facts that the rules need beyond the configuration, read from this machine without a network."""

@@ -18,7 +18,7 @@ _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 @dataclass(frozen=True)
 class Facts:
     """`models`: facts about a model's files, by `model_key`. `locked`: version by package of the
-    image's requirements. `pip_config_found`: image.pipConfig is a readable file."""
+    image's requirements. `pip_config_found`: whether image.pipConfig is a readable file."""
 
     models: Mapping[tuple[str, str | None], ModelFacts] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
@@ -30,6 +30,7 @@ class Facts:
 
 
 def model_key(model: Model) -> tuple[str, str | None]:
+    """Identity of a model's files: source and revision."""
     return model.source, model.revision
 
 

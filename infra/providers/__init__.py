@@ -2,5 +2,5 @@
 
 Every resource is `infra.providers.<x>` with a dataclass `XArgs` and a class `X(name, XArgs(...),
 opts)`, both for the program, and a provider class, which runs in the plug-in's process. `plugin`
-starts that process, and `common` holds what several of them use.
+starts that process, and `common` contains the code that several of them share.
 """

@@ -1,6 +1,6 @@
 """KubeRayCrds: KubeRay's custom resource definitions, applied by version.
 
-Apart from Helm, which installs CRDs once and never upgrades them. The state holds only their
+Separate from Helm, which installs CRDs once and never upgrades them. The state contains only their
 version and digests: as ordinary resources they would be 4 MB of YAML in the state and in every
 preview. docs/adr/0009-crds-outside-the-state.md
 """
@@ -24,7 +24,7 @@ from infra.providers.common.waiting import Waiting
 
 TYPE = "rayline:index:KubeRayCrds"
 OUTPUTS = ("digests", "missing")
-# The operator watches all four and does not start where one is missing.
+# The operator watches all four and does not start if one is missing.
 # https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/crds
 KINDS = ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
 FIELD_MANAGER = "rayline"
@@ -33,7 +33,7 @@ READY_SECONDS = 60
 POLL_SECONDS = 0.5
 INPUTS = ("context", "version", "source", "keep")
 REPAIR = (
-    "Give a folder or URL that holds KubeRay's CRDs. "
+    "Give a folder or URL that contains KubeRay's CRDs. "
     "Type: pulumi config set --path 'rayline:operator.crds' '<folder or URL>'"
 )
 
@@ -44,7 +44,7 @@ class CrdsError(ProviderError):
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayCrdsArgs:
-    """Which version, and where it comes from."""
+    """Version and origin of the CRDs, and where to apply them."""
 
     context: str
     """Context of the kubeconfig. A change replaces the resource."""
@@ -83,11 +83,13 @@ class KubeRayCrdsProvider(Provider):
         return _apply(call, news)
 
     def read(self, call: Call, _id: str, props: Props) -> Live | None:
+        """None if all CRDs are absent; `missing` names those that are."""
         with KubeClient(props["context"], call.run) as client:
             missing = [kind for kind in KINDS if client.call("GET", path(kind)).status == 404]
         return None if len(missing) == len(KINDS) else Live({**props, "missing": missing})
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
+        """Deletes the CRDs unless `keep` is set, and with them every object of their kinds."""
         if props["keep"]:
             return
         with KubeClient(props["context"], call.run) as client:
@@ -96,6 +98,7 @@ class KubeRayCrdsProvider(Provider):
 
 
 def path(kind: str) -> str:
+    """API path of a CRD."""
     return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind}.ray.io"
 
 
@@ -170,7 +173,7 @@ def fetch(source: str, kind: str) -> str:
 
 
 def parse(source: str, kind: str, text: str) -> dict[str, Any]:
-    """The CRD; CrdsError where the text is something else, such as a proxy's error page."""
+    """The CRD; CrdsError if the text is something else, such as a proxy's error page."""
     name = f"{kind}.ray.io"
     try:
         found = yaml.load(text, yaml.CSafeLoader)

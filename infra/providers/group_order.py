@@ -3,10 +3,10 @@ that would break the cluster.
 
 Groups may only be appended. With a RayService, KubeRay 1.6.2 updates the cluster in place only
 where groups were added at the end (rayservice_controller.go: isClusterSpecHashEqual); any other
-change starts a second cluster on GPUs that are not there. In a RayCluster it only reconciles groups
-that the spec lists (raycluster_controller.go: reconcilePods), so the pods of a removed group keep
-running unnoticed. A program cannot read its own state, but the engine passes a provider's `check`
-the old inputs, in previews too. docs/adr/0013-group-order-in-the-state.md
+change starts a second cluster, for which there are no free GPUs. In a RayCluster it only reconciles
+groups that the spec lists (raycluster_controller.go: reconcilePods), so the pods of a removed group
+keep running unnoticed. A program cannot read its own state, but the engine passes a provider's
+`check` the old inputs, in previews too. docs/adr/0013-group-order-in-the-state.md
 """
 
 from collections.abc import Collection, Sequence
@@ -63,6 +63,7 @@ class GroupOrderProvider(Provider):
     type = TYPE
 
     def check(self, olds: Props, news: Props) -> Checked:
+        """Compares the list with the one in the state, in previews too."""
         failures = [Failure("names", str(problem)) for problem in _problems(olds, news)]
         return Checked(news, failures)
 
@@ -96,7 +97,7 @@ def problems(
     now: Sequence[str],
     removes_disabled: bool,
 ) -> "list[Problem]":
-    """What is wrong with the group names `now`, in a cluster that has the groups `before`."""
+    """Problems of the group names `now`, in a cluster that has the groups `before`."""
     # Imported here because it imports pydantic, which would cost every preview 0.15 s.
     from infra.settings.framework.problems import error, key_path, listed, set_command
 

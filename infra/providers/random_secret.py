@@ -1,4 +1,4 @@
-"""RandomSecret: a key or a password that the configuration does not give.
+"""RandomSecret: a key or a password that the configuration does not contain.
 
 It is generated once and kept encrypted in the state.
 docs/adr/0012-passwords-and-keys-that-nobody-gave.md
@@ -29,7 +29,7 @@ class RandomSecretArgs:
 
     kind: Literal["key", "password"]
     serial: int = 0
-    """Change it to replace the secret by a new one."""
+    """Change it to replace the secret with a new one."""
 
 
 class RandomSecret(pulumi.CustomResource):
@@ -52,7 +52,7 @@ class RandomSecret(pulumi.CustomResource):
 
 
 class RandomSecretProvider(Provider):
-    """Both inputs replace the secret."""
+    """A change of either input replaces the secret."""
 
     type = TYPE
     outputs = OUTPUTS

@@ -1,6 +1,6 @@
 """Kubernetes objects and Serve's configuration as plain dicts, from settings alone, without I/O.
 
-A `Leaf` is a value that this code only passes on: a text, or an output of Pulumi that becomes one.
+A `Leaf` is a value that this code only passes on: a string, or a Pulumi output that becomes one.
 The code never inspects it, so the same functions make previews, golden files and real objects.
 """
 

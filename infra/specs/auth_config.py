@@ -17,8 +17,8 @@ def auth_config(
 ) -> dict[str, Leaf]:
     """The Secret's `stringData`. `hashes` has one hash per user name; KeyError if one is missing.
 
-    Every entry is always present, if only with an empty value: what is no longer configured must
-    not stay behind in the cluster, above all keys whose tokens are still accepted.
+    Every entry is always present, if necessary with an empty value, because values that are no
+    longer configured must not stay in the cluster, above all keys whose tokens are still accepted.
     """
     data: dict[str, Leaf] = {
         "JWT_KEY": jwt_key,

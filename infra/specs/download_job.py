@@ -23,7 +23,7 @@ FIX_OWNER = (
 
 
 def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
-    """A Job that is complete when `model`'s weights are whole in the claim. It runs on any node.
+    """A Job that completes once all weights of `model` are in the claim. It runs on any node.
 
     The image is at `spec.template.spec.containers[0].image`, and with
     `storage.fixPermissions` also at `spec.template.spec.initContainers[0].image`.

@@ -58,6 +58,7 @@ def metadata(settings: StackSettings, name: str) -> Spec:
 
 
 def service_account(settings: StackSettings) -> str:
+    """The service account of Ray pods and download Jobs."""
     return settings.ray.service_account or f"sa-{settings.ray.name}"
 
 
@@ -73,6 +74,7 @@ def api_service(settings: StackSettings) -> str:
 
 
 def ingress(settings: StackSettings) -> str:
+    """The Ingress of the API."""
     return api_service(settings)
 
 
@@ -94,7 +96,7 @@ def component(group: GpuGroup) -> str:
 def download_job_name(settings: StackSettings, model: Model) -> str:
     """`<ray.name>-download-<model>-<8 hex of name, source and revision>`, a DNS label.
 
-    It depends on the model's weights alone. Other weights get a new name, and thereby a new Job,
+    It depends on the model's weights alone. Other weights get a new name, and so a new Job,
     because a Job cannot be changed.
     """
     weights = f"{model.name}\n{model.source}\n{model.revision or ''}"

@@ -1,4 +1,4 @@
-"""What everything else needs first: the namespace, the claim of the model cache, the account."""
+"""Objects that everything else needs: namespace, claim of the model cache, service account."""
 
 from infra.settings import StackSettings
 from infra.specs import Spec, names

@@ -87,6 +87,7 @@ def on_nodes(label: str, value: str) -> Spec:
 
 
 def cache_volume(settings: StackSettings) -> Spec:
+    """The volume of the model cache, from its claim."""
     return {
         "name": CACHE_VOLUME,
         "persistentVolumeClaim": {"claimName": settings.storage.claim},
@@ -94,6 +95,7 @@ def cache_volume(settings: StackSettings) -> Spec:
 
 
 def cache_mount(*, read_only: bool) -> Spec:
+    """The mount of the model cache at `names.CACHE_MOUNT`."""
     mount: Spec = {"name": CACHE_VOLUME, "mountPath": names.CACHE_MOUNT}
     return {**mount, "readOnly": True} if read_only else mount
 

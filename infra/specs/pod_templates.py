@@ -2,7 +2,7 @@
 
 KubeRay neither changes a running pod nor compares it with its template (upgradeStrategy absent).
 So each template carries the hash of its own content as an annotation: a pod with a different
-annotation is outdated, whatever else has changed in the RayCluster.
+annotation is outdated, regardless of other changes in the RayCluster.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ WhenKnown = Callable[[Any, Callable[[Any], str]], Leaf]
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """What KubeRay makes the pods of one group from.
+    """The input from which KubeRay makes the pods of one group.
 
     `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers `template`
     and `start_params` (`rayStartParams`). With these, every edit that requires new pods changes the

@@ -33,7 +33,7 @@ MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 # writes the code of a model that brings its own, and the cache is read-only.
 COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
 
-# KubeRay has no hook for the end of a worker. This one announces to Ray that the node leaves now.
+# KubeRay has no hook for the end of a worker. This one announces to Ray that the node is leaving.
 # The deadline is 0 s because a replacement of the replica would need this pod's card, so waiting
 # for one is pointless. Serve then sends no more requests here and lets streams finish for the
 # model's drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes).

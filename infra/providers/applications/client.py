@@ -23,10 +23,10 @@ class ServeError(ProviderError):
 
 
 class ServeUnreachableError(ServeError):
-    """No whole answer: connection refused or cut, an error of the proxy, truncated JSON.
+    """No complete answer: connection refused or cut off, an error of the proxy, truncated JSON.
 
-    Worth another try. `missing`: the API server reports that there is no such Service. `by_ray`:
-    Ray itself answered with an error.
+    A retry may succeed. `missing`: the API server reports that the Service does not exist.
+    `by_ray`: Ray itself answered with an error.
     """
 
     def __init__(self, message: str, *, missing: bool = False, by_ray: bool = False) -> None:
@@ -36,7 +36,7 @@ class ServeUnreachableError(ServeError):
 
 
 class ServeUnauthorizedError(ServeError):
-    """Ray answered 401 or 403: it does not accept the token. Trying again does not help."""
+    """Ray answered 401 or 403: it does not accept the token. A retry does not help."""
 
 
 class ServeRejectedError(ServeError):
@@ -79,7 +79,7 @@ class ServeClient:
             details = None
         if not isinstance(details, dict) or not isinstance(details.get("applications"), dict):
             raise ServeUnreachableError(
-                f"{self._where()} did not answer in its JSON: {answer.text[:80]!r}..."
+                f"{self._where()} did not answer with its JSON: {answer.text[:80]!r}..."
             )
         return details
 

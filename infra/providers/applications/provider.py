@@ -37,7 +37,7 @@ class ServeApplicationsProvider(Provider):
     outputs = OUTPUTS
 
     def check(self, _olds: Props, news: Props) -> Checked:
-        """Complete and well-formed; no network."""
+        """Whether the inputs are complete and well-formed. Uses no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
         inputs.setdefault("replace_foreign", False)
         failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
@@ -45,13 +45,13 @@ class ServeApplicationsProvider(Provider):
         deadline = inputs.get("deadline_seconds", UNKNOWN)
         if deadline is not UNKNOWN and not (isinstance(deadline, int | float) and deadline > 0):
             failures.append(
-                Failure("deadline_seconds", f"{deadline!r} is not a number of seconds over 0")
+                Failure("deadline_seconds", f"{deadline!r} is not a positive number of seconds")
             )
         return Checked(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """Another deadline is not a change. An application that was not RUNNING when last observed
-        is one: the next `up` repairs it.
+        """A different deadline is not a change. An application that was not RUNNING when last
+        observed is: the next `up` repairs it.
 
         Pod identities are unknown during a preview; that alone is not a change. `templates` already
         shows which groups restart. When it is empty (`upgrade: manual`), nothing does.
@@ -69,7 +69,7 @@ class ServeApplicationsProvider(Provider):
         return Diff(bool(replaces) or changed or unwell, replaces)
 
     def create(self, call: Call, props: Props) -> Created:
-        """Adopts what an interrupted `up` left; refuses if there are applications of others."""
+        """Adopts the result of an interrupted `up`; refuses if there are foreign applications."""
         return Created(ID, self._reconcile(call, props, owned=()))
 
     def update(self, call: Call, _id: str, olds: Props, news: Props) -> Props:
@@ -77,8 +77,8 @@ class ServeApplicationsProvider(Provider):
         return self._reconcile(call, news, owned=tuple(by_name(olds.get("config") or {})))
 
     def read(self, call: Call, _id: str, props: Props) -> Live | None:
-        """The live applications. Without a Service of the head the resource is gone; without an
-        answer it is an error."""
+        """The live applications. Without the head's Service the resource is gone; no answer is an
+        error."""
         with _serve(call, props) as client:
             seen = removal.look(client, props["config"], call.clock)
         if seen is None:
@@ -131,7 +131,7 @@ def _inputs(props: Mapping[str, Any]) -> Props:
 
 
 def _has_unknown(pods: Any) -> bool:
-    """The pods of all groups, of one group, or one pod are not known yet."""
+    """Whether the pods of all groups, of one group, or one pod are unknown."""
     if isinstance(pods, dict | list):
         return any(map(_has_unknown, pods.values() if isinstance(pods, dict) else pods))
     return pods is UNKNOWN
@@ -151,4 +151,4 @@ def _config_failures(config: object) -> list[Failure]:
     if len(known) + unknown != len(applications):
         return [Failure("config", "an application has no name")]
     twice = sorted({name for name in known if known.count(name) > 1})
-    return [Failure("config", f"{name} is there twice; names are unique") for name in twice]
+    return [Failure("config", f"{name} appears twice; names must be unique") for name in twice]

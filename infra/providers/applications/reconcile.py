@@ -1,6 +1,6 @@
-"""Brings the live applications to the wanted ones, and waits for them.
+"""Makes the live applications match the wanted ones, and waits for them.
 
-Each turn observes Serve and does the one thing that is missing, so a lost answer, a restarted head,
+Each turn observes Serve and takes the one step that is missing, so a lost answer, a restarted head,
 or a concurrent change by someone else need no special case.
 """
 
@@ -15,11 +15,11 @@ from infra.providers.common.waiting import Waiting
 REQUEST_SECONDS = 30.0
 PATIENCE_SECONDS = {
     DEPLOY_FAILED: 3.0,  # final: Ray sets it after three attempts of a replica
-    UNHEALTHY: 45.0,  # a replica that is being replaced is back earlier
+    UNHEALTHY: 45.0,  # a replica that is being replaced is back sooner
 }
-"""An application that keeps one of these statuses for so long has failed."""
+"""An application that keeps one of these statuses for this many seconds has failed."""
 RAY_ERROR_SECONDS = 60.0
-"""Ray's own 5xx for so long is final; a starting head gives some."""
+"""Ray's own 5xx errors are final after this many seconds; a starting head returns some."""
 MAX_PUTS = 5
 """How often Ray may accept the same configuration and lose it again."""
 
@@ -96,7 +96,7 @@ class Reconciliation:
         return "; ".join(self.seen.lines(running=False)) or f"{len(self.seen.running)} RUNNING"
 
     def _act(self) -> str:
-        """Send Ray the next request that is needed. Returns what it was; empty: none."""
+        """Send Ray the next request, if one is needed; returns its description, or ""."""
         seen = self.seen
         self._removing = [name for name in self._removing if name in seen.live]
         if self._removing:
@@ -159,7 +159,7 @@ class Reconciliation:
         return ServeTimeoutError(
             f"not every application is RUNNING after {self._waiting.elapsed:.0f} s:\n{shown}\n"
             + (f"  Last answer: {self._unreachable}\n" if self._unreachable else "")
-            + f"  Look at {self._logs()}. If it only needs longer, raise "
+            + f"  Look at {self._logs()}. If it only needs more time, raise "
             "`pulumi config set --path 'rayline:timeouts.modelReadySeconds' ...`"
         )
 

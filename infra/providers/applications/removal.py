@@ -14,10 +14,10 @@ SILENT_SECONDS = 60.0
 
 
 def look(client: ServeClient, config: Mapping[str, Any], clock: Clock) -> Seen | None:
-    """The live applications; None where the head's Service or its namespace does not exist.
+    """The live applications; None if the head's Service or its namespace does not exist.
 
     ServeUnreachableError when the head does not answer for 30 seconds: absent and broken are not
-    the same, and a refresh that confused them would make the next `up` start from nothing.
+    the same, and a refresh that confused them would make the next `up` start from scratch.
     """
     seen: list[Seen] = []
     errors: list[ServeUnreachableError] = []
@@ -44,11 +44,11 @@ def remove(
     warn: Callable[[str], None],
     clock: Clock,
 ) -> None:
-    """Delete our applications and wait until they are gone; those of others stay.
+    """Delete our applications and wait until they are gone; foreign applications stay.
 
     A head that does not answer for a minute causes a warning and not an error: applications exist
-    only in the head's memory, and the RayCluster is deleted next. An error would only prevent the
-    destruction of a broken cluster.
+    only in the head's memory, and the RayCluster is deleted next. An error would only block the
+    removal of a broken cluster.
     """
     waiting = Waiting(show, clock, REMOVE_SECONDS)
 

@@ -23,7 +23,7 @@ class ServeApplicationsArgs:
     head_service: pulumi.Input[str]
     """Service of the head pod; its port 8265 is reached through the API server's proxy."""
     token_secret: pulumi.Input[str]
-    """Name of the Secret that holds Ray's token under `auth_token`."""
+    """Name of the Secret that contains Ray's token under `auth_token`."""
     config: pulumi.Input[Mapping[str, Any]]
     """Body of the PUT, from infra.specs.serve_config."""
     templates: pulumi.Input[Mapping[str, pulumi.Input[str]]]
@@ -31,7 +31,7 @@ class ServeApplicationsArgs:
     They let a preview show that the applications restart, before any pod does."""
     pods: pulumi.Input[Mapping[str, pulumi.Input[list[str]]]]
     """The current pods of the head and the groups: PodRollout's output `incarnations`. When they
-    change, Serve may have lost its applications, so the resource looks again. Unknown in a preview
+    change, Serve may have lost its applications, so the resource checks. Unknown in a preview
     in which PodRollout changes, which alone is not a change of this resource."""
     deadline_seconds: pulumi.Input[int]
     """How long until every application is RUNNING (timeouts.modelReadySeconds)."""

@@ -23,7 +23,7 @@ _LINE_LENGTH = 400
 
 
 def by_name(config: JsonObject) -> dict[str, Any]:
-    """The applications of a PUT body, each without what is not set."""
+    """The applications of a PUT body, each without its unset fields."""
     return {item["name"]: without_empty(item) for item in config.get("applications") or []}
 
 
@@ -55,7 +55,7 @@ class Seen:
 
     @property
     def matches(self) -> bool:
-        """Ray has exactly the wanted applications, in whatever state they are."""
+        """Whether Ray has exactly the wanted applications, in any state."""
         return self.live_config == self.wanted
 
     @property
@@ -96,12 +96,12 @@ class Seen:
 
     @property
     def settled(self) -> bool:
-        """Every wanted application is RUNNING, and no other is left."""
+        """Whether every wanted application is RUNNING, and no other is left."""
         return len(self.running) == len(self.wanted) and not self.leaving
 
     @property
     def http_differs(self) -> bool:
-        """Serve runs with another host, port or place of its proxies, and would keep them."""
+        """Whether Serve runs with a different host, port or proxy location, which it would keep."""
         if not self.details.get("http_options"):
             return False
         live, wanted = without_empty(self.details), without_empty(self.config)

@@ -1,8 +1,8 @@
 """JSON requests to the API server, with the kubeconfig that Pulumi uses.
 
 The `kubernetes` package is imported by the first request: the import takes half a second, which
-every preview would pay. Only its credentials and `ApiClient.call_api` are used; its generated API
-classes would hide the statuses that the service proxy passes on.
+would slow down every preview. Only its credentials and `ApiClient.call_api` are used; its generated
+API classes would hide the statuses that the service proxy passes on.
 """
 
 import base64
@@ -27,7 +27,7 @@ class KubeError(ProviderError):
 
     @property
     def transient(self) -> bool:
-        """Worth another try: no whole answer, an error of the server, or too many requests."""
+        """A retry may succeed: no complete answer, a server error, or too many requests."""
         return self.status is None or self.status >= 500 or self.status == 429
 
 
@@ -40,12 +40,12 @@ class Answer:
 
     @property
     def from_kubernetes(self) -> bool:
-        """The API server itself sent it, not the service behind its proxy: a `Status` object."""
+        """Whether the API server itself sent it, as a `Status` object, not the proxied service."""
         return bool(self.kubernetes_message)
 
     @property
     def kubernetes_message(self) -> str:
-        """Message of a `Status` object; empty where the body is something else."""
+        """Message of a `Status` object; empty if the body is something else."""
         try:
             body = json.loads(self.text)
         except ValueError:
@@ -60,7 +60,8 @@ class KubeClient:
 
     Construct it where it is used and close it: each operation reads its credentials afresh and
     shares no connection with another thread. KubeError when the context does not exist or its
-    credentials cannot be obtained. `run` performs what may block: `Call.run` for Ctrl-C to end it.
+    credentials cannot be obtained. `run` makes the blocking calls; with `Call.run`, Ctrl-C ends
+    them.
     """
 
     def __init__(self, context: str, run: Run = directly) -> None:
@@ -105,7 +106,7 @@ class KubeClient:
     ) -> Answer:
         """One request, never repeated. `timeout` is in seconds, for each wait for bytes.
 
-        KubeError without a status when no whole answer came. A body is sent as JSON.
+        KubeError without a status if no complete answer arrives. A body is sent as JSON.
         """
         from urllib3.exceptions import HTTPError
 
@@ -121,7 +122,7 @@ class KubeClient:
                 )
             )
         except (HTTPError, OSError) as error:
-            # The text of urllib3's errors holds addresses and reasons, never headers.
+            # The text of urllib3's errors contains addresses and reasons, never headers.
             raise self._no_answer(_reason(error)) from error
 
     def _once(self, method: str, path: str, **request: Any) -> Answer:

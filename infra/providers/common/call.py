@@ -1,6 +1,6 @@
 """One request of Pulumi's engine, as a provider's method uses it.
 
-It reports progress and warnings to the user's screen, and carries Ctrl-C: every wait goes through
+It reports progress and warnings to the user's screen, and delivers Ctrl-C: every wait goes through
 `Call.clock.sleep` or `Call.run`, and both raise `CallCancelledError` when the engine asks to stop.
 """
 
@@ -36,9 +36,11 @@ class PartialFailureError(Exception):
 class Clock(Protocol):
     """Time in seconds that only moves forward, so that tests of waiting can fake it."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Seconds since an arbitrary start."""
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float) -> None:
+        """Wait. CallCancelledError if the engine asks to stop."""
 
 
 class Run(Protocol):
@@ -79,12 +81,13 @@ class Call:
 
     @property
     def clock(self) -> Clock:
+        """Real time, whose `sleep` ends when `stop` is set."""
         return StoppableClock(self.stop)
 
     def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, or CallCancelledError as soon as the user presses Ctrl-C.
 
-        `work` runs in a thread of its own, because a blocked HTTP request cannot be interrupted:
+        `work` runs in its own thread, because a blocked HTTP request cannot be interrupted:
         after Ctrl-C nobody waits for the thread, and it does not keep the process alive.
         """
         if self.stop.is_set():
@@ -113,7 +116,7 @@ class Call:
         """End the call with `error`, and have the engine keep `outs` as the resource's state.
 
         The engine then knows that the resource exists but is not as wanted: the next `up` calls
-        `update`, even if the configuration went back to what it was before. After a plain exception
-        the state would still hold the old configuration, and going back would look like no change.
+        `update`, even if the configuration was reverted meanwhile. After a plain exception the
+        state would still contain the old configuration, and a revert would look like no change.
         """
         raise PartialFailureError(str(error), id_, outs) from error

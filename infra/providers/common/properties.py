@@ -42,7 +42,7 @@ _UNKNOWNS = {
 
 
 def load(struct: struct_pb2.Struct) -> tuple[Props, set[str]]:
-    """Plain values, and the names of the top-level properties that hold a secret.
+    """Plain values, and the names of the top-level properties that contain a secret.
 
     Protobuf has one type for numbers, a float: 2.0 becomes 2, because Kubernetes refuses a float
     where it expects an integer, and so that old and new values compare equal.
@@ -96,7 +96,7 @@ def dump(props: Mapping[str, Any], secrets: Set[str]) -> struct_pb2.Struct:
 
 
 def without_empty(value: Any) -> Any:
-    """The value without None, {} and [] in mappings: Ray and Pulumi leave out what is not set."""
+    """The value without None, {} and [] in mappings: Ray and Pulumi omit unset fields."""
     if isinstance(value, Mapping):
         items = {key: without_empty(item) for key, item in value.items()}
         return {key: item for key, item in items.items() if item not in (None, {}, [])}

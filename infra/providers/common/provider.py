@@ -46,14 +46,14 @@ class Created:
 
 @dataclass(frozen=True)
 class Live:
-    """What exists now. `inputs` replace those in the state; None keeps them."""
+    """The live resource. `inputs` replace those in the state; None keeps them."""
 
     outs: Props
     inputs: Props | None = None
 
 
 class Provider(ABC):
-    """One type of resource. One object serves all requests, from many threads at once: no state."""
+    """One type of resource. One object serves requests of many threads, so it has no state."""
 
     type: ClassVar[str]
     """Type token. It never changes, because Pulumi finds resources in a user's state by it."""
@@ -70,14 +70,15 @@ class Provider(ABC):
         """Compare the outputs in the state with new inputs."""
 
     @abstractmethod
-    def create(self, call: Call, props: Props) -> Created: ...
+    def create(self, call: Call, props: Props) -> Created:
+        """Create the resource, or adopt what an interrupted `up` left."""
 
     @abstractmethod
     def update(self, call: Call, id_: str, olds: Props, news: Props) -> Props:
         """Returns the new outputs."""
 
     def read(self, _call: Call, _id: str, props: Props) -> Live | None:
-        """What exists; None when the resource is gone, so that the engine drops it."""
+        """The live resource; None if it is gone, so that the engine drops it."""
         return Live(props)
 
     def delete(self, _call: Call, _id: str, _props: Props) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for something with a deadline, progress on the screen, and patience for bad states."""
+"""Waiting with a deadline, with progress on the screen, and with tolerance for brief bad states."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from infra.providers.common.call import Clock
 
 POLL_SECONDS = 2.0
 REPEAT_SECONDS = 20.0
-"""An unchanged state is shown again after so long, so that the work does not appear to hang."""
+"""An unchanged state is shown again after this many seconds, so that nothing appears to hang."""
 
 
 class Waiting:
@@ -44,9 +44,9 @@ class Waiting:
     def until(self, turn: Callable[[], str | None]) -> bool:
         """Call `turn` until it returns None; False when the deadline passes first.
 
-        A turn looks at the world, does the one thing that is missing, and returns what it now waits
-        for. It keeps no memory of what it sent, so a lost answer, a restart, or an earlier run that
-        was interrupted need no special case.
+        A turn observes the current state, takes the one step that is missing, and returns what it
+        now waits for. It does not remember what it sent, so a lost answer, a restart, or an
+        interrupted earlier run needs no special case.
         """
         while self.remaining > 0:
             state = turn()
@@ -57,7 +57,7 @@ class Waiting:
         return False
 
     def lasts(self, condition: str, holds: bool) -> float:
-        """Seconds for which a named condition has held without a break; -1 if it does not hold."""
+        """Seconds for which a named condition has held continuously; -1 if it does not hold."""
         if not holds:
             self._since.pop(condition, None)
             return -1.0

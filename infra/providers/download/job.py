@@ -10,19 +10,19 @@ from infra.providers.common.pods import Trouble, containers, state, trouble
 
 @dataclass(frozen=True)
 class Attempt:
-    """One pod of the Job: its state, and its last words."""
+    """One pod of the Job: its state, and the last lines of its log."""
 
     name: str
     running: bool
     failed: bool
     words: str
-    """The last lines of a container that ended badly; empty otherwise."""
+    """The last lines of a failed container's log; empty otherwise."""
     state: str
     trouble: Trouble | None
 
 
 class Job:
-    """KubeError where the API server refuses or does not answer."""
+    """The Job in the cluster. KubeError if the API server refuses or does not answer."""
 
     def __init__(self, kube: KubeClient, manifest: Mapping[str, Any]) -> None:
         self._kube = kube
@@ -37,7 +37,7 @@ class Job:
         return f"`kubectl --context {self._kube.context} -n {self._namespace} {kubectl}`"
 
     def status(self) -> Mapping[str, Any] | None:
-        """The Job's status; None where there is no such Job."""
+        """The Job's status; None if there is no such Job."""
         try:
             found = self._kube.get(f"{self._jobs}/{self.name}")
         except KubeError as error:
@@ -47,7 +47,7 @@ class Job:
         return dict(found.get("status") or {})
 
     def create(self) -> None:
-        """Create the Job. An existing one of that name stays as it is."""
+        """Create the Job. An existing Job of that name stays unchanged."""
         try:
             self._kube.post(self._jobs, self._manifest)
         except KubeError as error:
@@ -65,7 +65,7 @@ class Job:
         return [_attempt(item) for item in sorted(items, key=_created)]
 
     def last_line(self, attempt: Attempt) -> str:
-        """The last line of a pod's log; empty where there is no log yet."""
+        """The last line of a pod's log; empty if there is no log yet."""
         answer = self._kube.call(
             "GET", f"{self._pods}/{attempt.name}/log", query={"tailLines": "1"}, timeout=10
         )
@@ -73,7 +73,7 @@ class Job:
 
 
 def ended(status: Mapping[str, Any]) -> tuple[str, str]:
-    """("Complete", "") or ("Failed", Kubernetes' message); two empty texts while it runs."""
+    """("Complete", "") or ("Failed", Kubernetes' message); two empty strings while it runs."""
     for condition in status.get("conditions") or []:
         if condition.get("status") == "True" and condition.get("type") in {"Complete", "Failed"}:
             return condition["type"], str(condition.get("message") or condition.get("reason") or "")

@@ -20,13 +20,13 @@ class DownloadJobProvider(Provider):
     outputs = OUTPUTS
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """Another name is another download. Nothing else is a change: what an older image, or
-        another mirror, downloaded stays downloaded."""
+        """A different name is a different download. Nothing else is a change: weights stay valid,
+        whichever image or mirror they were downloaded with."""
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         return Diff(bool(replaces) or not olds.get("complete"), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
-        """Adopts the Job of an `up` that was interrupted."""
+        """Adopts the Job of an interrupted `up`."""
         return Created(props["name"], self._download(call, props))
 
     def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
@@ -36,9 +36,9 @@ class DownloadJobProvider(Provider):
     def read(self, call: Call, _id: str, props: Props) -> Live:
         """The Job's state. An absent Job does not mean absent weights, which stay in the claim.
 
-        Someone may have deleted it; so does Pulumi after a failed swap of models was reverted,
-        because it deletes the resource that it had kept of the first model by a name that is in use
-        again.
+        Someone may have deleted it. Pulumi itself does so when a failed swap of models is
+        reverted: it then deletes the first model's old resource, whose Job has the same name as
+        the new one.
         """
         with KubeClient(props["context"], call.run) as kube:
             status = Job(kube, props["job"]).status()

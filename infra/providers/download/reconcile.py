@@ -1,4 +1,4 @@
-"""Brings one Job to its end, and reports its progress meanwhile."""
+"""Runs one Job to its end, and reports its progress."""
 
 from infra.providers.common.api_server import KubeError
 from infra.providers.common.call import ProviderError
@@ -6,7 +6,7 @@ from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Attempt, Job, ended
 
 TROUBLE_SECONDS = 120.0
-"""A pod that cannot start for so long is a failure: no node, no image."""
+"""A pod that cannot start for this many seconds is a failure: no node, no image."""
 
 
 class DownloadError(ProviderError):
@@ -14,7 +14,7 @@ class DownloadError(ProviderError):
 
 
 class Download:
-    """One run of `pulumi up` for one model."""
+    """The download of one model during one `pulumi up`."""
 
     def __init__(self, job: Job, model: str, waiting: Waiting) -> None:
         self._job = job
@@ -28,13 +28,13 @@ class Download:
     def run(self) -> None:
         """Return when the Job is complete. DownloadError or KubeError names the cause.
 
-        A Job that failed before this run is created again: its cause may have been repaired, and
-        the new Job does not repeat what has arrived.
+        A Job that failed before this run is created again: the cause may have been fixed, and the
+        new Job keeps everything that has been downloaded.
         """
         if not self._waiting.until(self._turn):
             raise DownloadError(
                 f"{self._model} is not downloaded after {self._waiting.elapsed:.0f} s: "
-                f"{self._state}. What has arrived is kept. Look at {self._logs()}. If it only "
+                f"{self._state}. Downloaded data is kept. Look at {self._logs()}. If it only "
                 "needs longer, raise `pulumi config set --path "
                 "'rayline:timeouts.downloadSeconds' ...`"
             )
@@ -52,7 +52,7 @@ class Download:
         return f"{self._model}: {state}"
 
     def _advance(self) -> str | None:
-        """Do what is missing. Returns what it waits for; None: the Job is complete."""
+        """Take the next step. Returns what it waits for; None: the Job is complete."""
         status = self._job.status()
         if status is None:
             return self._create()
@@ -73,7 +73,7 @@ class Download:
             raise DownloadError(
                 f"{self._model} cannot be downloaded: {_last_line(words)}\n  "
                 f"More: {self._logs()}\n  Correct the model's entry in rayline:models, or what the "
-                "message names, and run `pulumi up` again: it continues where this ended."
+                "message names, and run `pulumi up` again: it continues where this attempt ended."
             )
         self._raise_trouble(attempts)
         return self._line(attempts)

@@ -19,24 +19,24 @@ class DownloadJobArgs:
     model: str
     """The model's name, for messages."""
     job: Mapping[str, Any]
-    """The Job's manifest; its image may be an output. Another name or namespace replaces it."""
+    """The Job's manifest; its image may be an output. A new name or namespace replaces it."""
     deadline_seconds: int
     """How long one `up` waits."""
 
 
 class DownloadJob(pulumi.CustomResource):
-    """A Kubernetes Job that is complete when a model's weights are whole in the claim.
+    """A Kubernetes Job that completes once all weights of a model are in the claim.
 
-    Not Pulumi's own Job: that one shows neither the progress of 20 GB nor why it failed, and waits
+    Pulumi's own Job resource shows neither the progress of 20 GB nor why a Job failed, and waits
     forever for a Job that its `podFailurePolicy` ended.
     """
 
     complete: pulumi.Output[bool]
-    """The weights were whole in the claim when the Job was last observed."""
+    """Whether all weights were in the claim when the Job was last observed."""
 
     def __init__(
         self, name: str, args: DownloadJobArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        # Known in a preview too, while the manifest may hold an unknown image.
+        # Known in a preview too, while the manifest may contain an unknown image.
         identity = {key: args.job["metadata"][key] for key in ("namespace", "name")}
         super().__init__(TYPE, name, {**vars(args), **identity, **dict.fromkeys(OUTPUTS)}, opts)

@@ -1,4 +1,4 @@
-"""The process: a port for the engine, and an end together with the engine's."""
+"""The plug-in's process: it serves the engine on a port, and ends when the engine does."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ and must not wait for a thread. Threads start when they are needed."""
 MESSAGE_BYTES = 400 * 1024 * 1024
 """The limit of Pulumi's own SDKs; gRPC's default of 4 MiB is too little for a large stack."""
 GRACE_SECONDS = 5
-"""How long requests under way may take to return their state when the process has to end."""
+"""Seconds that running requests have to return their state when the process must end."""
 NEVER_IDLE_MS = 2**31 - 1
 
 
@@ -47,7 +47,7 @@ def serve(engine_address: str) -> None:
 
     def watch(state: grpc.ChannelConnectivity) -> None:
         if state is grpc.ChannelConnectivity.IDLE:
-            # After a lost connection, gRPC waits for the next call. Find out now.
+            # After a lost connection, gRPC waits for the next call. Check now.
             channel.subscribe(lambda _state: None, try_to_connect=True)
         elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             ended.set()  # the engine was killed, and cannot end this process

@@ -47,8 +47,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Nothing is configured. What the engine sends is the whole configuration of the stack,
-        since the project has the same name; kept, it would be a second copy in the state, secrets
-        included, and each change of it an update of the provider."""
+        since the project has the same name. If it were kept, the state would contain a second
+        copy of it, secrets included, and each change of it would update the provider."""
         news, secrets = load(request.news)
         kept = {key: value for key, value in news.items() if key in INTERNAL}
         return provider_pb2.CheckResponse(inputs=dump(kept, secrets))
@@ -152,7 +152,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             try:
                 self._engine.Log(request, timeout=LOG_SECONDS)
             except grpc.RpcError:
-                return  # the work goes on without its progress on the screen
+                return  # the work continues without its progress on the screen
 
         return log
 

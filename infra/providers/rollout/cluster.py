@@ -12,7 +12,7 @@ _INVALID = {"InvalidRayClusterSpec", "InvalidRayClusterMetadata", "InvalidRayClu
 
 
 class RayClusterPods:
-    """KubeError where the API server refuses or does not answer."""
+    """The cluster's pods. KubeError if the API server refuses or does not answer."""
 
     def __init__(self, kube: KubeClient, namespace: str, cluster: str) -> None:
         self._kube = kube
@@ -26,7 +26,7 @@ class RayClusterPods:
         return f"`kubectl --context {self._kube.context} -n {self._namespace} {kubectl}`"
 
     def delete_command(self, names: list[str]) -> str:
-        """The command that replaces pods by hand."""
+        """The command with which the user replaces pods."""
         return self.command(f"delete pod {' '.join(names)}")
 
     def resource(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class RayClusterPods:
         self._kube.delete(f"{self._core}/pods/{pod.name}")
 
     def last_event(self, pod: Pod) -> str:
-        """The last thing that happened to a pod, for the user; empty if nothing is known."""
+        """A pod's latest event, for the user; empty if there is none."""
         events = self._events("Pod", pod.name)
         if not events:
             return ""
@@ -59,8 +59,8 @@ class RayClusterPods:
     def refusal(self, resource: Mapping[str, Any]) -> str:
         """Why KubeRay refuses the current RayCluster; empty if it does not.
 
-        Events stay for an hour, so only those after the last change of the spec count. Both times
-        come from the API server or the operator, neither from this machine.
+        Events are kept for an hour, so only those after the last change of the spec count. Both
+        times come from the API server or the operator, never from this machine.
         """
         changed = max(
             (

@@ -25,7 +25,7 @@ class Pod:
     group: str
     """The worker group's name, or `head` (whose label is `headgroup`)."""
     hash: str
-    """Hash of the template that it was made from; empty if it carries none."""
+    """Hash of the template that it was made from; empty if the pod has none."""
     incarnation: str
     """UID of the pod, plus the restart count for the head, because a restarted head loses its Serve
     applications. What a restarted worker loses, Serve restores by itself."""
@@ -63,7 +63,7 @@ class Observed:
     """The pods of a RayCluster at one moment, as the resource's outputs keep them."""
 
     hashes: dict[str, str]
-    """For each group that should have pods, the hash that they run: several joined by commas, or
+    """For each group that should have pods, the hash that they run: several are joined by commas;
     empty without a pod."""
     incarnations: dict[str, list[str]]
     """For each of these groups, the incarnations of its pods, sorted."""

@@ -21,13 +21,13 @@ UPGRADES = ("recreate", "manual")
 
 
 class PodRolloutProvider(Provider):
-    """Brings the pods of one RayCluster to their templates."""
+    """Makes the pods of one RayCluster match their templates."""
 
     type = TYPE
     outputs = OUTPUTS
 
     def check(self, _olds: Props, news: Props) -> Checked:
-        """Complete and well-formed; no network."""
+        """Whether the inputs are complete and well-formed. Uses no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
         failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         groups = inputs.get("groups", UNKNOWN)
@@ -44,15 +44,15 @@ class PodRolloutProvider(Provider):
         return Checked(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """Another deadline is not a change. Pods that ran another template when last observed are
-        one: with `manual`, someone may have restarted them since, and the applications with them.
+        """A different deadline is not a change. Pods that ran an old template when last observed
+        are: with `manual`, someone may have restarted them since, and the applications with them.
         """
         replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
         changed = any(olds.get(key) != news.get(key) for key in ("groups", "upgrade"))
         return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
-        """Pods that are as wanted are left alone."""
+        """Leaves pods alone that already match their template."""
         return Created(ID, self._roll(call, props))
 
     def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
@@ -60,8 +60,8 @@ class PodRolloutProvider(Provider):
         return self._roll(call, news)
 
     def read(self, call: Call, _id: str, props: Props) -> Live | None:
-        """The templates that the pods run. Without a RayCluster the resource is gone; without an
-        answer it is an error."""
+        """The templates that the pods run. Without a RayCluster the resource is gone; no answer is
+        an error."""
         with _cluster(call, props) as cluster:
             try:
                 cluster.resource()

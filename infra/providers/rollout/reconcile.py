@@ -1,7 +1,7 @@
 """Replaces outdated pods, and waits until all are Ready.
 
-Each turn observes the pods and does what is missing. It remembers only how often it deleted, so the
-next rollout finishes an interrupted one.
+Each turn observes the pods and takes the step that is missing. It remembers only how often it
+deleted pods, so the next rollout finishes an interrupted one.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from infra.providers.rollout.pods import HEAD, Observed, Pod, observe
 Groups = Mapping[str, Mapping[str, Any]]
 
 TROUBLE_SECONDS = 60.0
-"""A pod that cannot start for so long is a failure."""
+"""A pod that cannot start for this many seconds is a failure."""
 UNSCHEDULABLE_SECONDS = 120.0
-"""Longer: an autoscaler may add a node, or a pod that is leaving may free one."""
+"""The same for a pod without a node: an autoscaler may add one, or a leaving pod may free one."""
 STALE_SECONDS = 60.0
-"""The RayCluster may lack a wanted hash for so long."""
+"""Seconds for which the RayCluster may lack a wanted hash."""
 MAX_DELETIONS = 5
 """How often a group's pods may come back with an old template. The operator's cache may lag behind
 the RayCluster for a moment, and the operator then makes one more pod from the old template."""
@@ -59,11 +59,14 @@ class Rollout:
         return observe(self.pods, self._groups)
 
     def run(self) -> None:
-        """Return when every pod is as wanted. RolloutError or KubeError names the cause."""
+        """Return when every pod matches its template and is Ready.
+
+        RolloutError or KubeError names the cause of a failure.
+        """
         if not self._waiting.until(self._turn):
             raise RolloutTimeoutError(
                 f"not every Ray pod is Ready after {self._waiting.elapsed:.0f} s: {self._state}. "
-                f"Look at {self._describe()}. If it only needs longer, raise "
+                f"Look at {self._describe()}. If it only needs more time, raise "
                 "`pulumi config set --path 'rayline:timeouts.podsReadySeconds' ...`"
             )
 
@@ -79,7 +82,7 @@ class Rollout:
         return state
 
     def _advance(self) -> str | None:
-        """Do what is missing. Returns what it waits for; None: every pod is as wanted."""
+        """Take the next step. Returns what it waits for; None: every pod matches and is Ready."""
         resource = self._cluster.resource()
         self.pods = self._cluster.pods()
         unfinished = [name for name in self._groups if not self._finished(name)]

@@ -32,7 +32,7 @@ class PodRolloutArgs:
     groups: pulumi.Input[Mapping[str, pulumi.Input[WantedGroup]]]
     """By name; the head pod's is `head`."""
     upgrade: pulumi.Input[str]
-    """`recreate`: pods with another hash are replaced. `manual`: they stay, with a warning."""
+    """`recreate`: pods with a different hash are replaced. `manual`: they stay, with a warning."""
     deadline_seconds: pulumi.Input[int]
     """How long until all pods are Ready, image pulls included (timeouts.podsReadySeconds)."""
 

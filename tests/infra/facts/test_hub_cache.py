@@ -28,7 +28,7 @@ def test_the_cache_is_read_as_huggingface_hub_lays_it_out(tmp_path: Path) -> Non
     assert (known.weight_bytes, known.heads, known.quantization) == (6, 32, "awq")
 
 
-def test_the_index_says_the_size(tmp_path: Path) -> None:
+def test_the_size_comes_from_the_index(tmp_path: Path) -> None:
     snapshot = cached(tmp_path, CONFIG, a=b"1")
     index = {"metadata": {"total_size": 14_000_000_000}, "weight_map": {}}
     (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -43,7 +43,7 @@ def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"num_attention_heads": "x"}'])
-def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_cache_is_not_an_error(tmp_path: Path, damage: str) -> None:
     (cached(tmp_path, {}) / "config.json").write_text(damage)
     assert hub_cache.read(tmp_path, settings().models[0]).heads is None
 
@@ -56,5 +56,5 @@ def test_a_damaged_cache_is_no_error(tmp_path: Path, damage: str) -> None:
         ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
     ],
 )
-def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
+def test_the_location_of_the_cache(environ: dict[str, str], folder: str) -> None:
     assert hub_cache.folder(environ) == Path(folder)

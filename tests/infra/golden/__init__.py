@@ -70,7 +70,7 @@ def update() -> list[Path]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without anchors, which repeated labels would become; texts of several lines as blocks."""
+    """Writes repeated labels without anchors, and strings of several lines as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

@@ -40,7 +40,7 @@ class Declared:
     depends_on: frozenset[str]
     """URNs."""
     inputs: Mapping[str, Any]
-    """With secrets in plain."""
+    """With secrets in plain text."""
     shown: Mapping[str, Any]
     """As the state and a preview show them."""
     options: Mapping[str, Any]
@@ -59,9 +59,9 @@ class Program:
     def custom(self) -> dict[str, Declared]:
         """Resources that are not components, by `Kind name`."""
         return {
-            f"{found.type.rpartition(':')[2]} {found.name}": found
-            for found in self.resources.values()
-            if found.options.get("custom")
+            f"{resource.type.rpartition(':')[2]} {resource.name}": resource
+            for resource in self.resources.values()
+            if resource.options.get("custom")
         }
 
     def __getitem__(self, key: str) -> Declared:
@@ -69,14 +69,14 @@ class Program:
 
     def waits_for(self, key: str) -> set[str]:
         """Everything that exists before it: its dependencies, those of its parents, and theirs."""
-        found: set[str] = set()
+        urns: set[str] = set()
         todo = [self[key].urn]
         while todo:
             resource = self.resources.get(todo.pop())
-            if resource is not None and resource.urn not in found:
-                found.add(resource.urn)
+            if resource is not None and resource.urn not in urns:
+                urns.add(resource.urn)
                 todo += [*resource.depends_on, resource.parent]
-        return {name for name, resource in self.custom.items() if resource.urn in found} - {key}
+        return {name for name, resource in self.custom.items() if resource.urn in urns} - {key}
 
 
 class _Monitor(MockMonitor):
@@ -149,7 +149,7 @@ class _Providers(Mocks):
         return f"{args.name}-id", {**args.inputs, **more}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}; previews must not ask anyone")
+        raise AssertionError(f"the program calls {args.token}; previews must make no request")
 
 
 def run(
@@ -160,7 +160,7 @@ def run(
     digest: str = DIGEST,
     **changes: Any,
 ) -> Program:
-    """The program on one of the repository's stacks, with encrypted `secrets` and `changes`."""
+    """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`."""
     return run_values(
         committed(stack_name, **changes), secrets, stack_name, preview=preview, digest=digest
     )
@@ -174,8 +174,8 @@ def run_values(
     preview: bool = False,
     digest: str = DIGEST,
 ) -> Program:
-    """The program on any values, with encrypted `secrets`."""
-    given = {**whole, **(secrets or {})}
+    """Runs the program on any values, with encrypted `secrets`."""
+    values = {**whole, **(secrets or {})}
     program = Program()
     mocks = _Providers(preview, digest)
 
@@ -195,14 +195,14 @@ def run_values(
         pulumi.runtime.set_all_config(
             {
                 f"rayline:{key}": value if isinstance(value, str) else json.dumps(value)
-                for key, value in given.items()
+                for key, value in values.items()
             },
             [f"rayline:{key}" for key in secrets or {}],
         )
         declare()
 
     # Pulumi keeps the stack and its configuration in context variables, and wants the thread's
-    # event loop: with both of its own, a run neither finds nor leaves anything.
+    # event loop: a run with its own of both neither inherits nor leaves any state.
     with asyncio.Runner() as runner:
         runner.get_loop()
         contextvars.Context().run(start)

@@ -8,20 +8,20 @@ from tests.infra.program.harness import DIGEST, HIDDEN, run
 REF = "registry.example.com/llm/ray-vllm@sha256:" + "2" * 64
 
 
-def test_a_claim_that_exists_is_used_and_not_made() -> None:
+def test_an_existing_claim_is_used_and_not_created() -> None:
     program = run("prod", storage__existing=True, storage__claim="theirs")
     assert "PersistentVolumeClaim model-cache" not in program.custom
     for key in ("RayCluster ray-cluster", "DownloadJob download-Dolphin3.0"):
         assert "'claimName': 'theirs'" in str(program[key].inputs)
 
 
-def test_a_namespace_that_exists_is_used_and_not_made() -> None:
+def test_an_existing_namespace_is_used_and_not_created() -> None:
     program = run("prod", cluster__createNamespace=False)
     assert "Namespace namespace" not in program.custom
     assert program["Secret auth-config"].inputs["metadata"]["namespace"] == "kuberay-projects"
 
 
-def test_an_operator_that_exists_is_used_and_not_made() -> None:
+def test_an_existing_operator_is_used_and_not_created() -> None:
     program = run("prod", operator__install=False)
     assert not {key for key in program.custom if "kuberay" in key}
     assert "RayCluster ray-cluster" in program.custom

@@ -39,8 +39,8 @@ def edited(key: Location) -> dict[str, Any]:
 def declared(program: Program) -> Any:
     """Without the dependencies, whose order differs from run to run."""
     return program.outputs, {
-        key: (found.inputs, [v for k, v in found.options.items() if "ependencies" not in k])
-        for key, found in program.custom.items()
+        key: (resource.inputs, [v for k, v in resource.options.items() if "ependencies" not in k])
+        for key, resource in program.custom.items()
     }
 
 

@@ -27,12 +27,12 @@ def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
 
 def refused(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
     """The error that it reports; it must exit with the code that Pulumi expects."""
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "error", said.append)
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", logged.append)
     with pytest.raises(SystemExit) as end:
         start(monkeypatch, **changes)
     assert end.value.code == 32
-    (text,) = said
+    (text,) = logged
     return text
 
 
@@ -43,16 +43,18 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_what_is_built_is_exported(monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
+def test_the_outputs_of_build_are_exported(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
     assert start(monkeypatch) == {"tag": "prod"}
     assert warned == []
 
 
-def test_a_broken_rule_ends_it_without_a_traceback(
+def test_a_broken_rule_ends_the_program_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, warned: list[str]
 ) -> None:
-    said = refused(monkeypatch, models__0__gpuGroup="none")
-    assert re.search(r"models\[0\]\.gpuGroup.*Type: pulumi config", said)
+    logged = refused(monkeypatch, models__0__gpuGroup="none")
+    assert re.search(r"models\[0\]\.gpuGroup.*Type: pulumi config", logged)
     assert warned == []
 
 
@@ -60,11 +62,11 @@ def test_the_locked_requirements_are_compared_with_the_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     base = "rayproject/ray:2.61.0-py311-cu128"
-    said = refused(monkeypatch, ray__version="2.61.0", image__base=base)
-    assert "puts Ray 2.60.0 into the image" in said
+    logged = refused(monkeypatch, ray__version="2.61.0", image__base=base)
+    assert "puts Ray 2.60.0 into the image" in logged
 
 
-def test_a_models_files_in_the_cache_are_read(
+def test_the_files_of_a_cached_model_are_read(
     monkeypatch: pytest.MonkeyPatch, warned: list[str], tmp_path: Any
 ) -> None:
     """With two attention heads, three cards cannot share a layer."""
@@ -74,13 +76,13 @@ def test_a_models_files_in_the_cache_are_read(
     snapshot = folder / "snapshots" / model["revision"]
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text('{"num_attention_heads": 2}')
-    said = refused(
+    logged = refused(
         monkeypatch,
         gpuGroups__0__gpu__count=3,
         models__0__tensorParallel=3,
         models__0__pipelineParallel=1,
     )
-    assert "models[0].tensorParallel" in said
+    assert "models[0].tensorParallel" in logged
 
 
 def test_a_warning_is_shown_and_stops_nothing(

@@ -69,7 +69,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
 
 
 def test_type_tokens_never_change(prod: Program) -> None:
-    ours = {found.type for found in prod.resources.values() if "rayline:" in found.type}
+    ours = {resource.type for resource in prod.resources.values() if "rayline:" in resource.type}
     assert ours == TOKENS
     provided = {provider.type for provider in PROVIDERS}
     assert provided == {token for token in TOKENS if token.startswith("rayline:index:")}
@@ -87,16 +87,16 @@ def test_the_order_of_the_groups_is_kept_with_what_identifies_the_cluster(prod: 
     }
 
 
-def test_everything_is_in_the_context_that_the_stack_names(named: tuple[str, Program]) -> None:
+def test_everything_is_in_the_configured_context(named: tuple[str, Program]) -> None:
     name, program = named
     context = program["kubernetes cluster"].inputs["context"]
     assert context == {"local": "rayline-sandbox", "dev": "development", "prod": "production"}[name]
     provider = program["kubernetes cluster"].urn
-    for found in program.custom.values():
-        if found.type.startswith("kubernetes:"):
-            assert found.options["provider"].startswith(provider), found.name
-        if found.type.startswith("rayline:index:") and "context" in found.inputs:
-            assert found.inputs["context"] == context
+    for resource in program.custom.values():
+        if resource.type.startswith("kubernetes:"):
+            assert resource.options["provider"].startswith(provider), resource.name
+        if resource.type.startswith("rayline:index:") and "context" in resource.inputs:
+            assert resource.inputs["context"] == context
 
 
 def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
@@ -137,16 +137,18 @@ def test_pods_start_while_weights_are_downloaded(prod: Program) -> None:
 
 def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Program) -> None:
     def kept(program: Program) -> set[str]:
-        return {k for k, found in program.custom.items() if found.options.get("retainOnDelete")}
+        return {
+            k for k, resource in program.custom.items() if resource.options.get("retainOnDelete")
+        }
 
     claim, namespace = "PersistentVolumeClaim model-cache", "Namespace namespace"
     # An image is the registry's to clean up.
     assert kept(prod) == {claim, namespace, "Image image"}
     assert kept(run("dev")) == {"Image image"}
-    assert not any(found.options.get("protect") for found in prod.custom.values())
+    assert not any(resource.options.get("protect") for resource in prod.custom.values())
 
 
-def test_the_operator_is_of_one_version_with_its_crds(prod: Program) -> None:
+def test_the_operator_and_its_crds_have_the_same_version(prod: Program) -> None:
     crds, release = prod["KubeRayCrds kuberay-crds"], prod["Release kuberay-operator"]
     assert crds.inputs["version"] == release.inputs["version"] == "1.6.2"
     assert "/v1.6.2/" in crds.inputs["source"]
@@ -179,7 +181,7 @@ def test_the_rest_api_gets_the_whole_configuration(prod: Program) -> None:
     assert program["ServeApplications applications"].inputs["replace_foreign"] is True
 
 
-def test_pods_are_brought_to_the_hashes_that_the_cluster_has(prod: Program) -> None:
+def test_the_rollout_gets_the_hashes_of_the_cluster(prod: Program) -> None:
     spec = prod["RayCluster ray-cluster"].inputs["spec"]
     templates = {"head": spec["headGroupSpec"]["template"]} | {
         group["groupName"]: group["template"] for group in spec["workerGroupSpecs"]
@@ -196,7 +198,7 @@ def test_pods_are_brought_to_the_hashes_that_the_cluster_has(prod: Program) -> N
     }
 
 
-def test_a_download_is_waited_for_a_little_longer_than_it_may_take(prod: Program) -> None:
+def test_up_waits_slightly_longer_than_a_downloads_own_deadline(prod: Program) -> None:
     download = prod["DownloadJob download-Dolphin3.0"].inputs
     assert download["job"]["spec"]["activeDeadlineSeconds"] == 14400
     assert download["deadline_seconds"] == 14460
@@ -219,13 +221,13 @@ def test_the_outputs_inside_a_cluster(prod: Program) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("delivery", ["restApi", "rayService"])
-def test_a_first_preview_shows_all_of_it_and_asks_nobody(
+def test_a_first_preview_shows_everything_without_network_access(
     stack: str, delivery: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Digest, address and passwords are not known yet; no process or network is used."""
 
     def refuse(*_args: object, **_more: object) -> NoReturn:
-        raise AssertionError("a preview asks someone")
+        raise AssertionError("a preview makes a request")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr("subprocess.Popen", refuse)

@@ -27,17 +27,17 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def texts() -> list[str]:
-    found = [PIP]
+    secrets = [PIP]
     for value in CANARIES.values():
-        found += value.values() if isinstance(value, dict) else [value]
-    return found
+        secrets += value.values() if isinstance(value, dict) else [value]
+    return secrets
 
 
 @pytest.mark.parametrize("canary", texts())
 def test_a_secret_is_in_no_plain_input(program: Program, canary: str) -> None:
-    plain = {urn: json.dumps(found.shown) for urn, found in program.resources.items()}
+    plain = {urn: json.dumps(resource.shown) for urn, resource in program.resources.items()}
     assert [urn for urn, text in plain.items() if canary in text] == []
-    options = {urn: json.dumps(found.options) for urn, found in program.resources.items()}
+    options = {urn: json.dumps(resource.options) for urn, resource in program.resources.items()}
     assert [urn for urn, text in options.items() if canary in text] == []
     shown = {k: v for k, v in program.outputs.items() if k not in program.secret_outputs}
     assert canary not in json.dumps(shown)
@@ -45,7 +45,9 @@ def test_a_secret_is_in_no_plain_input(program: Program, canary: str) -> None:
 
 @pytest.mark.parametrize("canary", texts())
 def test_a_secret_arrives_where_it_belongs_and_nowhere_else(program: Program, canary: str) -> None:
-    holders = {key for key, found in program.custom.items() if canary in json.dumps(found.inputs)}
+    holders = {
+        key for key, resource in program.custom.items() if canary in json.dumps(resource.inputs)
+    }
     assert len(holders) == 1
     assert holders <= {
         "Secret auth-config",
@@ -55,14 +57,14 @@ def test_a_secret_arrives_where_it_belongs_and_nowhere_else(program: Program, ca
     }
 
 
-def test_a_secrets_content_is_one_secret(program: Program) -> None:
-    for key, found in program.custom.items():
+def test_the_content_of_a_secret_is_marked_as_a_whole(program: Program) -> None:
+    for key, resource in program.custom.items():
         if key.startswith("Secret "):
-            assert found.shown["stringData"] == HIDDEN
-            assert {"data", "stringData"} <= set(found.options["additionalSecretOutputs"])
+            assert resource.shown["stringData"] == HIDDEN
+            assert {"data", "stringData"} <= set(resource.options["additionalSecretOutputs"])
 
 
-def test_only_what_was_not_given_is_made(program: Program) -> None:
+def test_only_missing_secrets_are_generated(program: Program) -> None:
     made = {key for key in program.custom if key.startswith("RandomSecret")}
     assert made == {"RandomSecret password-bob"}
     assert program.outputs["passwords"] == {"bob": "made-password-bob"}
@@ -72,14 +74,14 @@ def test_only_what_was_not_given_is_made(program: Program) -> None:
     assert data["ALICE_HASHED_PASSWORD"] == CANARIES["userHashes"]["alice"]
 
 
-def test_what_is_made_is_secret_in_the_state() -> None:
+def test_generated_values_are_secret_in_the_state() -> None:
     program = run("prod")
-    for key, found in program.custom.items():
+    for key, resource in program.custom.items():
         if key.startswith("RandomSecret"):
-            assert set(found.options["additionalSecretOutputs"]) == {"value", "hash"}
+            assert set(resource.options["additionalSecretOutputs"]) == {"value", "hash"}
     assert "made-jwt-key" not in json.dumps(program["Secret auth-config"].shown)
     assert program["Secret auth-config"].inputs["stringData"]["JWT_KEY"] == "made-jwt-key"
 
 
-def test_without_a_hubs_token_there_is_no_secret_of_it() -> None:
+def test_without_a_hub_token_no_secret_is_created_for_it() -> None:
     assert "Secret deepseek-raycluster-hub-token" not in run("prod").custom

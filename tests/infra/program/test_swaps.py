@@ -28,11 +28,11 @@ def before() -> Program:
     return run("prod")
 
 
-def compared(found: Declared) -> Any:
+def compared(resource: Declared) -> Any:
     """What the engine compares: the inputs, and for a download those that identify it."""
-    if found.type.endswith(":DownloadJob"):
-        return {key: found.inputs[key] for key in IDENTITY}
-    return found.inputs
+    if resource.type.endswith(":DownloadJob"):
+        return {key: resource.inputs[key] for key in IDENTITY}
+    return resource.inputs
 
 
 def changes(before: Program, after: Program) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_the_same_configuration_changes_nothing(before: Program) -> None:
 
 
 @pytest.mark.parametrize("edit", [{"source": "owner/other"}, {"revision": "5" * 40}])
-def test_another_model_is_one_download_and_the_serve_resource(
+def test_a_swap_changes_one_download_and_the_serve_resource(
     before: Program, edit: dict[str, Any]
 ) -> None:
     change: dict[str, Any] = {f"models__0__{key}": value for key, value in edit.items()}
@@ -104,15 +104,15 @@ def test_a_new_group_touches_no_pod_of_the_others(before: Program) -> None:
     assert hashes(before).items() <= hashes(after).items()
 
 
-def test_other_code_is_another_image_and_new_pods_but_no_download(before: Program) -> None:
-    """BuildKit notices the changed content; here the image just has another digest."""
+def test_changed_code_makes_a_new_image_and_new_pods_but_no_download(before: Program) -> None:
+    """BuildKit notices the changed content; here the image just has a different digest."""
     after = run("prod", digest=OTHER_DIGEST)
     assert changes(before, after) == {CLUSTER: "update", PODS: "update", SERVE: "update"}
     assert not set(hashes(before).values()) & set(hashes(after).values())
     assert applications(after) == applications(before)
 
 
-def test_another_base_is_a_build(before: Program) -> None:
+def test_a_different_base_causes_a_build(before: Program) -> None:
     after = run("prod", image__base="rayproject/ray:2.60.0-py311-cu129")
     assert changes(before, after) == {"Image image": "update"}
 
@@ -139,7 +139,7 @@ def test_outdated_pods_do_not_touch_serve_until_they_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("upgrade", ["recreate", "manual"])
-def test_the_way_of_an_upgrade_is_declared(upgrade: str) -> None:
+def test_the_upgrade_strategy_is_declared(upgrade: str) -> None:
     assert run("prod", ray__upgrade=upgrade)[PODS].inputs["upgrade"] == upgrade
     service = run("prod", ray__upgrade=upgrade, serve__delivery="rayService")
     spec = service["RayService ray-service"].inputs["spec"]

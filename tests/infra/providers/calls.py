@@ -9,7 +9,7 @@ from tests.infra.providers.common.fake_api_server import FakeClock
 
 @dataclass
 class FakeCall(Call):
-    """Keeps what it shows; time passes only while something sleeps."""
+    """Records the lines that it shows; time passes only during `sleep`."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""KubeRay's CRDs: all or none are applied, and what is gone is noticed."""
+"""KubeRay's CRDs: all or none are applied, and missing ones are noticed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ PREFIX = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 
 @dataclass
 class FakeCrds(FakeApi):
-    """A CRD is served after `starting` looks; `forbidden` is refused."""
+    """A CRD is served after `starting` requests; `forbidden` is refused."""
 
     crds: dict[str, Any] = field(default_factory=dict)
     starting: int = 3
@@ -97,7 +97,7 @@ def test_a_crd_that_is_not_served_in_time_is_named(api: FakeCrds, folder: Path) 
         PROVIDER.create(call(), props(folder))
 
 
-def test_a_refusal_says_what_is_missing(api: FakeCrds, folder: Path) -> None:
+def test_a_refusal_names_the_crd_and_the_status(api: FakeCrds, folder: Path) -> None:
     api.forbidden = KINDS[0]
     with pytest.raises(KubeError, match=r"applying the CRD rayclusters\.ray\.io answered 403"):
         PROVIDER.create(call(), props(folder))
@@ -118,7 +118,7 @@ def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> Non
     assert (found.changes, found.replaces) == (changes, replaces)
 
 
-def test_what_is_gone_is_made_again(api: FakeCrds, folder: Path) -> None:
+def test_missing_crds_are_created_again(api: FakeCrds, folder: Path) -> None:
     outs = PROVIDER.create(call(), props(folder)).outs
     del api.crds[KINDS[1]]
     live = PROVIDER.read(call(), "id", dict(outs))
@@ -132,7 +132,7 @@ def test_what_is_gone_is_made_again(api: FakeCrds, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_crds_stay_unless_they_are_to_go(api: FakeCrds, folder: Path, keep: bool) -> None:
+def test_crds_stay_unless_keep_is_false(api: FakeCrds, folder: Path, keep: bool) -> None:
     outs = PROVIDER.create(call(), props(folder, keep=keep)).outs
     del api.crds[KINDS[0]]
     PROVIDER.delete(call(), "id", outs)

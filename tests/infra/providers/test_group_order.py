@@ -32,13 +32,13 @@ def test_a_first_deployment_has_no_order_to_keep() -> None:
     assert reasons({}, props("b", "a")) == []
 
 
-def test_a_list_that_goes_on_is_accepted() -> None:
+def test_a_list_that_only_grows_at_the_end_is_accepted() -> None:
     assert reasons(props("a"), props("a")) == []
     assert reasons(props("a"), props("a", "b")) == []
     assert reasons(props("a", "b", disabled=["b"]), props("a")) == []
 
 
-def test_a_list_that_breaks_the_order_is_refused_in_words() -> None:
+def test_a_list_that_breaks_the_order_is_refused_with_both_lists() -> None:
     (inserted,) = reasons(props("a", "b"), props("a", "c", "b"))
     assert "rayline:gpuGroups is a, c, b; it was a, b." in inserted
     (removed,) = reasons(props("a", "b"), props("a"))
@@ -46,7 +46,7 @@ def test_a_list_that_breaks_the_order_is_refused_in_words() -> None:
 
 
 @pytest.mark.parametrize("key", CLUSTER)
-def test_another_cluster_has_an_order_of_its_own(key: str) -> None:
+def test_a_different_cluster_has_its_own_order(key: str) -> None:
     assert reasons(props("a", "b"), props("b", "a", **{key: "rayService"})) == []
 
 
@@ -55,7 +55,7 @@ def test_a_list_that_is_not_known_yet_is_not_compared() -> None:
     assert reasons(props("a", "b"), props("b", disabled=UNKNOWN)) == []
 
 
-def test_a_change_is_written_down() -> None:
+def test_a_change_is_stored_in_the_state() -> None:
     old = props("a")
     assert PROVIDER.diff("id", old, props("a")).changes is False
     for news in (props("a", "b"), props("a", disabled=["a"]), props("a", context="other")):
@@ -91,7 +91,7 @@ def test_groups_are_appended_only(
     assert all(p.severity == "error" for p in found)
 
 
-def test_an_inserted_group_is_told_its_place() -> None:
+def test_an_inserted_group_is_refused_with_its_proper_place() -> None:
     found = problems(
         before=["a", "b"], disabled_before=[], now=["a", "new", "b"], removes_disabled=True
     )
@@ -109,7 +109,7 @@ def test_an_inserted_group_is_told_its_place() -> None:
         (False, "with `enabled: false`"),
     ],
 )
-def test_a_removed_group_has_a_way_out(removes_disabled: bool, way: str) -> None:
+def test_a_removed_group_is_refused_with_a_remedy(removes_disabled: bool, way: str) -> None:
     found = problems(
         before=["a", "b"], disabled_before=[], now=["a"], removes_disabled=removes_disabled
     )

@@ -1,4 +1,4 @@
-"""Generated secrets: as strong as given ones, and generated once."""
+"""Generated secrets: as strong as configured ones, and generated once."""
 
 import pytest
 
@@ -11,13 +11,13 @@ PROVIDER = RandomSecretProvider()
 PROPS = {"kind": "password", "serial": 0}
 
 
-def test_a_key_is_one_that_the_service_accepts() -> None:
+def test_the_service_accepts_a_generated_key() -> None:
     key = generate("key")["value"]
     assert jwt_key_problem(key) is None
     assert generate("key")["value"] != key
 
 
-def test_a_password_opens_its_hash() -> None:
+def test_a_password_matches_its_hash() -> None:
     secret = generate("password")
     assert len(secret["value"]) >= 20
     assert hash_problem(secret["hash"]) is None

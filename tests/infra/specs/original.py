@@ -69,7 +69,7 @@ ORIGINAL: dict[str, Any] = {
 
 
 def original(**changes: Any) -> StackSettings:
-    """These settings, with whole keys replaced by what is given (camelCase, as in YAML)."""
+    """These settings, with whole keys replaced by the arguments (camelCase, as in YAML)."""
     return StackSettings.model_validate({**ORIGINAL, **changes})
 
 

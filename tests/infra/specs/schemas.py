@@ -1,8 +1,8 @@
 """The schemas by which the API server validates objects, for tests without an API server.
 
 KubeRay's CRDs are 4 MB; of them `kuberay.json.gz` keeps the schema of `spec`, version v1, without
-descriptions. Made anew, for another version of KubeRay, with
-`python -m tests.infra.specs.schemas FOLDER`, the folder of the chart's `crds`.
+descriptions. For another version of KubeRay, regenerate it with
+`python -m tests.infra.specs.schemas FOLDER`, where FOLDER is the chart's `crds`.
 """
 
 import gzip

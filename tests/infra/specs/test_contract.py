@@ -50,7 +50,7 @@ def test_the_engine_gets_the_settings_of_the_model() -> None:
     assert (found.gpu_group, found.replica_cpus, found.drain_seconds) == ("rtx-3090", 1.0, 120.0)
 
 
-def test_what_a_model_leaves_out_is_left_to_the_engine() -> None:
+def test_unset_keys_of_a_model_are_left_to_the_engine() -> None:
     (model,) = original(models=[{"name": "a", "source": "b/c", "gpuGroup": "rtx-3090"}]).models
     found = from_environment(serve_config.environment(model), "cuda").arguments
     assert found.keys().isdisjoint({"revision", "max_model_len", "cpu_offload_gb", "enforce_eager"})
@@ -89,7 +89,7 @@ def test_the_deployment_has_the_name_that_the_code_gives_it() -> None:
     assert assigned == [serve_config.DEPLOYMENT]
 
 
-def test_a_worker_offers_the_resource_that_replicas_ask_for() -> None:
+def test_a_worker_offers_the_resource_that_replicas_request() -> None:
     settings = original()
     (model,) = settings.models
     asked = deployment_placement(from_environment(serve_config.environment(model), "cuda"))
@@ -138,7 +138,7 @@ def test_a_user_without_a_hash_is_an_error() -> None:
         auth_config(original().auth, {"alice": "A"}, KEY, None)
 
 
-def test_values_are_passed_on_unopened() -> None:
+def test_outputs_are_passed_on_without_inspection() -> None:
     opaque = object()
     data = auth_config(original().auth, {"alice": opaque, "bob": opaque}, opaque, opaque)
     assert data["JWT_KEY"] is data["JWT_PREVIOUS_KEYS"] is data["BOB_HASHED_PASSWORD"] is opaque

@@ -18,7 +18,7 @@ def pod(**changes: object) -> Spec:
     return spec
 
 
-def test_the_hub_and_the_cache_are_given() -> None:
+def test_the_hub_and_the_cache_are_configured() -> None:
     (container,) = pod(hub={"endpoint": "https://mirror.example.com/hf"})["containers"]
     assert container["command"] == ["python", "-m", "app.download"]
     env = {entry["name"]: entry["value"] for entry in container["env"]}
@@ -37,7 +37,7 @@ def test_a_model_of_the_hub_is_downloaded_at_its_revision() -> None:
     ]
 
 
-def test_a_folder_is_looked_at_and_neither_written_nor_given_a_token() -> None:
+def test_a_folder_is_mounted_read_only_and_gets_no_token() -> None:
     (model,) = original(models=[FOLDER]).models
     assert arguments(model) == ["--folder", "/data/model-cache/mine"]
     spec = pod(models=[FOLDER])
@@ -54,7 +54,7 @@ def test_the_token_is_a_file_that_may_be_absent() -> None:
     }
 
 
-def test_a_failed_download_goes_on_in_time_and_leaves_its_logs() -> None:
+def test_a_failed_download_is_retried_and_its_logs_are_kept() -> None:
     settings = original(timeouts={"downloadSeconds": 77})
     spec = download_job(settings, settings.models[0], IMAGE)["spec"]
     assert spec["activeDeadlineSeconds"] == 77
@@ -63,14 +63,14 @@ def test_a_failed_download_goes_on_in_time_and_leaves_its_logs() -> None:
     assert "ttlSecondsAfterFinished" not in spec
 
 
-def test_the_image_stands_in_one_place_for_each_container() -> None:
+def test_each_container_has_the_image_in_one_place() -> None:
     without, with_fix = pod(), pod(storage={"fixPermissions": True})
     assert str(without).count(IMAGE) == 1
     assert str(with_fix).count(IMAGE) == 2
     assert with_fix["initContainers"][0]["image"] == IMAGE
 
 
-def test_root_is_for_the_owner_of_the_cache_alone() -> None:
+def test_only_the_change_of_owner_runs_as_root() -> None:
     assert "initContainers" not in pod()
     spec = pod(storage={"fixPermissions": True})
     assert spec["securityContext"]["runAsUser"] == 1000

@@ -21,5 +21,5 @@ def test_every_object_has_its_file_and_no_file_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("name", golden.texts())
-def test_the_object_is_as_in_its_file(name: str) -> None:
+def test_every_object_matches_its_file(name: str) -> None:
     assert golden.texts()[name] == (golden.FOLDER / name).read_text(), ADVICE

@@ -53,7 +53,7 @@ def job(**changes: object) -> str:
     return names.download_job_name(settings, settings.models[0])
 
 
-def test_other_weights_have_another_download_job() -> None:
+def test_different_weights_have_different_download_jobs() -> None:
     others = {
         job(),
         job(source="a/b"),

@@ -92,9 +92,9 @@ def test_resources_reach_ray_as_json_through_kuberays_shell() -> None:
         text=True,
         check=True,
     ).stdout.splitlines()
-    given = dict(argument.removeprefix("--").split("=", 1) for argument in shown)
-    assert json.loads(given["resources"]) == {"a-b": 1000}
-    assert given["node-ip-address"] == "10.1.2.3"
+    read = dict(argument.removeprefix("--").split("=", 1) for argument in shown)
+    assert json.loads(read["resources"]) == {"a-b": 1000}
+    assert read["node-ip-address"] == "10.1.2.3"
     # ... and as it reads it itself (getResourcesMap).
     assert json.loads(params["resources"].strip("'\"` ")) == {"a-b": 1000}
 
@@ -112,7 +112,7 @@ def test_with_vllm_for_the_cpu_ray_counts_no_cards() -> None:
     assert params["num-gpus"] == "0"
 
 
-def test_a_group_without_cards_asks_for_none() -> None:
+def test_a_group_without_cards_requests_none() -> None:
     limits = worker(gpu={**FIRST["gpu"], "count": 0})["spec"]["containers"][0]["resources"]
     assert limits["limits"] == {"cpu": "16", "memory": "24G"}
 

@@ -136,7 +136,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 @pytest.mark.parametrize(("path", "value", "pods"), RESTARTING, ids=lambda x: str(x)[:40])
-def test_an_edit_that_needs_other_pods_changes_their_hash_alone(
+def test_an_edit_that_needs_new_pods_changes_only_their_hashes(
     path: Location, value: Any, pods: set[str]
 ) -> None:
     before, after = (
@@ -147,7 +147,7 @@ def test_an_edit_that_needs_other_pods_changes_their_hash_alone(
 
 
 @pytest.mark.parametrize(("path", "value"), HARMLESS, ids=lambda x: str(x)[:40])
-def test_an_edit_that_needs_no_other_pods_changes_no_hash(path: Location, value: Any) -> None:
+def test_an_edit_that_needs_no_new_pods_changes_no_hash(path: Location, value: Any) -> None:
     before, after = (
         hashes_of(original()),
         hashes_of(edited((path, value))),
@@ -155,7 +155,7 @@ def test_an_edit_that_needs_no_other_pods_changes_no_hash(path: Location, value:
     assert changed(before, after) == set()
 
 
-def test_another_image_changes_every_hash() -> None:
+def test_a_different_image_changes_every_hash() -> None:
     before, after = hashes_of(original()), hashes_of(original(), OTHER_IMAGE)
     assert changed(before, after) == EVERY
 

@@ -1,4 +1,4 @@
-"""A fake of Ray's Serve API behind the service proxy, which can be told to misbehave."""
+"""A fake of Ray's Serve API behind the service proxy, which can be made to misbehave."""
 
 import base64
 import random
@@ -43,13 +43,13 @@ def config(*applications: Any) -> dict[str, Any]:
 class App:
     config: dict[str, Any]
     steps: list[str]
-    """Statuses of the next looks; the last one stays."""
+    """Statuses at the next requests; the last one stays."""
     source: str = "declarative"
 
 
 @dataclass
 class FakeRay(FakeApi):
-    """Applications become RUNNING after `starting` looks, unless `broken` names their model."""
+    """Applications become RUNNING after `starting` requests, unless `broken` names their model."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     apps: dict[str, App] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class FakeRay(FakeApi):
     token: str = TOKEN
     http: dict[str, Any] = field(default_factory=dict)
     fault: Callable[[Request], tuple[int, Any] | None] = lambda _request: None
-    """Called before (and, with `after`, after) Ray does what it is asked."""
+    """Called before Ray handles a request and, with `after`, afterwards."""
     puts: list[dict[str, Any]] = field(default_factory=list)
     absent: bool = False
 

@@ -1,4 +1,4 @@
-"""What counts as a change, what is refused before anything is asked, and how things end."""
+"""What counts as a change, which inputs are refused without a request, and how removal ends."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ INPUTS: dict[str, Any] = {
 OUTPUTS = {**INPUTS, "applications": {"a": {"status": "RUNNING", "route_prefix": "/a"}}}
 
 
-def test_check_keeps_what_is_unknown_and_drops_outputs() -> None:
+def test_check_keeps_unknown_values_and_drops_outputs() -> None:
     result = PROVIDER.check({}, {**INPUTS, "pods": UNKNOWN, "applications": None})
     assert result.failures == []
     assert result.inputs == {**INPUTS, "pods": UNKNOWN}
@@ -90,7 +90,7 @@ def test_diff(change: dict[str, Any], changes: bool, replaces: list[str]) -> Non
     assert (result.changes, result.replaces) == (changes, replaces)
 
 
-def test_diff_sees_what_was_not_running_and_ignores_what_is_not_set() -> None:
+def test_diff_reports_what_was_not_running_and_ignores_unset_fields() -> None:
     unwell = {**OUTPUTS, "applications": {"a": {"status": "UNHEALTHY"}}}
     assert PROVIDER.diff("serve", unwell, INPUTS).changes
     unset = config({**application("a"), "args": {}, "runtime_env_extra": None})
@@ -120,7 +120,7 @@ def test_delete_removes_ours_and_keeps_theirs(ray: FakeRay) -> None:
     assert ray.apps == {}
 
 
-def test_delete_of_a_missing_head_is_done_and_of_a_silent_one_ends_with_a_warning(
+def test_delete_succeeds_without_a_head_and_warns_if_it_does_not_answer(
     ray: FakeRay,
 ) -> None:
     ray.absent = True
@@ -132,7 +132,7 @@ def test_delete_of_a_missing_head_is_done_and_of_a_silent_one_ends_with_a_warnin
     assert ray.clock.now() < 120
 
 
-def test_delete_where_the_whole_cluster_is_gone_ends_with_a_warning(
+def test_delete_warns_if_the_whole_cluster_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FakeRay() as ray:
@@ -142,7 +142,7 @@ def test_delete_where_the_whole_cluster_is_gone_ends_with_a_warning(
     assert ray.clock.now() < 120
 
 
-def test_read_tells_absent_from_silent_and_shows_what_was_changed_by_hand(ray: FakeRay) -> None:
+def test_read_distinguishes_absent_from_silent_and_shows_manual_changes(ray: FakeRay) -> None:
     ray.serve(application("a"))
     result = PROVIDER.read(call(), "serve", dict(OUTPUTS))
     assert result is not None

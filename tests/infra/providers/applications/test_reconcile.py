@@ -79,14 +79,14 @@ def test_a_first_deployment_is_put_once_and_waited_for(bench: Bench) -> None:
     )
 
 
-def test_what_is_live_already_is_adopted_without_a_put(bench: Bench) -> None:
+def test_live_applications_are_adopted_without_a_put(bench: Bench) -> None:
     bench.ray.serve(application("a"))
     bench.run(config(application("a")))
     assert bench.ray.puts == []
     assert bench.ray.clock.now() == 0
 
 
-def test_what_still_starts_is_waited_for_without_a_put(bench: Bench) -> None:
+def test_starting_applications_are_waited_for_without_a_put(bench: Bench) -> None:
     bench.ray.serve(application("a"))
     bench.ray.apps["a"].steps = ["DEPLOYING", "DEPLOYING", "RUNNING"]
     bench.run(config(application("a")))
@@ -108,7 +108,7 @@ def test_foreign_applications_are_named_and_kept(bench: Bench) -> None:
     assert set(bench.run(config(application("a")), replace_foreign=True)) == {"a"}
 
 
-def test_applications_of_serve_run_are_no_concern(bench: Bench) -> None:
+def test_applications_of_serve_run_are_left_alone(bench: Bench) -> None:
     bench.ray.apps["script"] = App(application("script"), ["RUNNING"], source="imperative")
     bench.run(config(application("a")))
     assert "script" in bench.ray.apps
@@ -130,7 +130,7 @@ def test_a_broken_model_fails_fast_with_the_cause_first(bench: Bench) -> None:
     assert bench.ray.clock.now() < 30
 
 
-def test_the_same_configuration_is_tried_again_after_a_failure(bench: Bench) -> None:
+def test_the_same_configuration_is_retried_after_a_failure(bench: Bench) -> None:
     bench.ray.serve(application("a", "bad"), status="DEPLOY_FAILED")
     bench.ray.serve(application("b"))
     bench.run(config(application("a", "bad"), application("b")))
@@ -146,7 +146,7 @@ def test_a_corrected_model_replaces_the_failed_one(bench: Bench) -> None:
     assert len(bench.ray.puts) == 1
 
 
-def test_a_short_illness_is_no_failure_and_a_long_one_is(bench: Bench) -> None:
+def test_unhealthy_is_a_failure_only_if_it_lasts(bench: Bench) -> None:
     bench.ray.flapping = {"m"}
     assert bench.run(config(application("a")))["a"]["status"] == "RUNNING"
     bench.ray.apps["a"].steps = ["UNHEALTHY"]
@@ -162,7 +162,7 @@ def test_the_deadline_names_each_state_and_the_setting(bench: Bench) -> None:
         bench.run(config(application("a")), deadline=60)
     assert "a: DEPLOYING, replica starting" in str(error.value)
     assert "timeouts.modelReadySeconds" in str(error.value)
-    assert 3 < len(bench.lines) < 8, "one line a change, and one every 20 s"
+    assert 3 < len(bench.lines) < 8, "one line per change, and one every 20 s"
 
 
 def test_a_changed_port_restarts_serve(bench: Bench) -> None:
@@ -174,7 +174,7 @@ def test_a_changed_port_restarts_serve(bench: Bench) -> None:
     assert any("HTTP options changed" in line for line in bench.lines)
 
 
-def test_another_token_names_the_secret_and_never_the_token(bench: Bench) -> None:
+def test_a_refused_token_names_the_secret_and_never_the_token(bench: Bench) -> None:
     bench.ray.token = "something else"
     with pytest.raises(ServeUnauthorizedError, match=rf"Secret {NAMESPACE}/{SECRET}") as error:
         bench.run(config(application("a")))
@@ -182,14 +182,14 @@ def test_another_token_names_the_secret_and_never_the_token(bench: Bench) -> Non
     assert bench.ray.clock.now() == 0
 
 
-def test_validation_errors_are_rays_words(bench: Bench) -> None:
+def test_validation_errors_quote_ray(bench: Bench) -> None:
     bad = application("a")
     del bad["import_path"]
     with pytest.raises(ServeRejectedError, match="import_path Field required"):
         bench.run(config(bad))
 
 
-def test_no_right_to_the_proxy_is_not_the_token(bench: Bench) -> None:
+def test_a_missing_permission_for_the_proxy_is_not_blamed_on_the_token(bench: Bench) -> None:
     bench.ray.fault = lambda _request: refused(403, "Forbidden", "services/proxy is forbidden")
     with pytest.raises(KubeError, match="services/proxy is forbidden"):
         bench.run(config(application("a")))
@@ -208,7 +208,7 @@ def test_an_absent_head_is_waited_for(bench: Bench) -> None:
         bench.run(config(application("a")), deadline=30)
 
 
-def test_a_configuration_that_is_lost_again_and_again(bench: Bench) -> None:
+def test_a_configuration_that_ray_keeps_losing_is_an_error(bench: Bench) -> None:
     def forget(_request: Any) -> None:
         bench.ray.apps = {}
 

@@ -1,1 +1,1 @@
-"""Tests of the access to the API server, and the fake that other rooms' tests use."""
+"""Tests of the access to the API server, and the fake that other tests use too."""

@@ -1,4 +1,4 @@
-"""A fake of the API server on 127.0.0.1: routes are methods of a test's own subclass."""
+"""A fake of the API server on 127.0.0.1: a test's subclass answers the requests."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ CONTEXT = "fake"
 
 
 class Reset(Exception):  # noqa: N818 - not an error of the test
-    """Close the connection; `sent` bytes of the body before."""
+    """Close the connection after `sent` bytes of the body."""
 
     def __init__(self, sent: int = 0) -> None:
         self.sent = sent
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass
 class FakeClock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only during `sleep`."""
 
     time: float = 0.0
 
@@ -49,7 +49,7 @@ def refused(status: int, reason: str, message: str) -> tuple[int, Any]:
 
 @dataclass
 class FakeApi:
-    """Override `answer`. Everything that was asked is in `requests`."""
+    """Override `answer`. All requests are recorded in `requests`."""
 
     requests: list[Request] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Requests to the API server, and what becomes of its refusals."""
+"""Requests to the API server, and how its refusals are reported."""
 
 import base64
 import json
@@ -73,7 +73,7 @@ def test_refusals_carry_status_message_and_hint(api: Api) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 def test_every_method_sends_the_token_the_query_and_the_body(api: Api, method: str) -> None:
-    """kubernetes 36.0.0 sent none of the token: kubernetes-client/python#2582."""
+    """kubernetes 36.0.0 dropped the token: kubernetes-client/python#2582."""
     body = None if method in ("GET", "DELETE") else {"a": [1]}
     with KubeClient(CONTEXT) as kube:
         answer = kube.call(method, "/ok", query={"q": "a b"}, headers={"X-More": "1"}, body=body)
@@ -123,14 +123,14 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_excepted(
     assert api.requests[0].headers["host"] == "cluster.example.com:6443"
 
 
-def test_a_refusal_that_is_not_text_and_a_redirect_are_answers(api: Api) -> None:
+def test_a_binary_refusal_and_a_redirect_are_answers(api: Api) -> None:
     with KubeClient(CONTEXT) as kube:
         assert kube.call("GET", "/binary").status == 502
         assert kube.call("GET", "/moved").status == 302
     assert len(api.requests) == 2
 
 
-def test_a_certificate_that_is_not_trusted_is_no_answer(api: Api, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_counts_as_no_answer(api: Api, tmp_path: Path) -> None:
     with tls_server(tmp_path) as port:
         file = tmp_path / "kubeconfig"
         content = yaml.safe_load(file.read_text())
@@ -148,7 +148,7 @@ def test_a_certificate_that_is_not_trusted_is_no_answer(api: Api, tmp_path: Path
 
 @contextmanager
 def tls_server(folder: Path) -> Iterator[int]:
-    """A server with a certificate that signs itself, in cert.pem."""
+    """A server with a self-signed certificate, in cert.pem."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -194,14 +194,14 @@ def tls_server(folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("path", ["/cut", "/reset"])
-def test_a_broken_answer_has_no_status_and_is_asked_for_once(api: Api, path: str) -> None:
+def test_a_broken_answer_has_no_status_and_is_requested_once(api: Api, path: str) -> None:
     with KubeClient(CONTEXT) as kube, pytest.raises(KubeError, match=CONTEXT) as error:
         kube.get(path)
     assert error.value.status is None
     assert len(api.requests) == 1
 
 
-def test_nobody_listens(api: Api) -> None:
+def test_a_server_that_does_not_listen(api: Api) -> None:
     with KubeClient(CONTEXT) as kube:
         api.__exit__()
         with pytest.raises(KubeError, match=r"no answer.*kubectl --context fake version") as error:
@@ -210,7 +210,7 @@ def test_nobody_listens(api: Api) -> None:
     assert error.value.status is None
 
 
-def test_deleting_what_is_absent_is_done(api: Api) -> None:
+def test_deleting_an_absent_object_succeeds(api: Api) -> None:
     with KubeClient(CONTEXT) as kube:
         kube.delete("/absent")
         with pytest.raises(KubeError):

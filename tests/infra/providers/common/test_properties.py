@@ -7,7 +7,7 @@ from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 
 from infra.providers.common.properties import UNKNOWN, dump, load, without_empty
 
-# Of sdk/go/common/resource/plugin/rpc.go, which has one per type of the missing value.
+# From sdk/go/common/resource/plugin/rpc.go, which has one per type of the missing value.
 MARKERS = [
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -42,18 +42,18 @@ def test_an_unknown_differs_from_every_known_value() -> None:
         assert {"a": [UNKNOWN]} == {"a": [UNKNOWN]}
 
 
-def test_numbers_are_as_they_were_given() -> None:
-    """Protobuf makes an exit code of 2 a 2.0, which Kubernetes refuses."""
+def test_numbers_keep_their_type() -> None:
+    """Protobuf turns an exit code of 2 into 2.0, which Kubernetes refuses."""
     props, _ = load(struct({"rules": [{"values": [2.0]}], "share": 0.5, "on": True}))
     assert repr(props["rules"]) == "[{'values': [2]}]"
     assert (props["share"], props["on"]) == (0.5, True)
 
 
-def test_there_and_back() -> None:
+def test_dump_reverses_load() -> None:
     props = {"text": "x", "none": None, "list": [1, {"deep": UNKNOWN}], "key": {"a": ["b"]}}
     assert load(dump(props, {"key"})) == (props, {"key"})
 
 
-def test_what_is_not_set_is_left_out_of_mappings_and_not_of_lists() -> None:
+def test_unset_values_are_omitted_from_mappings_but_not_from_lists() -> None:
     value = {"a": None, "b": {}, "c": [], "d": [None, {"e": None}], "f": 0, "g": {"h": UNKNOWN}}
     assert without_empty(value) == {"d": [None, {}], "f": 0, "g": {"h": UNKNOWN}}

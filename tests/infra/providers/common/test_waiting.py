@@ -10,7 +10,7 @@ from infra.providers.common.waiting import Waiting
 from tests.infra.providers.common.fake_api_server import FakeClock
 
 
-def test_it_ends_with_the_condition_or_the_deadline() -> None:
+def test_a_wait_ends_with_the_condition_or_the_deadline() -> None:
     clock = FakeClock()
     states = iter(["a", "a", "b", None])
     lines: list[str] = []
@@ -20,7 +20,7 @@ def test_it_ends_with_the_condition_or_the_deadline() -> None:
     assert lines[2:] == [f"still, {second} s of 60 s" for second in (0, 20, 40)]
 
 
-def test_a_condition_lasts_without_a_break() -> None:
+def test_lasts_counts_uninterrupted_seconds() -> None:
     clock = FakeClock()
     waiting = Waiting(lambda _line: None, clock, 60)
     assert waiting.lasts("bad", True) == 0

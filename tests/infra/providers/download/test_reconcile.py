@@ -1,4 +1,4 @@
-"""A download Job from its making to its end, against a fake of the API server."""
+"""A download Job from its creation to its end, against a fake of the API server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +90,7 @@ class Bench:
             return work
 
 
-def test_it_is_made_and_waited_for(cluster: Cluster) -> None:
+def test_a_job_is_created_and_waited_for(cluster: Cluster) -> None:
     cluster.statuses = [None, {}, {}, COMPLETE]
     cluster.pods = [pod("Running")]
     cluster.log = "34 %: 4.5 GiB of 13.3 GiB, 80.0 MiB/s, about 2 min left\n"
@@ -103,20 +103,20 @@ def test_it_is_made_and_waited_for(cluster: Cluster) -> None:
     )
 
 
-def test_one_that_is_complete_is_left_alone(cluster: Cluster) -> None:
+def test_a_complete_job_is_left_alone(cluster: Cluster) -> None:
     cluster.statuses = [COMPLETE]
     Bench().run()
     assert not cluster.asked("POST")
     assert not cluster.asked("DELETE")
 
 
-def test_one_that_runs_already_is_adopted(cluster: Cluster) -> None:
+def test_a_running_job_is_adopted(cluster: Cluster) -> None:
     cluster.statuses = [{}, COMPLETE]
     Bench().run()
     assert not cluster.asked("POST")
 
 
-def test_a_failure_is_told_in_the_jobs_own_words_at_once(cluster: Cluster) -> None:
+def test_a_failure_quotes_the_job_at_once(cluster: Cluster) -> None:
     cluster.statuses = [None, {}, FAILED]
     cluster.pods = [pod("Failed", "10 %\nerror: owner/x holds no weights.\n", 2)]
     bench = Bench()
@@ -128,13 +128,13 @@ def test_a_failure_is_told_in_the_jobs_own_words_at_once(cluster: Cluster) -> No
     assert f"kubectl --context {CONTEXT} -n {NAMESPACE} logs -l job-name={NAME}" in str(e.value)
 
 
-def test_without_words_it_is_told_in_kubernetes_words(cluster: Cluster) -> None:
+def test_a_failure_without_a_log_quotes_kubernetes(cluster: Cluster) -> None:
     cluster.statuses = [None, FAILED]
     with pytest.raises(DownloadError, match="a pod failed"):
         Bench().run()
 
 
-def test_one_that_failed_earlier_is_made_anew(cluster: Cluster) -> None:
+def test_a_job_that_failed_earlier_is_created_again(cluster: Cluster) -> None:
     cluster.statuses = [FAILED, FAILED, None, {}, COMPLETE]
     Bench().run()
     (deleted,) = cluster.asked("DELETE")
@@ -142,7 +142,7 @@ def test_one_that_failed_earlier_is_made_anew(cluster: Cluster) -> None:
     assert len(cluster.asked("POST")) == 1
 
 
-def test_between_two_attempts_the_last_ones_words_are_shown(cluster: Cluster) -> None:
+def test_the_last_error_is_shown_between_two_attempts(cluster: Cluster) -> None:
     cluster.statuses = [None, {}, COMPLETE]
     cluster.pods = [pod("Failed", "error: the connection was cut", 1)]
     bench = Bench()
@@ -163,7 +163,7 @@ def test_a_second_attempt_is_counted(cluster: Cluster) -> None:
     assert "tiny: attempt 2, 60 %" in bench.lines[1]
 
 
-def test_a_pod_that_cannot_start_is_not_waited_for_for_hours(
+def test_a_pod_that_cannot_start_fails_early(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "TROUBLE_SECONDS", 30)
@@ -184,7 +184,7 @@ def test_the_deadline_is_kept_and_named(cluster: Cluster) -> None:
         bench.run()
 
 
-def test_an_api_server_that_is_away_for_a_moment_is_waited_for(cluster: Cluster) -> None:
+def test_a_brief_outage_of_the_api_server_is_waited_out(cluster: Cluster) -> None:
     cluster.statuses = [None, {}, COMPLETE]
     cluster.broken = 3
     Bench().run()
@@ -192,11 +192,11 @@ def test_an_api_server_that_is_away_for_a_moment_is_waited_for(cluster: Cluster)
 
 
 def props(**changes: Any) -> dict[str, Any]:
-    given = {"context": CONTEXT, "namespace": NAMESPACE, "name": NAME, "model": "tiny"}
-    return {**given, "job": MANIFEST, "deadline_seconds": 60, **changes}
+    attributes = {"context": CONTEXT, "namespace": NAMESPACE, "name": NAME, "model": "tiny"}
+    return {**attributes, "job": MANIFEST, "deadline_seconds": 60, **changes}
 
 
-def test_only_another_name_is_another_download() -> None:
+def test_only_a_different_name_is_a_different_download() -> None:
     diff = DownloadJobProvider().diff
     done = props(complete=True)
     assert not diff(NAME, done, props(job={"other": "image"}, deadline_seconds=5)).changes
@@ -205,7 +205,7 @@ def test_only_another_name_is_another_download() -> None:
     assert other.replaces == ["name"]
 
 
-def test_one_that_did_not_end_well_is_tried_by_the_next_up() -> None:
+def test_the_next_up_retries_a_failed_job() -> None:
     diff = DownloadJobProvider().diff(NAME, props(complete=False), props())
     assert diff.changes
     assert not diff.replaces
@@ -224,5 +224,5 @@ def test_create_update_read_and_delete(cluster: Cluster) -> None:
     assert read.outs == props(complete=False)
     provider.delete(call(), NAME, props())
     assert cluster.asked("DELETE")[-1].path == f"{JOBS}/{NAME}"
-    cluster.statuses = [None]  # cleared away: the weights are where they were
+    cluster.statuses = [None]  # the Job was removed, but the weights are still in the claim
     assert provider.read(call(), NAME, props(complete=True)).outs == props(complete=True)

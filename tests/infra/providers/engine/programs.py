@@ -79,7 +79,7 @@ class Program:
         return text
 
     def start(self, *command: str) -> "subprocess.Popen[bytes]":
-        """The same without waiting, in a process group of its own; its output is not kept."""
+        """The same without waiting, in its own process group; its output is not kept."""
         return subprocess.Popen(
             ["pulumi", *command, "--yes", "--skip-preview", "--non-interactive"],
             cwd=self.folder,

@@ -100,7 +100,7 @@ def test_ctrl_c_ends_a_download_and_the_next_up_continues(
     assert kept["initErrors"] == ["interrupted; `pulumi up` continues from here"]
     assert kept["outputs"]["complete"] is False
 
-    # Again in the update that this makes the next `up`, this time while a request is not answered.
+    # Again, in the update that the next `up` performs, this time while a request is not answered.
     jobs.hang = True
     asked = len(jobs.requests)
     process = downloading.start("up")
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_a_download_and_the_next_up_continues(
 
     jobs.hang, jobs.complete = False, lambda: True
     assert "1 updated" in downloading.up()
-    assert len(jobs.asked("POST")) == 1, "the next `up` goes on with the same Job"
+    assert len(jobs.asked("POST")) == 1, "the next `up` continues with the same Job"
     assert "2 unchanged" in downloading.up()
 
 

@@ -78,7 +78,7 @@ def test_a_checkout_with_a_space_that_is_not_installed_anywhere(tmp_path: Path) 
     program.write(IMPORTS, "RandomSecret('key', RandomSecretArgs(kind='key'))")
     file = checkout / "Pulumi.yaml"
     file.write_text(file.read_text().replace(str(PLUGIN), "infra/providers/plugin"))
-    # Tells whose code runs: this checkout's, not that of the environment.
+    # Shows whose code runs: this checkout's, not the environment's.
     source = checkout / "infra/providers/random_secret.py"
     source.write_text(source.read_text().replace("secrets.token_hex(8)", "'of-the-copy'"))
     program.args()

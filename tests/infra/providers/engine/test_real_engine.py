@@ -67,7 +67,7 @@ def test_applications_from_their_creation_to_their_end(serving: Program, ray: Fa
     assert "2 unchanged" in serving.refresh()
     asked = len(ray.requests)
     serving.run("preview", "--non-interactive", "--expect-no-changes")
-    assert len(ray.requests) == asked, "a preview asks nobody"
+    assert len(ray.requests) == asked, "a preview makes no request"
 
     declare(serving, "m", pods="h2")
     assert "1 updated" in serving.up()
@@ -111,7 +111,7 @@ def test_a_failed_change_is_remembered_so_that_going_back_is_a_change(
     assert ray.apps["a"].steps == ["RUNNING"]
 
 
-def test_a_missing_head_is_gone_at_refresh_and_done_at_destroy(
+def test_without_a_head_refresh_drops_the_resource_and_destroy_succeeds(
     serving: Program, ray: FakeRay
 ) -> None:
     declare(serving, "m")
@@ -160,7 +160,7 @@ def test_pods_from_their_creation_to_their_end(tmp_path: Path) -> None:
         assert "warning: 1 Ray pods run an older template" in program.up(), "until it is done"
         before = program.outputs()["incarnations"]
         outdated = next(name for name in fake.pods if name.startswith("a-"))
-        del fake.pods[outdated]  # by hand, as the warning says
+        del fake.pods[outdated]  # as the warning advises
         assert "1 updated" in program.up()
         after = program.outputs()["incarnations"]
         assert after["head"] == before["head"]

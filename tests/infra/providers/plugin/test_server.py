@@ -6,8 +6,8 @@ import sys
 from tests.infra.providers.engine.programs import ROOT
 
 
-def test_it_starts_without_what_only_some_operations_need() -> None:
-    """kubernetes takes half a second, which every preview would pay."""
+def test_the_plug_in_starts_without_slow_imports() -> None:
+    """Importing kubernetes takes half a second, which would slow down every preview."""
     code = (
         "import sys; from infra.providers.plugin import server\n"
         "print([heavy for heavy in ('argon2', 'kubernetes', 'pydantic')"

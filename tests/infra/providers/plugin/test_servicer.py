@@ -153,7 +153,7 @@ def test_a_partial_failure_carries_the_state() -> None:
     assert plain(failed.inputs) == ({"content": "half"}, {"content"})
 
 
-def test_an_import_says_what_to_do_instead() -> None:
+def test_an_import_is_refused_with_the_remedy() -> None:
     with pytest.raises(Aborted, match="cannot be imported; `pulumi up` adopts it"):
         SERVICER.Read(provider_pb2.ReadRequest(urn=URN, id="box"), Context())
 

@@ -22,13 +22,13 @@ class FakePod:
     hash: str
     age: int = 0
     leaving: int = -1
-    """Looks until it is gone; negative: it stays."""
+    """Requests until it is gone; negative: it stays."""
     restarts: int = 0
 
 
 @dataclass
 class FakeKubeRay(FakeApi):
-    """Pods are Ready after `starting` looks."""
+    """Pods are Ready after `starting` requests."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     templates: dict[str, dict[str, Any]] = field(default_factory=dict)

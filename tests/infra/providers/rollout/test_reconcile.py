@@ -72,7 +72,7 @@ def test_a_restart_is_a_new_incarnation_of_a_head_and_not_of_a_worker(bench: Ben
     assert again["head"] != first["head"]
 
 
-def test_what_is_as_wanted_is_left_alone(bench: Bench) -> None:
+def test_matching_pods_are_left_alone(bench: Bench) -> None:
     bench.fake.wants(BEFORE, running=True)
     bench.run(BEFORE)
     assert bench.fake.deleted == []
@@ -164,7 +164,7 @@ NO_NODE = {
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         ({"containerStatuses": [WAITING]}, "ImagePullBackOff: container ray: no image"),
         ({"containerStatuses": [CRASHING]}, "OOMKilled, exit code 137"),
@@ -172,18 +172,18 @@ NO_NODE = {
     ],
 )
 def test_pods_that_cannot_start_fail_early_with_the_cause(
-    bench: Bench, status: dict[str, Any], said: str
+    bench: Bench, status: dict[str, Any], message: str
 ) -> None:
     bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)))
     bench.fake.trouble = {"a": status}
-    with pytest.raises(RolloutFailedError, match=said) as error:
+    with pytest.raises(RolloutFailedError, match=message) as error:
         bench.run(bench.fake.templates)
     assert "kubectl --context fake -n llm describe pods" in str(error.value)
     assert 50 < bench.fake.clock.now() < 150
 
 
 @pytest.mark.parametrize(("at", "fails"), [("2026-11-24T00:00:11Z", True), ("2026-11-23", False)])
-def test_kuberays_refusal_counts_if_it_is_of_this_spec(bench: Bench, at: str, fails: bool) -> None:
+def test_a_refusal_by_kuberay_counts_only_for_this_spec(bench: Bench, at: str, fails: bool) -> None:
     event = {"kind": "RayCluster", "reason": "InvalidRayClusterSpec", "message": "bad group"}
     bench.fake.events = [{**event, "lastTimestamp": at}]
     bench.fake.wants(groups(head=("h1", 1)))
@@ -194,7 +194,7 @@ def test_kuberays_refusal_counts_if_it_is_of_this_spec(bench: Bench, at: str, fa
         bench.run(bench.fake.templates)
 
 
-def test_events_say_what_a_slow_pod_does(bench: Bench) -> None:
+def test_events_show_why_a_pod_is_slow(bench: Bench) -> None:
     bench.fake.events = [{"kind": "Pod", "reason": "Pulling", "lastTimestamp": "1"}]
     bench.fake.wants(groups(head=("h1", 1)))
     bench.run(bench.fake.templates)
