@@ -13,8 +13,8 @@ _CREATIONS = 3
 def publish(provider: Provider, body: str, environ: Mapping[str, str]) -> str:
     """Write the comment of this job's request.
 
-    Returns one line that reports what was done, or what is missing for it. CommentError where the
-    server refuses.
+    Returns one line that states what was done, or why nothing was. CommentError if the server
+    refuses.
     """
     if missing := provider.missing(environ):
         return f"no comment: {missing}"
@@ -25,8 +25,8 @@ def publish(provider: Provider, body: str, environ: Mapping[str, str]) -> str:
 def upsert(comments: Comments, body: str) -> str:
     """Write `body` into our comment, or into a new one; returns "updated" or "created".
 
-    Anybody can write the marker, so only a comment of our own user counts. A creation without an
-    answer may have succeeded: the comments are read again before the next attempt.
+    Anybody can write the marker, so only a comment of our own user counts. A creation that got no
+    answer may have succeeded, so the comments are read again before the next attempt.
     """
     for attempt in range(_CREATIONS):
         for comment in comments.ours():

@@ -13,7 +13,7 @@ from ci.errors import SetupError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TOOLS = CHECKOUT / ".venv" / "pulumi"
-"""Links that `ci.tools` makes. `.bin` holds those of the sandbox."""
+"""Links that `ci.tools` makes. `.bin` contains those of the sandbox."""
 KUBECONFIG_CONTENT = "RAYLINE_KUBECONFIG"
 _BACKENDS = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -23,21 +23,21 @@ _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """The variables of `pulumi`, for as long as the context lasts.
 
-    They hold no token for comments and no empty value (a CI system sets an absent secret to an
+    They contain no token for comments and no empty value (a CI system sets an absent secret to an
     empty text), the checkout's tools come first on PATH, and RAYLINE_KUBECONFIG has become a file.
-    SetupError where no backend is known.
+    SetupError if no backend is known.
     """
     tokens = providers.comment_tokens()
     made = {name: value for name, value in environ.items() if value and name not in tokens}
     if not any(name in made for name in _BACKENDS) and not _logged_in(made):
         raise SetupError(
             f"Neither {' nor '.join(_BACKENDS)} is set, and nobody is logged in to a backend, so "
-            "the place of the stacks' state is unknown.",
+            "the location of the stacks' state is unknown.",
             "In a job, set one as a secret of its environment: docs/ci.md, Variables. "
             "On your machine, type: pulumi login BACKEND",
         )
     if "PULUMI_ACCESS_TOKEN" not in made and not any(name in made for name in _PASSPHRASES):
-        # Pulumi would ask for it, and nobody answers in a job. An empty passphrase is valid.
+        # Pulumi would prompt for it, and nobody answers in a job. An empty passphrase is valid.
         made["PULUMI_CONFIG_PASSPHRASE"] = ""
     folders = [str(TOOLS), str(CHECKOUT / ".bin"), str(CHECKOUT / ".venv" / "bin")]
     made["PATH"] = os.pathsep.join([*folders, made.get("PATH", os.defpath)])
@@ -62,7 +62,7 @@ def _logged_in(environ: Mapping[str, str]) -> bool:
 
 
 def pulumi(environ: Mapping[str, str]) -> str:
-    """Path of the first `pulumi` on the PATH of `environ`; SetupError where there is none."""
+    """Path of the first `pulumi` on the PATH of `environ`; SetupError if there is none."""
     found = shutil.which("pulumi", path=environ["PATH"])
     if found is None:
         raise SetupError("`pulumi` is not on PATH.", "Type: .venv/bin/python -m ci.tools")

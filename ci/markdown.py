@@ -62,7 +62,7 @@ def compose(previews: Sequence[Preview], context: Context, limit: int) -> str:
 def shorten(text: str, limit: int) -> tuple[str, int]:
     """`text` in at most `limit` bytes, and the number of lines left out.
 
-    The head (3/5 of the bytes) and the tail stay, because the tail holds the counts or the error.
+    The head (3/5 of the bytes) and the tail stay: the tail contains the counts or the error.
     """
     if len(text.encode()) <= limit:
         return text, 0
@@ -97,7 +97,7 @@ def _clip(line: str, limit: int) -> str:
 
 
 def _shares(sizes: Sequence[int], room: int) -> list[int]:
-    """Split `room` so that small texts stay whole and large texts share the rest."""
+    """Split `room` so that short texts stay whole and long ones share the rest."""
     shares = [0] * len(sizes)
     for left, index in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
         shares[index] = min(sizes[index], room // (len(sizes) - left))

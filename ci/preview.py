@@ -30,6 +30,7 @@ def stack(text: str) -> str:
 
 
 def add_timeout(root: argparse.ArgumentParser) -> None:
+    """Add `--timeout`, in seconds per preview."""
     root.add_argument(
         "--timeout",
         type=float,
@@ -40,6 +41,7 @@ def add_timeout(root: argparse.ArgumentParser) -> None:
 
 
 def parser(prog: str = "python -m ci.preview") -> argparse.ArgumentParser:
+    """The parser of the command line; `rayline` uses it too."""
     root = argparse.ArgumentParser(prog=prog, description=__doc__)
     root.add_argument(
         *("-s", "--stack"),
@@ -73,17 +75,18 @@ def main(
     environ: Mapping[str, str] = os.environ,
     prog: str = "python -m ci.preview",
 ) -> int:
-    given = parser(prog).parse_args(arguments)
+    """Preview the stacks and return the exit code."""
+    options = parser(prog).parse_args(arguments)
     redact = Redactor(environ)
     here = providers.current(environ)
     try:
-        previews = _previews(given.stack, environ, redact, given.timeout)
-        _keep(previews, given.output, given.fingerprints)
+        previews = _previews(options.stack, environ, redact, options.timeout)
+        _keep(previews, options.output, options.fingerprints)
         context = _context(here, environ)
         _show(previews, context, here, environ)
         failed = [preview.stack for preview in previews if not preview.ok]
-        if given.comment != "none":
-            provider = providers.load(given.comment)
+        if options.comment != "none":
+            provider = providers.load(options.comment)
             body = markdown.compose(previews, context, provider.comment_limit)
             _comment(provider, body, environ, failed)
     except CIError as error:

@@ -1,6 +1,6 @@
 """The interface between rayline's pipeline commands and a CI system.
 
-Each system is one module of `ci.providers`. Nothing outside of that package knows one by name.
+Each system is one module of `ci.providers`. No code outside that package names a system.
 """
 
 from abc import ABC, abstractmethod
@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Protocol
 
 @dataclass(frozen=True)
 class Context:
-    """Where a job runs; empty texts where that is unknown."""
+    """Where a job runs; an unknown value is an empty string."""
 
     commit: str = ""
     """The branch's commit, as its author knows it."""
     full_text: str = ""
-    """Address of the job, whose log holds the diffs in full."""
+    """Address of the job, whose log contains the full diffs."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Summary:
 
     path: Path
     limit: int
-    """Bytes that the system accepts."""
+    """Maximum size in bytes."""
 
 
 class Comments(Protocol):
@@ -36,18 +36,20 @@ class Comments(Protocol):
     def ours(self) -> Iterator[dict[str, Any]]:
         """The comments that this token's user wrote, each with `id` and `body`."""
 
-    def create(self, body: str) -> None: ...
+    def create(self, body: str) -> None:
+        """Write a new comment. UnsureError if the server may or may not have created it."""
 
-    def update(self, identity: int, body: str) -> None: ...
+    def update(self, identity: int, body: str) -> None:
+        """Replace the text of the comment with that `id`."""
 
 
 class Provider(ABC):
     """One CI system: its variables, its comments, its limits."""
 
     comment_tokens: ClassVar[tuple[str, ...]]
-    """Variables that hold a token for comments. Pulumi never gets them."""
+    """Variables that contain a token for comments. Pulumi never gets them."""
     token_shape: ClassVar[str]
-    """Regular expression of the system's own tokens; whatever matches is redacted."""
+    """Regular expression of the system's own tokens; anything that matches is redacted."""
     comment_limit: ClassVar[int]
     """Bytes of UTF-8 in one comment."""
 
@@ -56,13 +58,14 @@ class Provider(ABC):
         """Whether this process belongs to one of the system's jobs."""
 
     @abstractmethod
-    def context(self, environ: Mapping[str, str]) -> Context: ...
+    def context(self, environ: Mapping[str, str]) -> Context:
+        """The job's commit and address."""
 
     @abstractmethod
     def missing(self, environ: Mapping[str, str]) -> str:
-        """Why this job cannot comment, as part of a sentence; empty where it can.
+        """Why this job cannot comment, as part of a sentence; empty if it can.
 
-        CommentError where the system's own data cannot be read.
+        CommentError if the system's own data cannot be read.
         """
 
     @abstractmethod
@@ -74,5 +77,5 @@ class Provider(ABC):
         return None
 
     def as_log(self, text: str) -> str:
-        """`text` for the job's log, in a form in which the system obeys no line of it."""
+        """`text` for the job's log, in a form in which the system runs no line as a command."""
         return text

@@ -19,7 +19,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _OWN_PLUGIN = re.compile(r"^.*\bwarning: using pulumi-\S+ from \$PATH at .*\n?", re.MULTILINE)
 _NO_CHANGE = ("discard", "read", "read-replacement")
-"""Operations that Pulumi's own table leaves out as well."""
+"""Operations that Pulumi's own table omits too."""
 _GRACE = 10.0
 """Seconds between the request to end (SIGINT) and SIGKILL, for a preview over its time limit."""
 
@@ -33,7 +33,7 @@ class Preview:
     diff: str
     """Pulumi's text without colours and control characters; its warnings and errors come last."""
     counts: Mapping[str, int] | None
-    """Resources per operation: {"create": 2, "unchanged": 5}; None where Pulumi reported none."""
+    """Resources per operation: {"create": 2, "unchanged": 5}; None if Pulumi reported none."""
     seconds: float
     fingerprint: str
     """`fingerprint` of the diff without warnings."""
@@ -51,7 +51,7 @@ def clean(text: str) -> str:
 
 
 def counts(events: Path) -> dict[str, int] | None:
-    """Resources per operation from the engine's event log; None where it has no summary.
+    """Resources per operation from the engine's event log; None if it has no summary.
 
     The log has one JSON object per line. Its `summaryEvent` is what the Automation API returns as
     `PreviewResult.change_summary` (`pulumi.automation.events.SummaryEvent`).
@@ -85,7 +85,7 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="rayline-events-") as scratch:
         events = Path(scratch) / "events.json"
         command = _command(environ, "preview", stack, "--diff", "--event-log", str(events))
-        # Makes the flag --event-log known, as the Automation API does.
+        # Enables the flag --event-log, as the Automation API does.
         flagged = {**environ, "PULUMI_DEBUG_COMMANDS": "true"}
         out, err, code = _run(command, flagged, timeout, folder)
         counted = counts(events) if code == 0 else None
@@ -137,7 +137,7 @@ def _command(environ: Mapping[str, str], verb: str, stack: str, *flags: str) -> 
 def _start(
     command: list[str], environ: Mapping[str, str], folder: Path, *, stderr: int
 ) -> "subprocess.Popen[str]":
-    """Start `command` in a process group of its own, so that its plug-ins end with it."""
+    """Start `command` in its own process group, so that its plug-ins end with it."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -154,7 +154,7 @@ def _start(
 def _run(
     command: list[str], environ: Mapping[str, str], timeout: float, folder: Path
 ) -> tuple[str, str, int | None]:
-    """Output, errors and the exit code, which is None where the time limit ended the process."""
+    """Output, errors and the exit code, which is None if the time limit ended the process."""
     with _start(command, environ, folder, stderr=subprocess.PIPE) as process:
         try:
             out, err = process.communicate(timeout=timeout)

@@ -1,4 +1,4 @@
-"""The last line of defence: replaces whatever looks like a secret before anyone reads the text.
+"""The last line of defence: replaces anything that looks like a secret before anyone reads it.
 
 Pulumi shows secret configuration and secret outputs as `[secret]`. This module covers secrets that
 were never declared as such: a program that prints its environment, a token in a traceback.
@@ -36,7 +36,7 @@ _PATTERNS = (
 
 
 class Redactor:
-    """Replaces, in a text, the values of secret variables and whatever looks like a secret."""
+    """Replaces the values of secret variables, and anything that looks like a secret, in a text."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         values = set(_secrets(environ))
@@ -88,5 +88,5 @@ def _content(value: str) -> str:
 
 
 def _base64(value: str) -> str:
-    """The form in which the `data` of a Kubernetes Secret holds it."""
+    """The form in which the `data` of a Kubernetes Secret contains it."""
     return base64.b64encode(value.encode()).decode()

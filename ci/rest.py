@@ -13,7 +13,7 @@ _PAGE_LIMIT = 100
 _ATTEMPTS = 5
 _TIMEOUT = 20.0
 _WAIT_LIMIT = 60.0
-"""Seconds. Where the server asks for more, the call fails."""
+"""Seconds. If the server asks for more, the call fails."""
 
 
 def pause(seconds: float) -> None:
@@ -28,7 +28,7 @@ class UnsureError(CommentError):
 class Rest:
     """One API with one token. Redirects are not followed: they would take the token elsewhere.
 
-    `refused` is the hint for a token that lacks the right.
+    `refused` is the hint for a token that lacks a permission.
     """
 
     def __init__(self, base: str, headers: dict[str, str], refused: str) -> None:
@@ -44,6 +44,7 @@ class Rest:
         self._client.close()
 
     def get(self, path: str) -> Any:
+        """The decoded JSON of an answer. CommentError if the server refuses."""
         return _json(self._call("GET", path, None))
 
     def change(self, method: str, path: str, body: dict[str, str]) -> Any:
@@ -51,7 +52,7 @@ class Rest:
         return _json(self._call(method, path, body))
 
     def create(self, path: str, body: dict[str, str]) -> Any:
-        """A POST; UnsureError where the server may or may not have carried it out."""
+        """A POST; UnsureError if the server may or may not have carried it out."""
         return _json(self._call("POST", path, body))
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
@@ -119,7 +120,7 @@ def _json(answer: httpx.Response) -> Any:
 
 
 def _wait(answer: httpx.Response, attempt: int) -> float | None:
-    """Seconds until the next attempt; None where a repetition cannot help."""
+    """Seconds until the next attempt; None if a retry cannot help."""
     asked = answer.headers.get("retry-after", "")
     # Some servers answer a rate limit with 403; only then do they send Retry-After.
     limited = answer.status_code == 429 or (answer.status_code == 403 and asked)
@@ -130,8 +131,8 @@ def _wait(answer: httpx.Response, attempt: int) -> float | None:
 
 def _message(answer: httpx.Response) -> str:
     try:
-        given = answer.json()
+        content = answer.json()
     except ValueError:
         return answer.reason_phrase
-    text = given.get("message", given.get("error", "")) if isinstance(given, dict) else ""
+    text = content.get("message", content.get("error", "")) if isinstance(content, dict) else ""
     return " ".join(str(text).split())[:300]

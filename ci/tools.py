@@ -1,8 +1,10 @@
 """Install Pulumi and its plug-ins, without the other tools of the sandbox.
 
-Each binary comes from PATH where that has the right version, else from the cache, else from the
+Each binary comes from PATH if that has the right version, else from the cache, else from the
 vendor (and must match the vendor's SHA-256), else from a build of its pinned sources.
-Exit code 0: every tool is there; 1: a download and its build failed; 2: this machine cannot.
+
+Exit code 0: every tool is available; 1: a download and its build failed; 2: this machine or its
+settings do not allow it.
 """
 
 import argparse
@@ -22,10 +24,12 @@ NAMES = (
 
 
 def parser(prog: str = "python -m ci.tools") -> argparse.ArgumentParser:
+    """The parser of the command line; `rayline` uses it too."""
     return argparse.ArgumentParser(prog=prog, description=__doc__)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools") -> int:
+    """Install the tools and return the exit code."""
     parser(prog).parse_args(arguments)
     try:
         found = toolchain.ensure(NAMES, report=toolchain.ConsoleReporter())

@@ -21,6 +21,7 @@ from ci.redaction import Redactor
 
 
 def parser(prog: str = "python -m ci.up") -> argparse.ArgumentParser:
+    """The parser of the command line; `rayline` uses it too."""
     root = argparse.ArgumentParser(prog=prog, description=__doc__)
     root.add_argument(
         *("-s", "--stack"), required=True, type=stack, metavar="NAME", help="the stack to deploy"
@@ -37,10 +38,11 @@ def main(
     environ: Mapping[str, str] = os.environ,
     prog: str = "python -m ci.up",
 ) -> int:
-    given = parser(prog).parse_args(arguments)
+    """Deploy the stack and return the exit code."""
+    options = parser(prog).parse_args(arguments)
     redact = Redactor(environ)
     try:
-        return _up(given.stack, given.expect, environ, redact, given.timeout)
+        return _up(options.stack, options.expect, environ, redact, options.timeout)
     except CIError as error:
         print(redact(f"error: {error}"), file=sys.stderr)
         return error.exit_code
@@ -51,7 +53,7 @@ def _up(
 ) -> int:
     if expected is not None and not expected:
         raise SetupError(
-            "--expect is empty: the job that previewed did not pass on its fingerprint.",
+            "--expect is empty: the preview job did not pass its fingerprint on.",
             "Run the whole pipeline again, not this job alone.",
         )
     with environment.for_pulumi(environ) as variables:

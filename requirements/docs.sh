@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Python environment of the documentation site, made once per content of its requirements.
+# The Python environment of the documentation site, created once per version of its requirements.
 # Argument: the Python to use. RAYLINE_DOCS_VENV: the folder.
 set -eu
 cd "$(dirname "$0")/.."

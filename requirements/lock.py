@@ -36,6 +36,7 @@ def command(name: str, output: Path) -> list[str]:
 
 
 def main() -> int:
+    """Write every set, one after the other."""
     for name in SETS:
         path = FOLDER / f"{name}.txt"
         print(f"  {path.relative_to(FOLDER.parent)}", flush=True)

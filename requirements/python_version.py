@@ -1,4 +1,4 @@
-"""End with a message where the Python that runs this file is not an allowed one.
+"""Exit with a message if the Python that runs this file is not an allowed version.
 
 Arguments: the command that chooses another Python, up to its `=`, and the allowed versions. The
 syntax is limited to what an old Python understands, hence no annotations.
@@ -9,7 +9,7 @@ import sys
 
 
 def problem(command, allowed, version, executable):
-    """None where `version` is allowed; otherwise the message with the command to type."""
+    """None if `version` is allowed; otherwise the message with the command to type."""
     given = ".".join(str(part) for part in version[:2])
     if given in allowed:
         return None

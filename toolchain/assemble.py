@@ -38,7 +38,7 @@ class Workspace:
         return root
 
     def copy(self, files: ModuleFiles, root: Path) -> None:
-        """Copy files of a module below `root`; CommandError where the pattern matches none."""
+        """Copy files of a module below `root`; CommandError if the pattern matches none."""
         module = self._go.module(self.folder(files.pinned_in), files.module)
         found = [path for path in sorted(module.glob(files.pattern)) if path.is_file()]
         if not found:

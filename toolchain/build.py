@@ -53,10 +53,10 @@ def build_arguments(tool: Tool, into: Path) -> list[str]:
 
 
 def build(tool: Tool, settings: Settings, go: str, staging: Path, log: Path) -> Path:
-    """Build `tool` below `staging` and return its folder with `bin` and perhaps `share`.
+    """Build `tool` below `staging` and return its folder with `bin` and, for some tools, `share`.
 
-    Raises CommandError with the end of the log. go's own scratch lies in `staging` too: it is
-    large, and a killed build must not leave it in /tmp.
+    Raises CommandError with the end of the log. go's temporary files are in `staging` too: they
+    are large, and a killed build must not leave them in /tmp.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("", encoding="utf-8")

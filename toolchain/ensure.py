@@ -21,7 +21,7 @@ def ensure(
 ) -> dict[str, Path]:
     """Make the named tools (all if None) available; returns a folder with `bin` per tool.
 
-    Raises UserError where Go is needed and missing, CommandError where a build fails. Tools that
+    Raises UserError if Go is needed and missing, CommandError if a build fails. Tools that
     are finished by then stay in the cache.
     """
     run = _Run(settings if settings is not None else Settings.from_environment(), report)
@@ -53,7 +53,7 @@ def _select(tools: tuple[Tool, ...], names: Iterable[str] | None) -> list[Tool]:
 
 
 class _Run:
-    """One call of `ensure`. Each method tries one way to a tool; it returns the folder or None."""
+    """One call of `ensure`. Each method tries one way to a tool; it returns a folder or None."""
 
     def __init__(self, settings: Settings, report: Reporter) -> None:
         self.settings = settings
@@ -66,7 +66,7 @@ class _Run:
         return self._from_path(tool) or self._cached(tool)
 
     def download(self, tool: Tool) -> Path | None:
-        """From the vendor; None, reported in one line, where that fails."""
+        """From the vendor; None, reported in one line, if that fails."""
         addresses = [
             address(template, self.settings.arch)
             for download in tool.downloads
@@ -91,13 +91,13 @@ class _Run:
                 outcome = "downloaded"
                 return published
             except DownloadError as error:
-                outcome = f"gave up downloading ({error}; it will be built)"
+                outcome = f"download failed ({error}; it will be built)"
                 return None
             finally:
                 self._report.end(tool.label, outcome, time.monotonic() - began)
 
     def build(self, tool: Tool, go: str) -> Path:
-        """From source; CommandError where that fails."""
+        """From source; CommandError if that fails."""
         store = self._store(tool)
         with store.locked(lambda: self._wait(tool)):
             if cached := self._cached(tool):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 
 def folder(cache: Path) -> Path:
+    """Folder of Go's caches."""
     return cache / "go"
 
 

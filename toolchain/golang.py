@@ -35,7 +35,7 @@ def required_version(go_mod: str) -> str:
 
 
 def installed_version(go: str, environ: Mapping[str, str]) -> str:
-    """The output of `go env GOVERSION`, without downloading a toolchain; empty where it fails."""
+    """The output of `go env GOVERSION`, without downloading a toolchain; empty if it fails."""
     try:
         result = subprocess.run(
             [go, "env", "GOVERSION"],
@@ -60,11 +60,11 @@ def memory_limit(total_bytes: int, cpus: int) -> int:
 
 
 def go_environment(cache: Path, arch: str, base: Mapping[str, str]) -> dict[str, str]:
-    """The user's environment, with fixed values for all that changes the result or its place.
+    """The user's environment, with fixed values for variables that change the result or its place.
 
     GOPROXY, GONOSUMDB and similar variables remain the user's. Both of Go's caches are inside
     rayline's cache, and the module cache is writable, so that removing one folder undoes
-    everything. GOFLAGS is not empty, because Go would then read the user's `go env -w` file.
+    everything. GOFLAGS is not empty, because Go would otherwise read the user's `go env -w` file.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {

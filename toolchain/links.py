@@ -14,7 +14,7 @@ def key_of_links(binaries: Mapping[str, Path]) -> str:
 
 
 def make_links(binaries: Mapping[str, Path], folder: Path) -> None:
-    """Fill `folder`, made if missing, with one link per binary."""
+    """Fill `folder`, created if missing, with one link per binary."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in binaries.items():
         (folder / name).symlink_to(path)
@@ -24,13 +24,13 @@ def link_farm(tools: dict[str, Path], directory: Path) -> None:
     """Replace `directory`: one link per binary of `tools`, the result of `ensure`.
 
     The new folder is filled beside the old one and takes its place by two renames, so that a
-    reader finds all links or, for an instant, no folder, but never a part.
+    reader finds all links or, for an instant, no folder, but never only some links.
     """
     binaries: dict[str, Path] = {}
     for tool, folder in tools.items():
         for path in sorted((folder / "bin").iterdir()):
             if path.name in binaries:
-                raise ValueError(f"{tool} and another tool both bring {path.name}")
+                raise ValueError(f"{tool} and another tool both provide {path.name}")
             binaries[path.name] = path
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".links-", dir=directory.parent) as scratch:

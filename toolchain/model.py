@@ -11,7 +11,7 @@ from toolchain.errors import UserError
 from toolchain.paths import CHECKOUT
 
 SOURCES = CHECKOUT / "toolchain" / "sources"
-"""The Go modules that pin what is built; a tool's `folder` is relative to it."""
+"""The Go modules that pin the sources to build; a tool's `folder` is relative to it."""
 
 BUILD_FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false", "-pgo=off")
 """No paths, no git data and no profiles, so that equal sources give equal binaries."""
@@ -20,7 +20,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm6
 
 
 def host_arch(system: str = "", machine: str = "") -> str:
-    """This machine's architecture by Go's name, or a UserError where no tool exists for it."""
+    """This machine's architecture by Go's name, or a UserError if no tool exists for it."""
     system, machine = system or platform.system(), machine or platform.machine()
     arch = _ARCHITECTURES.get(machine.lower())
     if system != "Linux" or arch is None:
@@ -58,7 +58,7 @@ class ModuleFiles:
     """Files of a Go module, copied from the verified module cache.
 
     `pinned_in` is the folder below SOURCES whose go.mod and go.sum fix the module's version and
-    content. `pattern` is a glob from the module's root; a file lands at `into`, plus its path
+    content. `pattern` is a glob from the module's root; a file is copied to `into`, plus its path
     without `strip`.
     """
 
@@ -83,7 +83,7 @@ class Download:
     """A vendor's binary or archive, and the address where the vendor publishes its SHA-256.
 
     Both addresses may contain `{arch}` (amd64, arm64) and `{x64}` (x64, arm64). The archive
-    contains `binaries`; where the address ends in the only name, the file itself is the binary.
+    contains `binaries`; if the address ends in the only name, the file itself is the binary.
     """
 
     url: str
@@ -110,6 +110,7 @@ class Tool:
 
     @property
     def label(self) -> str:
+        """Name and version, for messages."""
         return f"{self.name} {self.version}"
 
     @property

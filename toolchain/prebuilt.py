@@ -51,7 +51,7 @@ def install(
         _unpack(_verified(download, arch, staging, fetcher), wanted, unpacked)
     for name in tool.binaries:
         if not (unpacked / name).is_file():
-            raise DownloadError(f"the download does not hold {name}")
+            raise DownloadError(f"the download does not contain {name}")
     for probe in tool.probes:
         if not passes(probe, unpacked / probe.binary, environ, probe_timeout):
             raise DownloadError(f"the downloaded {probe.binary} does not run as {tool.label}")
@@ -72,7 +72,7 @@ def _verified(download: Download, arch: str, staging: Path, fetcher: Fetcher) ->
 
 
 def _unpack(file: Path, wanted: set[str], into: Path) -> None:
-    """Extract the regular files named in `wanted` from an archive, whatever their folders."""
+    """Extract the regular files named in `wanted` from an archive, regardless of their folders."""
     if file.name in wanted:
         file.rename(into / file.name)
         (into / file.name).chmod(0o755)

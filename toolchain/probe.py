@@ -12,7 +12,7 @@ from toolchain.model import Probe, Tool
 def matches(output: str, expect: tuple[str, ...]) -> bool:
     """Whether a line is one of `expect`, alone or followed by a word.
 
-    `v1.34.3` is thus not found in `v1.34.30`, nor in `v1.34.3-rc.1`. An entry that ends in a
+    So `v1.34.3` matches neither `v1.34.30` nor `v1.34.3-rc.1`. An entry that ends in a
     space stands for any continuation.
     """
     return any(
@@ -23,7 +23,7 @@ def matches(output: str, expect: tuple[str, ...]) -> bool:
 
 
 def passes(probe: Probe, binary: Path, environ: Mapping[str, str], timeout: float) -> bool:
-    """Run `binary` as in `probe`; False also where it does not start or does not end."""
+    """Run `binary` as in `probe`; False also if it does not start or does not end."""
     environment = {**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         result = subprocess.run(
@@ -43,7 +43,7 @@ def passes(probe: Probe, binary: Path, environ: Mapping[str, str], timeout: floa
 def find_on_path(
     tool: Tool, environ: Mapping[str, str], ignore: Path, timeout: float
 ) -> dict[str, Path] | None:
-    """All binaries of `tool` on PATH at its exact version; None where one is missing or different.
+    """All binaries of `tool` on PATH at its exact version; None if one is missing or different.
 
     Binaries without a probe must be beside the first that has one, as in Pulumi's unpacked
     archive. Links into `ignore`, the cache, do not count: they would keep an old build in use

@@ -1,4 +1,4 @@
-"""Reports to the user what takes time."""
+"""Shows the user the progress of work that takes time."""
 
 import shutil
 import sys
@@ -14,11 +14,14 @@ class Reporter(Protocol):
     """Receives one `begin` and one `end` per task that takes time, but nothing for cached tools.
     `seconds` is the task's wall time."""
 
-    def begin(self, name: str, what: str) -> None: ...
+    def begin(self, name: str, what: str) -> None:
+        """Work on `name` begins; `what` describes it."""
 
-    def end(self, name: str, outcome: str, seconds: float) -> None: ...
+    def end(self, name: str, outcome: str, seconds: float) -> None:
+        """Work on `name` has ended with `outcome`."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Shows one line."""
 
 
 def duration(seconds: float) -> str:

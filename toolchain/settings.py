@@ -28,6 +28,7 @@ class Settings:
 
     @property
     def path(self) -> str:
+        """PATH of the environment."""
         return self.environ.get("PATH", os.defpath)
 
     @classmethod

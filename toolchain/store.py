@@ -25,10 +25,12 @@ class Store:
 
     @property
     def root(self) -> Path:
+        """Folder of all versions of the tool."""
         return self.cache / "tools" / self.tool
 
     @property
     def log(self) -> Path:
+        """Log of the tool's last build."""
         return self.cache / "logs" / "tools" / f"{self.tool}.log"
 
     def get(self, key: str, binaries: Iterable[str]) -> Path | None:

@@ -19,6 +19,7 @@ def load(name: str) -> Provider:
 
 
 def every() -> Iterator[Provider]:
+    """All systems, in the order of their names."""
     return map(load, names())
 
 
@@ -28,5 +29,5 @@ def current(environ: Mapping[str, str]) -> Provider | None:
 
 
 def comment_tokens() -> frozenset[str]:
-    """Variables of all systems that hold a token for comments."""
+    """Variables of all systems that contain a token for comments."""
     return frozenset(name for provider in every() for name in provider.comment_tokens)

@@ -17,6 +17,8 @@ _REFUSED = "The token may not comment: the job needs `permissions: pull-requests
 
 
 class GitHub(Provider):
+    """Jobs of GitHub Actions, and comments on pull requests."""
+
     comment_tokens = ("GITHUB_TOKEN",)
     token_shape = r"\b(?:gh[opsur]|github_pat)[-_][\w-]{16,}"
     comment_limit = 60_000
@@ -54,7 +56,7 @@ class GitHub(Provider):
         return Summary(Path(path), limit=900_000) if path else None
 
     def as_log(self, text: str) -> str:
-        """GitHub obeys lines of the log that begin with `::`, until a word that nobody guesses."""
+        """GitHub runs log lines that begin with `::`, unless a random token suspends that."""
         word = secrets.token_hex(16)
         return f"::stop-commands::{word}\n{text}\n::{word}::"
 
@@ -62,7 +64,7 @@ class GitHub(Provider):
 class PullRequestComments:
     """Comments of a pull request (https://docs.github.com/en/rest/issues/comments).
 
-    An installation's token, such as GITHUB_TOKEN, may not ask for its own user, so the author's
+    An installation's token, such as GITHUB_TOKEN, may not query its own user, so the author's
     name is configuration. Nobody can register a name with brackets.
     """
 
@@ -85,7 +87,7 @@ class PullRequestComments:
 
 
 def _pull_request(environ: Mapping[str, str]) -> int:
-    """The number in the event file that GitHub writes for each job; 0 where there is none."""
+    """The number in the event file that GitHub writes for each job; 0 if there is none."""
     path = environ.get("GITHUB_EVENT_PATH")
     if not path:
         return 0

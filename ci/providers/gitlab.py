@@ -16,6 +16,8 @@ _REFUSED = (
 
 
 class GitLab(Provider):
+    """Jobs of GitLab CI/CD, and notes on merge requests."""
+
     comment_tokens = ("RAYLINE_GITLAB_TOKEN",)
     token_shape = r"\bgl(?:pat|ptt|dt)[-_][\w-]{16,}"
     comment_limit = 60_000

@@ -16,7 +16,7 @@ from tests.ci.fake_api import FakeApi
 from tests.ci.providers import DOUBLES
 
 PASSPHRASE = "correct-horse-battery"
-# By way of a shell: in a first line of its own, Python's path could hold no space.
+# Through a shell, because a `#!` line cannot contain a path with a space.
 START = f"""#!/bin/sh
 exec '{sys.executable}' -IS "${{0%/*}}/fake_pulumi.py" "$@"
 """
@@ -86,7 +86,7 @@ def api(kind: str) -> Iterator[FakeApi]:
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that would have been made, in seconds."""
+    """Collects pauses, in seconds, instead of making them."""
     taken: list[float] = []
     monkeypatch.setattr(rest, "pause", taken.append)
     return taken

@@ -20,10 +20,10 @@ class Double(ABC):
 
     token: str
     author: object
-    """Our own user in the API's words; `stranger` is somebody else."""
+    """Our own user as the API names it; `stranger` is a different user."""
     stranger: object
     prefix = ""
-    """Of every path of the API."""
+    """Beginning of every path of the API."""
     listing: str
     """Path of the request's comments; `comment` begins the path of a single one."""
     comment: str
@@ -32,11 +32,11 @@ class Double(ABC):
     token_variable: str
     api_variable: str
     refused: str
-    """Part of the hint where the token may not comment."""
+    """Part of the hint if the token may not comment."""
     has_summary = False
     """Whether a job can write to its page, the file summary.md."""
     obeyed = ""
-    """A line that the system would obey in a log."""
+    """A log line that the system would run as a command."""
 
     @abstractmethod
     def signed(self, author: object) -> dict[str, object]:
@@ -56,7 +56,7 @@ class Double(ABC):
 
 
 class FakeApi:
-    """Its comments, what was asked of it, and the faults to answer with first."""
+    """The comments, the recorded requests, and the faults to answer with first."""
 
     def __init__(self, double: Double) -> None:
         self.double = double
@@ -105,9 +105,9 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length) or b"null")
             api.calls.append((self.command, url.path))
-            given = self.headers.get("PRIVATE-TOKEN") or ""
-            given = given or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            if given != api.double.token:
+            token = self.headers.get("PRIVATE-TOKEN") or ""
+            token = token or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            if token != api.double.token:
                 return self._answer(401, {"message": "Bad credentials"}, {})
             fault = next((fault for fault in api.faults if fault[0] == self.command), None)
             if fault:

@@ -28,7 +28,7 @@ def test_our_comment_is_found_on_a_later_page(api: FakeApi, publish: Callable[[]
     assert "POST" not in api.methods()
 
 
-def test_a_foreign_comment_with_the_marker_is_neither_changed_nor_believed(
+def test_a_foreign_comment_with_the_marker_is_neither_changed_nor_trusted(
     api: FakeApi, publish: Callable[[], str]
 ) -> None:
     api.add(OLD, author=api.double.stranger)
@@ -47,7 +47,7 @@ def test_other_comments_of_our_user_stay(api: FakeApi, publish: Callable[[], str
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_server_error_is_tried_again(
+def test_a_server_error_is_retried(
     api: FakeApi, publish: Callable[[], str], naps: list[float], status: int
 ) -> None:
     api.add(OLD)
@@ -58,7 +58,7 @@ def test_a_server_error_is_tried_again(
 
 
 @pytest.mark.parametrize("status", [429, 403])
-def test_a_limit_is_waited_for_as_asked(
+def test_a_rate_limit_is_waited_for_as_requested(
     api: FakeApi, publish: Callable[[], str], naps: list[float], status: int
 ) -> None:
     api.faults = [("GET", status, {"Retry-After": "7"}), ("POST", status, {"Retry-After": "3"})]
@@ -67,7 +67,7 @@ def test_a_limit_is_waited_for_as_asked(
     assert api.bodies() == [BODY]
 
 
-def test_a_limit_of_an_hour_is_not_waited_for(
+def test_a_rate_limit_of_an_hour_is_not_waited_for(
     api: FakeApi, publish: Callable[[], str], naps: list[float]
 ) -> None:
     api.faults = [("GET", 429, {"Retry-After": "3600"})]
@@ -76,7 +76,7 @@ def test_a_limit_of_an_hour_is_not_waited_for(
     assert naps == []
 
 
-def test_tries_are_bounded(api: FakeApi, publish: Callable[[], str], naps: list[float]) -> None:
+def test_attempts_are_bounded(api: FakeApi, publish: Callable[[], str], naps: list[float]) -> None:
     api.faults = [("GET", 500, {})] * 50
     with pytest.raises(CommentError, match="500 fault 500"):
         publish()

@@ -22,7 +22,7 @@ CALLED = ("check", "preview", "plan", "up-dev", "up-prod")
 
 
 def resolved(name: str) -> dict[str, Any]:
-    """A job of GitLab with what it extends."""
+    """A job of GitLab, merged with the job that it extends."""
     job: dict[str, Any] = JOBS[name]
     return (resolved(job["extends"]) if "extends" in job else {}) | job
 
@@ -106,7 +106,7 @@ def test_github_permissions_are_minimal() -> None:
         for step in job["steps"]:
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
-            # What someone outside chose must not become a part of a script.
+            # Text that an outsider chose must not become a part of a script.
             assert "${{" not in step.get("run", "")
 
 
@@ -159,7 +159,7 @@ def test_gitlab_ups_wait_for_a_click_and_never_race() -> None:
         assert job["interruptible"] is False
         assert "plan" in job["needs"]
         assert f"$plan_{stack}" in str(job["script"])
-    # A restricted report is not passed on, and `up` would refuse an empty fingerprint for ever.
+    # A restricted report is not passed on, and `up` would refuse an empty fingerprint forever.
     assert set(resolved("plan")["artifacts"]) == {"reports"}
 
 

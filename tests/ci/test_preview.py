@@ -45,7 +45,7 @@ def test_pulumi_runs_once_per_stack_and_gets_no_token_for_comments(job: Job, kin
         common = ["--stack", name, "--non-interactive", "--color", "never"]
         assert arguments[:3] == ["preview", "--diff", "--event-log"]
         assert arguments[4:] == common
-        assert not Path(arguments[3]).exists()  # it holds the values of properties
+        assert not Path(arguments[3]).exists()  # it contains the values of properties
     for _, environ in calls:
         assert environ["PULUMI_CONFIG_PASSPHRASE"] == PASSPHRASE
         assert "PULUMI_ACCESS_TOKEN" not in environ
@@ -80,8 +80,8 @@ def test_a_failed_preview_is_in_the_comment_before_the_job_fails(
 @pytest.mark.parametrize("kind", ["github"], indirect=True)
 def test_a_preview_that_hangs_is_stopped_and_reported(job: Job, kind: str) -> None:
     job.script(preview_dev={"out": "begun", "sleep": 60})
-    given = ["--stack", "dev", "--comment", kind, "--timeout", "2"]
-    assert preview.main(given, job.variables) == 1
+    arguments = ["--stack", "dev", "--comment", kind, "--timeout", "2"]
+    assert preview.main(arguments, job.variables) == 1
     assert "did not end within" in job.api.bodies()[0]
     assert "begun" in job.api.bodies()[0]
 
@@ -94,7 +94,7 @@ def test_nothing_can_end_the_fence_from_inside(job: Job, kind: str) -> None:
     assert "[5000 backticks]" in body
 
 
-def test_a_huge_diff_keeps_head_and_tail_and_says_where_the_rest_is(
+def test_a_huge_diff_keeps_head_and_tail_and_links_to_the_rest(
     job: Job, kind: str, tmp_path: Path
 ) -> None:
     lines = "\n".join(f"    + line {number} ü" for number in range(30_000))
@@ -135,7 +135,7 @@ def test_secrets_of_the_job_are_in_no_comment_log_artefact_or_summary(
     assert "x=[redacted] y=[redacted] z=[redacted] s=[secret]" in job.api.bodies()[0]
 
 
-def test_without_a_token_it_prints_and_ends_by_the_previews(
+def test_without_a_token_it_prints_and_the_previews_decide_the_exit_code(
     job: Job, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del job.variables[job.api.double.token_variable]

@@ -36,7 +36,7 @@ PROVIDER = Forge()
 """
 
 
-def test_only_the_providers_know_a_system_by_name() -> None:
+def test_only_the_providers_name_a_system() -> None:
     names = re.compile("|".join(providers.names()), re.IGNORECASE)
     for path in CI.glob("*.py"):
         assert not names.search(path.read_text()), path.name
@@ -53,8 +53,8 @@ def test_a_third_provider_is_one_more_module(
     monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "ci.providers.forge", raising=False)
     try:
-        given = preview.parser().parse_args(["--stack", "dev", "--comment", "forge"])
-        assert given.comment == "forge"
+        options = preview.parser().parse_args(["--stack", "dev", "--comment", "forge"])
+        assert options.comment == "forge"
         assert providers.current({"FORGE": "1"}) is providers.load("forge")
         assert "FORGE_TOKEN" in providers.comment_tokens()
         assert "frg_" not in redaction.Redactor({})("frg_abcdefghijklmnop")

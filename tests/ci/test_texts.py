@@ -39,8 +39,8 @@ def made(diff: str, counts: dict[str, int] | None, *, ok: bool = True) -> Previe
 
 
 def test_a_summary_is_one_line() -> None:
-    given = {"create": 2, "update": 1, "replace": 3, "import": 1, "unchanged": 7}
-    assert summary(made("", given)) == "**dev: +2 ~1 -0 +-3 1 to import** (ok, 12 s)"
+    counted = {"create": 2, "update": 1, "replace": 3, "import": 1, "unchanged": 7}
+    assert summary(made("", counted)) == "**dev: +2 ~1 -0 +-3 1 to import** (ok, 12 s)"
     assert "could not be counted" in summary(made("", None))
     assert summary(made("", None, ok=False)) == "**dev: failed** (12 s)"
 
@@ -68,7 +68,7 @@ def test_a_comment_is_never_longer_than_its_limit(diff: str, stacks: int) -> Non
         assert len(body.encode()) <= provider.comment_limit <= 60_000
 
 
-def test_colours_and_control_characters_go_and_text_stays() -> None:
+def test_colours_and_control_characters_are_removed_and_text_stays() -> None:
     text = "\x1b[1m\x1b[38;5;2m+ a\x1b[0m\x1b]8;;http://x\x07link\x1b]8;;\x07\x00\r\n\tüber\x07"
     assert pulumi.clean(text) == "+ alink\n\tüber"
 
@@ -99,7 +99,7 @@ def test_ordinary_values_stay() -> None:
     assert redact(text) == text
 
 
-def test_what_files_of_credentials_hold_is_redacted(tmp_path: Path) -> None:
+def test_the_content_of_credential_files_is_redacted(tmp_path: Path) -> None:
     phrase, kubeconfig = tmp_path / "phrase", tmp_path / "kubeconfig"
     phrase.write_text("from a file\n")
     token = "Zm9vYmFy" * 6
@@ -123,7 +123,7 @@ def test_what_files_of_credentials_hold_is_redacted(tmp_path: Path) -> None:
         "-----BEGIN RSA PRIVATE KEY-----\n    MIIabc\n    -----END RSA PRIVATE KEY-----",
     ],
 )
-def test_what_has_the_shape_of_a_secret_is_redacted(secret: str) -> None:
+def test_text_shaped_like_a_secret_is_redacted(secret: str) -> None:
     assert Redactor({})(f'value: "{secret}" end') == f'value: "{REDACTED}" end'
 
 

@@ -15,8 +15,8 @@ def kind() -> str:
 
 def approved(job: Job, folder: Path) -> str:
     plans = folder / "plans"
-    given = ["--stack", "dev", "--stack", "prod", "--fingerprints", str(plans)]
-    assert preview.main(given, job.variables) == 0
+    arguments = ["--stack", "dev", "--stack", "prod", "--fingerprints", str(plans)]
+    assert preview.main(arguments, job.variables) == 0
     return dict(line.split("=") for line in plans.read_text().splitlines())["plan_prod"]
 
 
@@ -29,7 +29,7 @@ def test_the_approved_diff_is_deployed(
 ) -> None:
     job.script(preview_prod={"out": DIFF}, up_prod={"out": f"updated {PASSPHRASE}"})
     plan = approved(job, tmp_path)
-    # The order of steps is the order in which they are found, and warnings come and go.
+    # The order of steps is that of their discovery, and warnings come and go.
     shuffled = "\n".join(reversed(DIFF.splitlines()))
     job.script(
         preview_prod={"out": shuffled, "err": "warning: slow"},
@@ -41,7 +41,7 @@ def test_the_approved_diff_is_deployed(
     assert "updated [redacted]" in capsys.readouterr().out
 
 
-def test_a_different_diff_stops_it_before_anything_is_changed(
+def test_a_different_diff_stops_up_before_anything_changes(
     job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = approved(job, tmp_path)
@@ -68,6 +68,6 @@ def test_a_failed_preview_or_up_fails_the_job(job: Job) -> None:
 def test_a_failed_preview_has_no_fingerprint(job: Job, tmp_path: Path) -> None:
     job.script(preview_dev={"code": 1})
     plans = tmp_path / "plans"
-    given = ["--stack", "dev", "--fingerprints", str(plans)]
-    assert preview.main(given, job.variables) == 1
+    arguments = ["--stack", "dev", "--fingerprints", str(plans)]
+    assert preview.main(arguments, job.variables) == 1
     assert plans.read_text() == ""

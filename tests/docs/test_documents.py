@@ -1,4 +1,4 @@
-"""What the documents name exists: links, files, make verbs, keys, modules, tests, error codes."""
+"""Everything that the documents name exists: links, files, verbs, keys, modules, error codes."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @each_document
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_targets(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if target.startswith(("https://", "http://")):
             continue
@@ -60,7 +60,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @each_document
 def test_pages_of_the_site_link_to_pages_of_the_site(path: Path) -> None:
-    """What lies outside docs/ is named there, not linked."""
+    """Files outside docs/ are named, not linked."""
     if (ROOT / "docs") in path.parents:
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text()):
             if not target.startswith(("https://", "http://")):
@@ -79,7 +79,7 @@ def test_named_files_exist(path: Path) -> None:
             assert (ROOT / plain).exists(), word
 
 
-def test_the_architecture_names_what_is_there() -> None:
+def test_the_architecture_names_existing_files() -> None:
     present = {path.name for room in ROOMS for path in (ROOT / room).rglob("*")} | set(ROOMS)
     blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
     for name in re.findall(r"\b[a-z_]+(?:\.py\b|/)", "\n".join(blocks)):
@@ -156,7 +156,7 @@ def test_nothing_on_the_site_comes_from_another_host() -> None:
 
 
 @each_decision
-def test_a_decision_has_the_one_format(path: Path) -> None:
+def test_every_decision_has_the_same_format(path: Path) -> None:
     text = path.read_text()
     assert re.match(rf"# {path.name[:4]}: \S.*\n+Status: (accepted|superseded by 0\d\d\d)\n", text)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)

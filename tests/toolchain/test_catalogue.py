@@ -16,7 +16,7 @@ from toolchain.model import SOURCES, Binary, ModuleFiles, Overlay, host_arch
 TOOLS = tuple(BY_NAME.values())
 FOLDERS = sorted({tool.folder for tool in TOOLS} | {"pulumi-plugins/sources"})
 
-# What go.mod must hold for the versions of the catalogue.
+# Lines that go.mod must contain for the versions of the catalogue.
 PINS = [
     ("kubernetes", f"k8s.io/kubernetes v{catalogue.KUBERNETES}"),
     ("kubernetes", f"go.etcd.io/etcd/server/v3 v{catalogue.ETCD}"),
@@ -118,7 +118,7 @@ def test_names_are_unique() -> None:
     assert len(set(binaries)) == len(binaries)
 
 
-def test_what_path_may_give() -> None:
+def test_which_tools_may_come_from_path() -> None:
     found = {tool.name for tool in TOOLS if tool.can_be_on_path}
     assert found == {
         "buildkit",

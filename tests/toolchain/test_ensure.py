@@ -1,5 +1,5 @@
-"""The order PATH, cache, build; what a failed, killed or doubled build leaves. No Go is needed:
-`fake-go` stands in for it. All folders have a space in their names."""
+"""The order PATH, cache, build, and the state after a failed, killed or concurrent build. No Go is
+needed: `fake-go` stands in for it. All folders have a space in their names."""
 
 import json
 import os
@@ -162,7 +162,7 @@ def test_a_hanging_binary_on_path_is_not_used(lab: Lab) -> None:
     assert lab.builds() == 1
 
 
-def test_scripts_must_lie_beside_the_binary_that_tells_the_version(lab: Lab) -> None:
+def test_scripts_must_be_beside_the_binary_that_prints_the_version(lab: Lab) -> None:
     tool = replace(THING, extras=(EXTRA,))
     thing, run = lab.put("thing", "thing 1.2.3"), lab.put("run", "")
     folder = lab.ensure(tool)
@@ -253,7 +253,7 @@ def test_two_runs_at_once_build_once(lab: Lab) -> None:
     assert lab.builds() == 1
 
 
-def test_a_killed_build_leaves_no_half_tool(lab: Lab) -> None:
+def test_a_killed_build_leaves_no_partial_tool(lab: Lab) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from toolchain.store import Store\n"
@@ -283,7 +283,9 @@ def test_leftovers_are_removed_when_nothing_is_to_be_built(lab: Lab) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_the_environment_closes_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_switches_off_ways_to_a_tool(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RAYLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("RAYLINE_PREBUILT", "0")
     monkeypatch.setenv("RAYLINE_TOOLS_FROM_PATH", "0")

@@ -1,4 +1,4 @@
-"""Go's caches go when they are of no more use, and not before."""
+"""Go's caches are removed once no build needs them, and not before."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The small parts: links, the console's lines, and what is asked of the go command."""
+"""The small parts: links, the console's lines, and the environment of the go command."""
 
 import io
 import time
@@ -17,7 +17,7 @@ def tool_folder(root: Path, *binaries: str) -> Path:
     return root
 
 
-def test_link_farm_is_made_anew(tmp_path: Path) -> None:
+def test_link_farm_is_rebuilt(tmp_path: Path) -> None:
     tools = {"a": tool_folder(tmp_path / "a b", "x", "y"), "c": tool_folder(tmp_path / "c", "z")}
     farm = tmp_path / "farm of links" / "bin"
     link_farm(tools, farm)
@@ -33,7 +33,7 @@ def test_link_farm_is_made_anew(tmp_path: Path) -> None:
 
 def test_link_farm_refuses_two_binaries_of_one_name(tmp_path: Path) -> None:
     tools = {name: tool_folder(tmp_path / name, "x") for name in ("a", "b")}
-    with pytest.raises(ValueError, match="both bring x"):
+    with pytest.raises(ValueError, match="both provide x"):
         link_farm(tools, tmp_path / "farm")
     assert not (tmp_path / "farm").exists()
 

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: what is accepted, and that all else is built instead."""
+"""Downloads from a server on this machine: anything that is not accepted is built instead."""
 
 import hashlib
 import io
@@ -153,7 +153,7 @@ def test_a_verified_binary_is_used_and_cached(lab: Lab, vendor: Vendor) -> None:
     assert not lab.built()
 
 
-def test_an_archive_gives_the_named_binary_wherever_it_lies(lab: Lab, vendor: Vendor) -> None:
+def test_the_binary_is_extracted_from_any_folder_of_the_archive(lab: Lab, vendor: Vendor) -> None:
     body = archive("../../release/thing", GOOD)
     vendor.serve("/amd64/thing.tar.gz", body)
     vendor.serve("/sums", f"{hashlib.sha256(body).hexdigest()} *dist/thing.tar.gz\n".encode())
@@ -174,7 +174,7 @@ def test_an_archive_gives_the_named_binary_wherever_it_lies(lab: Lab, vendor: Ve
     ],
     ids=["checksum", "truncated", "no checksum", "version", "does not start"],
 )
-def test_anything_unexpected_is_said_and_built(
+def test_anything_unexpected_is_reported_and_built(
     lab: Lab, vendor: Vendor, body: bytes, length: int | None, checksum: str | None, reason: str
 ) -> None:
     vendor.serve("/amd64/thing", body, length)
@@ -191,17 +191,17 @@ def test_an_archive_without_the_binary_is_built(lab: Lab, vendor: Vendor) -> Non
     vendor.serve("/amd64/thing.tgz", body)
     vendor.serve("/sums", hashlib.sha256(body).hexdigest().encode())
     lab.ensure(lab.tool(file="thing.tgz"))
-    assert "does not hold thing" in lab.recorder.lines[0]
+    assert "does not contain thing" in lab.recorder.lines[0]
     assert lab.built()
 
 
-def test_a_missing_file_does_not_condemn_the_host(lab: Lab, vendor: Vendor) -> None:
+def test_a_missing_file_does_not_rule_out_the_host(lab: Lab, vendor: Vendor) -> None:
     lab.ensure(lab.tool("one"), lab.tool("two"))
     assert vendor.asked == ["/sums", "/sums"]
     assert "answered 404" in lab.recorder.lines[0]
 
 
-def test_a_hanging_host_is_asked_once(lab: Lab, vendor: Vendor) -> None:
+def test_a_hanging_host_is_tried_once(lab: Lab, vendor: Vendor) -> None:
     vendor.hanging = True
     lab.ensure(lab.tool("one"), lab.tool("two"))
     assert vendor.asked == ["/sums"]
@@ -209,7 +209,7 @@ def test_a_hanging_host_is_asked_once(lab: Lab, vendor: Vendor) -> None:
     assert lab.recorder.lines[1:] == ["one 1.2.3 built from source", "two 1.2.3 built from source"]
 
 
-def test_a_host_that_refuses_connections_is_asked_once(lab: Lab, vendor: Vendor) -> None:
+def test_a_host_that_refuses_connections_is_tried_once(lab: Lab, vendor: Vendor) -> None:
     vendor.close()
     lab.ensure(lab.tool("one"), lab.tool("two"))
     assert "refused" in lab.recorder.lines[0]
@@ -240,6 +240,6 @@ def test_find_checksum(text: str, expected: str | None) -> None:
     assert find_checksum(text, "thing") == expected
 
 
-def test_addresses_use_the_vendors_word_for_the_architecture() -> None:
+def test_addresses_use_the_vendors_name_of_the_architecture() -> None:
     assert address("{arch}/{x64}", "amd64") == "amd64/x64"
     assert address("{arch}/{x64}", "arm64") == "arm64/arm64"
