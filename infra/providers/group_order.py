@@ -116,8 +116,9 @@ def problems(
         found.append(
             error(
                 key,
-                f"is {listed(now)}; it was {listed(before)}. Groups keep their order and new ones "
-                f"go to the end, or KubeRay rebuilds the cluster: {listed([*kept, *added])}. "
+                f"is {listed(now)}; it was {listed(before)}. It must become "
+                f"{listed([*kept, *added])}: KubeRay rebuilds the cluster unless new groups are "
+                "appended and the others keep their order. "
                 f"Type: {set_command(key_path('gpuGroups', len(kept)), '<the new group>')}",
             )
         )

@@ -96,8 +96,8 @@ def test_an_inserted_group_is_refused_with_its_proper_place() -> None:
         before=["a", "b"], disabled_before=[], now=["a", "new", "b"], removes_disabled=True
     )
     assert [str(p) for p in found] == [
-        "rayline:gpuGroups is a, new, b; it was a, b. Groups keep their order and new ones go to "
-        "the end, or KubeRay rebuilds the cluster: a, b, new. "
+        "rayline:gpuGroups is a, new, b; it was a, b. It must become a, b, new: KubeRay rebuilds "
+        "the cluster unless new groups are appended and the others keep their order. "
         "Type: pulumi config set --path 'rayline:gpuGroups[2]' '<the new group>'"
     ]
 
