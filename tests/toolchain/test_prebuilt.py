@@ -106,7 +106,9 @@ class Lab:
             probes=(Probe("thing", ("--version",), ("thing 1.2.3",)),),
         )
 
-    def ensure(self, *tools: Tool, use_prebuilt: bool = True) -> dict[str, Path]:
+    def ensure(
+        self, *tools: Tool, use_prebuilt: bool = True, stall: float = 10.0
+    ) -> dict[str, Path]:
         environ = {
             "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
             "FAKE_GO_CALLS": str(self.root / "calls"),
@@ -118,8 +120,8 @@ class Lab:
             sources=self.root / "sources",
             environ=environ,
             use_prebuilt=use_prebuilt,
-            connect_timeout=0.5,
-            stall_timeout=0.3,
+            connect_timeout=10.0,
+            stall_timeout=stall,
         )
         return ensure(report=self.recorder, settings=settings)
 
@@ -203,7 +205,7 @@ def test_a_missing_file_does_not_rule_out_the_host(lab: Lab, vendor: Vendor) -> 
 
 def test_a_hanging_host_is_tried_once(lab: Lab, vendor: Vendor) -> None:
     vendor.hanging = True
-    lab.ensure(lab.tool("one"), lab.tool("two"))
+    lab.ensure(lab.tool("one"), lab.tool("two"), stall=0.3)
     assert vendor.asked == ["/sums"]
     assert "no answer in time" in lab.recorder.lines[0]
     assert lab.recorder.lines[1:] == ["one 1.2.3 built from source", "two 1.2.3 built from source"]
