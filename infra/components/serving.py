@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.providers.applications import ServeApplications, ServeApplicationsArgs
+from infra.providers.common.ray_cluster import RayClusterRef
 from infra.specs import Spec
 
 # Shown by a preview: Kubernetes assigns the address when it creates the Service.
@@ -14,14 +15,11 @@ UNKNOWN = "<known after up>"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationsArgs:
+class ApplicationsArgs(RayClusterRef):
     """`config` is the body for Serve's API. `groups` are the head and the GPU groups that run
     replicas. If the `incarnations` of their pods change, or the hash in `templates` of pods that
     are about to be replaced, Serve may have lost the applications, so they are reconciled."""
 
-    context: str
-    namespace: str
-    cluster: str
     head_service: str
     token_secret: str
     config: Spec

@@ -18,26 +18,22 @@ import pulumi
 from infra.providers.common.call import Call
 from infra.providers.common.properties import UNKNOWN, Props
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
+from infra.providers.common.ray_cluster import IDENTITY, RayClusterRef
 
 if TYPE_CHECKING:
     from infra.settings.framework.problems import Problem
 
 TYPE = "rayline:index:GroupOrder"
 ID = "group-order"
-CLUSTER = ("context", "namespace", "cluster", "delivery")
+CLUSTER = (*IDENTITY, "delivery")
 """The inputs that identify the cluster; in a new cluster any order is allowed."""
 INPUTS = (*CLUSTER, "removes_disabled", "names", "disabled")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupOrderArgs:
+class GroupOrderArgs(RayClusterRef):
     """The GPU groups, and the cluster that has them."""
 
-    context: str
-    """Context of the kubeconfig."""
-    namespace: str
-    cluster: str
-    """Name of the RayCluster or RayService."""
     delivery: str
     """restApi or rayService."""
     removes_disabled: bool

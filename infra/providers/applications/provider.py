@@ -13,10 +13,10 @@ from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props, without_empty
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
+from infra.providers.common.ray_cluster import IDENTITY
 from infra.providers.common.waiting import Waiting
 
 ID = "serve"
-IDENTITY = ("context", "namespace", "cluster")
 INPUTS = (
     *IDENTITY,
     "head_service",

@@ -6,20 +6,18 @@ from typing import Any
 
 import pulumi
 
+from infra.providers.common.ray_cluster import RayClusterRef
+
 TYPE = "rayline:index:ServeApplications"
 OUTPUTS = ("applications",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeApplicationsArgs:
-    """What to serve, and where. No secret: the provider reads Ray's token when it calls."""
+class ServeApplicationsArgs(RayClusterRef):
+    """What to serve, and where. A change of the RayCluster replaces the resource.
 
-    context: pulumi.Input[str]
-    """Context of the kubeconfig. A change replaces the resource."""
-    namespace: pulumi.Input[str]
-    """Namespace of the RayCluster. A change replaces the resource."""
-    cluster: pulumi.Input[str]
-    """Name of the RayCluster. A change replaces the resource."""
+    No secret: the provider reads Ray's token when it calls."""
+
     head_service: pulumi.Input[str]
     """Service of the head pod; its port 8265 is reached through the API server's proxy."""
     token_secret: pulumi.Input[str]

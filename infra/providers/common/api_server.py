@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,6 +17,7 @@ from typing import Any, Self
 from infra.providers.common.call import ProviderError, Run, directly
 
 CONNECT_SECONDS = 5.0
+_LOADING = threading.Lock()
 
 
 class KubeError(ProviderError):
@@ -77,7 +79,7 @@ class KubeClient:
             # The package reads KUBECONFIG when it is imported, and never again.
             files = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
             # May start a credential plug-in of the kubeconfig, which may wait for a login.
-            run(lambda: config.load_kube_config(files, context, configuration))
+            run(lambda: _load(config, files, context, configuration))
         except (ConfigException, OSError) as error:
             raise KubeError(
                 None,
@@ -225,6 +227,13 @@ class KubeClient:
             f"context {self.context!r}: {what} answered {answer.status}: {message}"
             + (f". {hint[0].upper()}{hint[1:]}" if hint else ""),
         )
+
+
+def _load(config: Any, files: str, context: str, configuration: Any) -> None:
+    """One at a time: the package copies certificates of the kubeconfig into files that all loads
+    share, and publishes a file's name before it has written the file."""
+    with _LOADING:
+        config.load_kube_config(files, context, configuration)
 
 
 def _reason(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
+from infra.providers.common.ray_cluster import IDENTITY
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
 from infra.providers.rollout.pods import observe
@@ -15,7 +16,6 @@ from infra.providers.rollout.reconcile import Rollout, RolloutError
 from infra.providers.rollout.resource import OUTPUTS, TYPE
 
 ID = "pods"
-IDENTITY = ("context", "namespace", "cluster")
 INPUTS = (*IDENTITY, "groups", "upgrade", "deadline_seconds")
 UPGRADES = ("recreate", "manual")
 

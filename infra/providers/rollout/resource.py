@@ -6,6 +6,8 @@ from typing import TypedDict
 
 import pulumi
 
+from infra.providers.common.ray_cluster import RayClusterRef
+
 TYPE = "rayline:index:PodRollout"
 OUTPUTS = ("hashes", "incarnations", "outdated")
 
@@ -20,15 +22,9 @@ class WantedGroup(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodRolloutArgs:
-    """Which pods are wanted, and where."""
+class PodRolloutArgs(RayClusterRef):
+    """Which pods are wanted, and where. A change of the RayCluster replaces the resource."""
 
-    context: pulumi.Input[str]
-    """Context of the kubeconfig. A change replaces the resource."""
-    namespace: pulumi.Input[str]
-    """Namespace of the RayCluster. A change replaces the resource."""
-    cluster: pulumi.Input[str]
-    """Name of the RayCluster. A change replaces the resource."""
     groups: pulumi.Input[Mapping[str, pulumi.Input[WantedGroup]]]
     """By name; the head pod's is `head`."""
     upgrade: pulumi.Input[str]

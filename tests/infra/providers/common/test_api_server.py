@@ -4,7 +4,9 @@ import base64
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from kubernetes.config import kube_config  # type: ignore[import-untyped]
 
 from infra.providers.common.api_server import KubeClient, KubeError
 from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, Reset, refused
@@ -144,6 +147,33 @@ def test_an_untrusted_certificate_counts_as_no_answer(api: Api, tmp_path: Path) 
         file.write_text(yaml.safe_dump(content))
         with KubeClient(CONTEXT) as kube:
             assert kube.call("GET", "/").status == 200
+
+
+def test_clients_that_start_at_once_wait_for_the_certificates_file(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(name: str, mode: str = "r") -> Any:
+        time.sleep(0.1)
+        return open(name, mode)
+
+    # The package shares one file per certificate; `open` is its last step before the content.
+    monkeypatch.setattr(kube_config, "open", slowly, raising=False)
+    with tls_server(tmp_path) as port, ThreadPoolExecutor(4) as threads:
+        file = tmp_path / "kubeconfig"
+        content = yaml.safe_load(file.read_text())
+        content["clusters"][0]["cluster"] = {
+            "server": f"https://127.0.0.1:{port}",
+            "certificate-authority-data": base64.b64encode(
+                (tmp_path / "cert.pem").read_bytes()
+            ).decode(),
+        }
+        file.write_text(yaml.safe_dump(content))
+
+        def status(_number: int) -> int:
+            with KubeClient(CONTEXT) as kube:
+                return kube.call("GET", "/").status
+
+        assert list(threads.map(status, range(4))) == [200] * 4
 
 
 @contextmanager
