@@ -1,5 +1,6 @@
 """What a user may choose about the sandbox, and the addresses that follow from it."""
 
+import os
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 
@@ -16,6 +17,14 @@ def _is_private_16(network: IPv4Network) -> IPv4Network:
     if network.prefixlen != 16 or not network.is_private:
         raise ValueError("not a private /16")
     return network
+
+
+def _whole(given: object) -> object:
+    return int(given) if isinstance(given, str) and given.strip().isdecimal() else given
+
+
+# Strict, because Pydantic on its own also accepts text such as "2.0".
+WholeNumber = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 
 
 def _is_0_or_1(given: object) -> object:
@@ -40,10 +49,10 @@ class Settings(BaseModel):
         description="Private network of the node, its pods and its Services.",
         json_schema_extra={"allowed": "a private IPv4 network of size /16"},
     )
-    registry_port: int = Field(
+    registry_port: WholeNumber = Field(
         5000, ge=1, le=65535, description="TCP port of the registry on 127.0.0.1."
     )
-    gpus: int = Field(
+    gpus: WholeNumber = Field(
         4, ge=0, le=64, description="Number of GPUs that the node advertises, without a device."
     )
     gpu_taint: Annotated[bool, BeforeValidator(_is_0_or_1)] = Field(
@@ -89,11 +98,20 @@ class Settings(BaseModel):
         return f"localhost:{self.registry_port}"
 
 
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{field.upper()}"
+
+
 class _FromEnvironment(BaseSettings, Settings):
     """Ignores other `RAYLINE_*` variables, which belong to other parts of the project."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="ignore"
+        frozen=True,
+        alias_generator=variable,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
     )
 
 
@@ -109,25 +127,20 @@ def from_environment() -> Settings:
     return Settings(**dict(chosen))
 
 
-def variable(field: str) -> str:
-    """The environment variable of a field."""
-    return f"{PREFIX}{field.upper()}"
-
-
 def shown(value: Any) -> str:
     """A value as it is written in its variable."""
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _refusal(error: ValidationError) -> UserError:
+    fields = {variable(name): field for name, field in Settings.model_fields.items()}
     sentences, examples = [], []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        field = Settings.model_fields[name]
-        sentences.append(
-            f"{variable(name)}={problem['input']!r} is not allowed; it must be {_allowed(field)}."
-        )
-        examples.append(f"{variable(name)}={shown(field.default)}")
+        field = fields[name]
+        given, allowed = os.environ[name], _allowed(field)
+        sentences.append(f"{name}={given!r} is not allowed; it must be {allowed}.")
+        examples.append(f"{name}={shown(field.default)}")
     return UserError(" ".join(sentences), f"For example: make sandbox {' '.join(examples)}")
 
 

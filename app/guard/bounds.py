@@ -21,7 +21,12 @@ def _hosts(value: Any) -> Any:
     return value.lower().replace(",", " ").split() if isinstance(value, str) else value
 
 
-Count = Annotated[int, Field(ge=1, lt=2**31)]
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+# Strict, because Pydantic on its own also accepts text such as "1.0".
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, lt=2**31, strict=True)]
 Hosts = Annotated[frozenset[str], NoDecode, BeforeValidator(_hosts)]
 
 
