@@ -25,7 +25,7 @@ def main(
     environ: Mapping[str, str] = os.environ,
     prog: str = PROG,
 ) -> int:
-    """Run one command; the exit status: 0 success, 1 `check` found a warning, 2 an error."""
+    """Run one command; the exit status: 0 success, 1 `check` parsed a warning, 2 an error."""
     options = parser(prog).parse_args(arguments)
     try:
         if options.command == "hash":
@@ -122,16 +122,16 @@ def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -
 
 
 def _check(values: Mapping[str, str]) -> int:
-    found = config.parse(values)
+    parsed = config.parse(values)
     print(
-        f"{len(found.users)} users, {len(found.keys)} keys, "
-        f"tokens valid for {found.token_minutes} minutes"
+        f"{len(parsed.users)} users, {len(parsed.keys)} keys, "
+        f"tokens valid for {parsed.token_minutes} minutes"
     )
-    for user in found.users.values():
+    for user in parsed.users.values():
         print(f"  {user.username}: {user.role}")
-    for warning in found.warnings:
+    for warning in parsed.warnings:
         print(f"warning: {warning}")
-    return 1 if found.warnings else 0
+    return 1 if parsed.warnings else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a user may choose about the sandbox, and the addresses that follow from it."""
+"""The user's choices for the sandbox, and the addresses derived from them."""
 
 import os
 from ipaddress import IPv4Address, IPv4Network
@@ -38,8 +38,8 @@ class Settings(BaseModel):
     """The choices with their defaults; `from_environment` reads them from variables.
 
     Every address lies in `network`, which belongs to the sandbox alone: host and node share its
-    first /30, pods have the 65th /24, and services the first /20 of the upper half. So one variable
-    moves all of them.
+    first /30, pods have the 65th /24, and services the first /20 of the upper half. One variable
+    therefore moves all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,7 +94,7 @@ class Settings(BaseModel):
 
     @property
     def registry(self) -> str:
-        """The registry's name, the same on host and node, so that image references are too."""
+        """The registry's name, the same on host and node, so that references are valid on both."""
         return f"localhost:{self.registry_port}"
 
 
@@ -118,7 +118,8 @@ class _FromEnvironment(BaseSettings, Settings):
 def from_environment() -> Settings:
     """Read one variable per field, `RAYLINE_` and its name in capitals; empty means the default.
 
-    Raises `UserError`: for each wrong variable what was given, what is allowed, what to type.
+    Raises `UserError` that states, for each wrong variable, its value, what is allowed and what to
+    type.
     """
     try:
         chosen = _FromEnvironment()

@@ -50,8 +50,8 @@ class Engine:
         """Loads the model, builds the application and generates a first token.
 
         Takes as long as loading the weights. Raises `ConfigurationError` for arguments that vLLM
-        rejects, `EngineStartError` with the cause if the engine's own process failed, and whatever
-        else vLLM raises if the model does not load.
+        rejects and `EngineStartError` with the cause if the engine's own process failed; other
+        errors of vLLM pass through.
         """
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state

@@ -1,4 +1,4 @@
-"""Finds out why an engine did not start.
+"""Determines why an engine did not start.
 
 vLLM raises "Engine core initialization failed. See root cause above". The cause is in the output
 that its processes share with this one. In a replica that output is a file, Ray's log of the worker,
@@ -37,9 +37,9 @@ class Output:
             with open(f"/proc/self/fd/{descriptor}", "rb") as log:
                 log.seek(begin)
                 for line in log:
-                    found = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
-                    if found:
-                        yield found[1].strip()[:MAX_LENGTH]
+                    match = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
+                    if match:
+                        yield match[1].strip()[:MAX_LENGTH]
 
 
 def _size(descriptor: int) -> int | None:

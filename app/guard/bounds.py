@@ -1,4 +1,4 @@
-"""What any request may ask for, whatever the caller's role.
+"""Bounds on every request, whatever the caller's role.
 
 vLLM checks types. This module checks the sizes by which one request could cost as much as
 thousands, and the addresses from which the server would fetch media. It changes nothing.
@@ -63,7 +63,7 @@ class Bounds(BaseModel):
     )
     media_domains: Hosts = Field(
         frozenset(),
-        description="Hosts that media may be fetched from, without their subdomains.",
+        description="Hosts from which media may be fetched; subdomains are not included.",
         examples=["images.example.com, cdn.example.com"],
     )
     media_parts: Count = Field(16, description="Media parts of one request.")
@@ -118,7 +118,7 @@ def parse(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        # The parser's own message quotes nothing of the body.
+        # The parser's own message contains no part of the body.
         problem = "it must be UTF-8, without repeated names, NaN or Infinity"
         if isinstance(error, json.JSONDecodeError):
             problem = f"{error.msg} at character {error.pos}"
@@ -134,10 +134,10 @@ class _JsonError(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise _JsonError
-    return found
+    return members
 
 
 def _no_constant(_: str) -> NoReturn:
@@ -156,7 +156,7 @@ def _machine_integer(text: str) -> int:
 def check(
     document: Mapping[str, Any], template: str, bounds: Bounds, closed: frozenset[str]
 ) -> None:
-    """RefusedError 400 when the document exceeds a bound or vLLM would fail on it.
+    """Raise RefusedError 400 when the document exceeds a bound or vLLM would fail on it.
 
     `template` is the route's; `closed` are fields that the caller may not set at any depth.
     """

@@ -15,7 +15,7 @@ _log = logging.getLogger("rayline.guard")
 
 
 class Request:
-    """A request from its arrival to its log line: what was answered, and on whose behalf."""
+    """A request from its arrival to its log line, with its caller and its outcome."""
 
     __slots__ = (
         "_began",

@@ -65,12 +65,13 @@ class GuardSettings(Bounds, BaseSettings):
 
     max_running: Count = Field(
         256,
-        description="Requests that one replica gives its engine at once; more are answered with "
-        "429. The service sets it to twice `MAX_NUM_SEQS`.",
+        description="Concurrent requests that one replica gives its engine; further ones are "
+        "answered with 429. The service sets it to twice `MAX_NUM_SEQS`.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
-        description="Networks of proxies whose `X-Forwarded-For` gives the client's address.",
+        description="Networks of proxies that are trusted to report the client's address in "
+        "`X-Forwarded-For`.",
         examples=["10.0.0.0/8, 192.168.7.4"],
     )
     priority: Switch = Field(
@@ -80,7 +81,7 @@ class GuardSettings(Bounds, BaseSettings):
     )
     shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
     model_name: str = Field("", validation_alias="MODEL_NAME")
-    """The model that a request without `model` means."""
+    """The model that answers a request without `model`."""
     model_length: Annotated[int | None, BeforeValidator(_tokens)] = Field(
         None, validation_alias="MAX_MODEL_LEN"
     )

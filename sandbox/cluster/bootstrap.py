@@ -13,10 +13,9 @@ from toolchain.errors import CommandError
 
 
 def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None:
-    """Call `done` until it returns True; a `CommandError` of it counts as False.
+    """Call `done` until it returns True; a `CommandError` counts as False.
 
-    `goal` completes the message "Waited 60 s in vain for". Raises `CommandError` after `timeout`
-    seconds.
+    Raises `CommandError` after `timeout` seconds: "Timed out after 60 s while waiting for {goal}."
     """
     deadline = time.monotonic() + timeout
     last: CommandError | None = None
@@ -29,7 +28,9 @@ def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None
             last = error
         if time.monotonic() > deadline:
             reason = f" {last.message}" if last else ""
-            raise CommandError(f"Waited {timeout:.0f} s in vain for {goal}.{reason}", hint)
+            raise CommandError(
+                f"Timed out after {timeout:.0f} s while waiting for {goal}.{reason}", hint
+            )
         time.sleep(0.2)
 
 

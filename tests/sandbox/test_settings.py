@@ -1,4 +1,4 @@
-"""The user's choices, how a wrong one is refused, and the addresses that follow from them."""
+"""The user's choices, how a wrong one is refused, and the addresses derived from them."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ VARIABLES = [settings.variable(name) for name in Settings.model_fields]
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Read the settings from these variables and no others of ours."""
+    """Read the settings from these variables and no other settings."""
 
     def read(**variables: str) -> Settings:
         for name in VARIABLES:

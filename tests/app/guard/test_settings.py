@@ -59,7 +59,7 @@ def test_a_mistake_is_named_with_what_is_allowed(name: str, value: str, message:
 @pytest.mark.parametrize("field", GuardSettings.model_fields)
 def test_only_the_exact_name_of_a_variable_is_read(field: str) -> None:
     name = str(GuardSettings.model_fields[field].validation_alias)
-    similar = {text: "3" for text in (name.lower(), name.title(), field, field.upper())}
+    similar = dict.fromkeys((name.lower(), name.title(), field, field.upper()), "3")
     similar.pop(name, None)
     assert settings.from_environment(similar) == settings.from_environment({})
 

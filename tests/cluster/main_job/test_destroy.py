@@ -22,7 +22,7 @@ def by_ray_service(config: Config) -> None:
 
 CLAIM = "persistentvolumeclaim/model-cache-pvc"
 GRACE_SECONDS = 120
-"""For pods to end after their owner is deleted: they let streams finish."""
+"""Time for pods to end after their owner is deleted, because they let streams finish."""
 
 
 def left(kubectl: Kubectl) -> list[str]:
