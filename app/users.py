@@ -25,7 +25,7 @@ def main(
     environ: Mapping[str, str] = os.environ,
     prog: str = PROG,
 ) -> int:
-    """Run one command; the exit status: 0 success, 1 `check` parsed a warning, 2 an error."""
+    """Run one command; the exit status: 0 success, 1 `check` found a warning, 2 an error."""
     options = parser(prog).parse_args(arguments)
     try:
         if options.command == "hash":
@@ -114,8 +114,8 @@ def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -
         f"id {token_id}, valid for {days} days. To revoke it in a stack, append the id to the "
         "list rayline:auth.revokedServiceTokens, for example\n"
         f"  pulumi config set --path 'rayline:auth.revokedServiceTokens[0]' {token_id}\n"
-        f"where [0] is the first free place. The name {name} in its place revokes every token of "
-        "that name.",
+        "where [0] stands for the first free index. To revoke every token of this program, append "
+        f"its name, {name}, instead of the id.",
         file=sys.stderr,
     )
     return 0

@@ -72,6 +72,7 @@ def requests_each(streams: int) -> int:
 
 
 def machine() -> str:
+    """The machine and the versions, for the heading of the table."""
     model = next(
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

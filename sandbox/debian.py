@@ -24,6 +24,7 @@ class Package:
 
 
 def parse(text: str) -> list[Package]:
+    """The packages of a list: per line a package and a program, with `#` before comments."""
     lines = (line.split("#")[0].split() for line in text.splitlines())
     return [Package(*words) for words in lines if words]
 
@@ -36,6 +37,7 @@ def _is_present(program: str) -> bool:
 
 
 def missing(packages: list[Package]) -> list[Package]:
+    """The packages whose programs are missing."""
     return [package for package in packages if not _is_present(package.program)]
 
 

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code as described above."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     given = parser().parse_args(arguments)

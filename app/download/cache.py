@@ -57,9 +57,11 @@ class ModelCache:
             yield
 
     def blob(self, file: RemoteFile) -> Path:
+        """The file's complete content."""
         return self.blobs / file.blob
 
     def partial(self, file: RemoteFile) -> Path:
+        """The part of the file that was received so far."""
         return self.blobs / f"{file.blob}.incomplete"
 
     def is_verified(self, blob: str) -> bool:
@@ -94,6 +96,7 @@ class ModelCache:
         os.replace(fresh, link)
 
     def finish(self, files: list[RemoteFile]) -> None:
+        """Record the files of the commit, which makes it complete."""
         _write(self._commit, {file.path: file.blob for file in files})
 
     def is_complete(self) -> bool:

@@ -31,6 +31,7 @@ class Generations:
         self._closed = asyncio.Event()
 
     def close(self, request_id: str) -> None:
+        """Removes a request that has ended."""
         self.ids.discard(request_id)
         if not self.ids:
             self._closed.set()

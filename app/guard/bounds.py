@@ -254,7 +254,7 @@ def _check_address(field: str, url: str, bounds: Bounds) -> None:
     listed = plain and parts.scheme in ("http", "https") and host in bounds.media_domains
     if not listed or port not in (None, 80, 443):
         allowed = ", ".join(sorted(bounds.media_domains)) or "none"
-        problem = f"is not at an allowed domain; allowed: {allowed}; or send a data: URL"
+        problem = f"is not an allowed address; allowed domains: {allowed}; or send a data: URL"
         raise out_of_bounds(field, problem)
 
 

@@ -97,6 +97,7 @@ class Service:
         self.wait_running()
 
     def wait_running(self) -> None:
+        """Wait until the service answers through Serve's ingress; RuntimeError otherwise."""
         self.cluster.wait_running(APPLICATION, START_SECONDS)
         deadline = time.monotonic() + 30
         while status(f"{self.url}/ready") != 200:  # the proxy learns of a replica a moment later

@@ -35,15 +35,18 @@ def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None
 
 
 def api_ready(kubectl: Kubectl) -> bool:
+    """Whether the API server reports that it is ready."""
     return kubectl.run("get", "--raw", "/readyz", timeout=5) == "ok"
 
 
 def node_ready(kubectl: Kubectl) -> bool:
+    """Whether the node has the condition Ready."""
     conditions = {c["type"]: c["status"] for c in _node_status(kubectl).get("conditions", [])}
     return conditions.get("Ready") == "True"
 
 
 def gpus_advertised(kubectl: Kubectl, settings: Settings) -> bool:
+    """Whether the node offers as many GPUs as the settings require."""
     allocatable = _node_status(kubectl).get("allocatable", {})
     return bool(allocatable.get("nvidia.com/gpu", "0") == str(settings.gpus))
 
@@ -54,6 +57,7 @@ def _node_status(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def dns_available(kubectl: Kubectl) -> bool:
+    """Whether a pod of CoreDNS is available."""
     text = kubectl.run("-n", "kube-system", "get", "deployment", "coredns", "-o", "json", timeout=5)
     return bool(json.loads(text)["status"].get("availableReplicas", 0) >= 1)
 

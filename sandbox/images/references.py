@@ -21,6 +21,8 @@ class References:
 
 
 def references(settings: Settings) -> References:
+    """The references in the registry of these settings; computed without a build."""
+
     def reference(image: system.BinaryImage) -> str:
         return image.reference(settings.registry, TOOLS[image.tool].key())
 

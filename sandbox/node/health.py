@@ -135,6 +135,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def is_running() -> bool:
+    """Whether any process of the sandbox exists."""
     return bool(host.processes())
 
 

@@ -68,6 +68,7 @@ def owner() -> dict[str, Any] | None:
 
 
 def is_ours(holder: dict[str, Any]) -> bool:
+    """Whether the sandbox that `owner` returned belongs to this checkout."""
     return bool(holder["checkout"] == str(CHECKOUT))
 
 

@@ -56,6 +56,7 @@ class Supervisor:
         self._ending = False
 
     def run(self) -> int:
+        """Start every component in order, then keep them running until the signal to end."""
         signal.pthread_sigmask(
             signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
         )

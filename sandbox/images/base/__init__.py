@@ -16,6 +16,7 @@ SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/source
 
 
 def packages() -> list[str]:
+    """The names of the Debian packages in the stand-in."""
     lines = (FOLDER / "packages.txt").read_text().splitlines()
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
 
