@@ -157,7 +157,7 @@ def _key(where: str, text: str) -> Key:
         size = f"{len(secret)} bytes; it needs at least {MIN_KEY_BYTES}"
         raise ConfigurationError(f"{where} has {size}; {advice}")
     if text in _KNOWN_KEYS or _DEFAULT_WORDS.search(text):
-        raise ConfigurationError(f"{where} looks like an example's placeholder; {advice}")
+        raise ConfigurationError(f"{where} is a placeholder or a published example; {advice}")
     if len(set(text)) < _MIN_DISTINCT:
         raise ConfigurationError(f"{where} only repeats a few characters; {advice}")
     kid = hashlib.sha256(b"rayline kid\0" + secret).hexdigest()[:16]

@@ -29,7 +29,7 @@ RESERVED_REQUESTS = 128
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """The engine's arguments and what Serve must know about it.
+    """The engine's arguments, and the facts about it that Serve needs.
 
     `arguments` maps vLLM's argument names (with underscores) to JSON values. `max_requests` is the
     number of requests, running and waiting, that the guard gives the engine at once.

@@ -18,7 +18,7 @@ MAX_LENGTH = 1000
 
 
 class Output:
-    """What this process and its children write from now on, if it goes to files."""
+    """The output of this process and its children from now on, where it goes to files."""
 
     def __init__(self) -> None:
         self._begin = {descriptor: _size(descriptor) for descriptor in (1, 2)}

@@ -171,7 +171,7 @@ def test_a_killed_component_comes_back(running: Kubectl, name: str) -> None:
     until(all_healthy, 40)
 
 
-def test_a_killed_supervisor_takes_everything_with_it_and_the_cluster_resumes(
+def test_a_killed_supervisor_ends_every_process_and_the_cluster_resumes(
     running: Kubectl,
 ) -> None:
     running.run("create", "configmap", "kept", "--from-literal=a=b")

@@ -58,7 +58,7 @@ def test_only_the_exact_name_of_a_variable_is_read(
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 @pytest.mark.parametrize("value", ["2.0", "1.0", "1e0", "0x1", "yes", "true", "on", "None"])
-def test_no_variable_takes_a_value_that_merely_resembles_an_allowed_one(
+def test_a_value_that_only_resembles_an_allowed_one_is_refused(
     given: Callable[..., Settings], name: str, value: str
 ) -> None:
     variable = settings.variable(name)

@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> Path:
     return weights.make(tmp_path / "model")
 
 
-def test_a_model_has_the_files_that_the_engine_needs_where_it_looks(
+def test_a_downloaded_model_has_its_files_where_the_engine_looks(
     model: Path, tmp_path: Path
 ) -> None:
     with weights.hub(model) as hub:
@@ -135,7 +135,7 @@ def test_the_token_of_a_file_opens_the_model_and_is_not_printed(
     assert "hf_another" not in refused.stdout + refused.stderr
 
 
-def test_an_absent_token_file_is_no_token(model: Path, tmp_path: Path) -> None:
+def test_an_absent_token_file_means_no_token(model: Path, tmp_path: Path) -> None:
     with weights.hub(model) as hub:
         done = weights.run(hub.url, tmp_path / "home", "--token-file", str(tmp_path / "none"))
     assert done.returncode == 0, done.stderr

@@ -55,7 +55,7 @@ def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
     assert "rayclusters.ray.io" in kubectl.run("get", "crds", "-o", "name")
 
 
-def test_a_ray_service_delivers_the_same_onto_the_claim_that_was_kept(
+def test_a_ray_service_reuses_the_claim_that_was_kept(
     prepared: Deployed, kubectl: Kubectl, canaries: Secrets
 ) -> None:
     prepared.configure(by_ray_service)

@@ -21,7 +21,7 @@ def found(text: str, canaries: Secrets) -> list[str]:
     ]
 
 
-def test_they_are_in_use(serving: Deployed, canaries: Secrets) -> None:
+def test_the_secrets_are_in_use(serving: Deployed, canaries: Secrets) -> None:
     """The control: `found` finds them where they belong, so the searches below can fail."""
     secrets = json.dumps(serving.get("secrets"))
     assert set(found(secrets, canaries)) == {

@@ -8,7 +8,7 @@ from sandbox.cluster import bootstrap
 from toolchain.errors import CommandError
 
 
-def test_an_error_counts_as_not_yet() -> None:
+def test_an_error_counts_as_not_ready_yet() -> None:
     answers: Iterator[CommandError | bool] = iter([CommandError("refused"), False, True])
 
     def done() -> bool:
