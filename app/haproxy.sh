@@ -4,7 +4,7 @@
 # 1. No kernel splicing (-dS). Serve's configuration has `option splice-request`, with which HAProxy
 # 2.8 does not notice that a client has closed its connection if the request's body came in a
 # separate segment, as most clients send it. An answer that is not streamed would then be generated
-# to its end for nobody. tests/app_live/test_abort.py fails without this change.
+# to its end, although no one receives it. tests/app_live/test_abort.py fails without this change.
 #
 # 2. Each request carries the client's address, which the replica does not see otherwise, and a proof
 # that this proxy wrote it (app/guard/client_address.py). Without it, a failed login would lock a

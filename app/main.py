@@ -25,7 +25,7 @@ from app.guard.request_ids import install as install_request_ids
 logger = logging.getLogger("rayline.replica")
 
 DEPLOYMENT = "VLLMDeployment"
-# Serve gives a replica up after three failures in a row: within 5 s of an engine's death.
+# Serve gives up on a replica after three failures in a row: within 5 s of an engine's death.
 HEALTH_PERIOD_SECONDS = 1.0
 # A check only reads a flag, but it waits for the event loop; a long timeout keeps a burst of
 # requests from ending a healthy engine.

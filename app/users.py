@@ -114,24 +114,24 @@ def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -
         f"id {token_id}, valid for {days} days. To revoke it in a stack, append the id to the "
         "list rayline:auth.revokedServiceTokens, for example\n"
         f"  pulumi config set --path 'rayline:auth.revokedServiceTokens[0]' {token_id}\n"
-        f"where [0] is the first free place. The name {name} in its place revokes every token of "
-        "that name.",
+        "where [0] stands for the first free index. To revoke every token of this program, append "
+        f"its name, {name}, instead of the id.",
         file=sys.stderr,
     )
     return 0
 
 
 def _check(values: Mapping[str, str]) -> int:
-    found = config.parse(values)
+    parsed = config.parse(values)
     print(
-        f"{len(found.users)} users, {len(found.keys)} keys, "
-        f"tokens valid for {found.token_minutes} minutes"
+        f"{len(parsed.users)} users, {len(parsed.keys)} keys, "
+        f"tokens valid for {parsed.token_minutes} minutes"
     )
-    for user in found.users.values():
+    for user in parsed.users.values():
         print(f"  {user.username}: {user.role}")
-    for warning in found.warnings:
+    for warning in parsed.warnings:
         print(f"warning: {warning}")
-    return 1 if found.warnings else 0
+    return 1 if parsed.warnings else 0
 
 
 if __name__ == "__main__":

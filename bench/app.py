@@ -1,8 +1,8 @@
-"""Compares the service, bare vLLM and what else could be in front of it, in alternating turns.
+"""Compares the service with bare vLLM and with other servers in front of it, in alternating turns.
 
-`make bench-app`. All servers run all the time. One at a time receives requests for a few seconds,
-in an order that rotates every turn, and only turns of the same cycle are compared. The output ends
-with the machine, its load and a table for docs/performance.md.
+Run it with `make bench-app`. All servers run all the time. One at a time receives requests for a
+few seconds, in an order that rotates every turn, and only turns of the same cycle are compared. The
+output ends with the machine, its load and a table for docs/performance.md.
 """
 
 import argparse
@@ -72,6 +72,7 @@ def requests_each(streams: int) -> int:
 
 
 def machine() -> str:
+    """The machine and the versions, for the heading of the table."""
     model = next(
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -136,8 +137,8 @@ async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Rou
         for turn in range(wanted.turns):
             for name in order(list(by_name), turn):
                 patience = await settle(patience)
-                found = await load(by_name[name], questions, MODEL, streams, each, wanted.tokens)
-                rounds.append(Round(name, streams, turn, found))
+                measured = await load(by_name[name], questions, MODEL, streams, each, wanted.tokens)
+                rounds.append(Round(name, streams, turn, measured))
         noise = others([one for one in rounds if one.streams == streams])
         report(f"{wanted.turns} turns of {streams} streams; other work used {noise} cores")
     # In the table, bare vLLM comes first, whichever contender was first in a turn.
@@ -147,7 +148,7 @@ async def measure(targets: list[Target], wanted: argparse.Namespace) -> list[Rou
 
 def main() -> None:
     wanted = arguments()
-    # Like Ctrl-C, so that everything that was started is stopped.
+    # As for Ctrl-C, so that every server is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="rayline-bench-") as scratch, ExitStack() as running:
         print(f"{machine()}; {running.enter_context(client_first())}", flush=True)

@@ -1,4 +1,4 @@
-"""The contenders: engines with the same arguments, each behind something else.
+"""The contenders: engines with the same arguments, each behind a different server.
 
 The service runs as in its live tests (`bench.serving`), on a real Ray Serve with HAProxy on
 loopback. Ray Serve LLM is a second application of the same Ray behind the same HAProxy.
@@ -54,14 +54,14 @@ class Target:
 
 def flags(arguments: Mapping[str, object]) -> list[str]:
     """The engine's arguments as options of vLLM's command line."""
-    found = []
+    options = []
     for name, value in arguments.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
-            found.append(f"--{option}" if value else f"--no-{option}")
+            options.append(f"--{option}" if value else f"--no-{option}")
         else:
-            found.append(f"--{option}={value if isinstance(value, str) else json.dumps(value)}")
-    return found
+            options.append(f"--{option}={value if isinstance(value, str) else json.dumps(value)}")
+    return options
 
 
 def ray_llm_application(arguments: Mapping[str, object]) -> dict[str, Any]:

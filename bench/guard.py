@@ -135,8 +135,8 @@ async def compare(chunks: int, calls: int) -> tuple[list[float], list[float]]:
     with_guard: list[float] = []
     for _ in range(ROUNDS):
         pairs: list[tuple[App, list[float]]] = [(stub.app, bare), (guard, with_guard)]
-        for app, found in pairs:
-            found.extend([await once(app, authorization) for _ in range(calls)])
+        for app, durations in pairs:
+            durations.extend([await once(app, authorization) for _ in range(calls)])
     guard.close()
     return bare, with_guard
 
@@ -144,7 +144,7 @@ async def compare(chunks: int, calls: int) -> tuple[list[float], list[float]]:
 async def throughput(streams: int, chunks: int, pause_s: float) -> tuple[float, float, float]:
     """Requests per second of `streams` clients, bare and guarded, and the ratio of the two.
 
-    The rates are medians over the rounds; the ratio is the median of the rounds' own ratios.
+    The rates are medians over the rounds; the ratio is the median of each round's ratio.
     """
 
     async def client(app: App) -> None:
@@ -162,12 +162,12 @@ async def throughput(streams: int, chunks: int, pause_s: float) -> tuple[float, 
             rates[number].append(streams * EACH / (time.perf_counter() - began))
     guard.close()
     ratios = [after / before for before, after in zip(*rates, strict=True)]
-    bare, with_guard = (statistics.median(found) for found in rates)
+    bare, with_guard = (statistics.median(durations) for durations in rates)
     return bare, with_guard, statistics.median(ratios)
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """In microseconds."""
+    """A percentile of durations in seconds, converted to microseconds."""
     return statistics.quantiles(values, n=100)[percent - 1] * 1e6
 
 

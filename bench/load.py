@@ -74,12 +74,12 @@ async def load(
     ) as session:
 
         async def stream(number: int, times: int, length: int) -> list[Answer]:
-            found = []
+            answers = []
             for turn in range(times):
                 question = questions[(number + turn) % len(questions)]
                 body = json.dumps(request(question, model, length)).encode()
-                found.append(await ask(session, target.url, body, length))
-            return found
+                answers.append(await ask(session, target.url, body, length))
+            return answers
 
         await asyncio.gather(*(stream(number, 1, 4) for number in range(streams)))
         cpu, others = cpu_seconds()

@@ -16,6 +16,7 @@ STOP_SECONDS = 30.0
 
 
 def free_port() -> int:
+    """A TCP port of the loopback address that is free now."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -59,6 +60,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def answers(url: str) -> bool:
+    """Whether the URL answers 200 within two seconds."""
     try:
         return httpx.get(url, timeout=2).status_code == 200
     except httpx.HTTPError:

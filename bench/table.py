@@ -112,10 +112,8 @@ def table(rounds: Sequence[Round]) -> list[tuple[str, ...]]:
         for one in rounds:
             if one.streams == streams:
                 turns.setdefault(one.contender, []).append(one)
-        in_order = {
-            name: sorted(found, key=lambda one: one.number) for name, found in turns.items()
-        }
-        rows += [row(found, in_order[BARE]) for found in in_order.values()]
+        in_order = {name: sorted(own, key=lambda one: one.number) for name, own in turns.items()}
+        rows += [row(own, in_order[BARE]) for own in in_order.values()]
     return rows
 
 
@@ -125,7 +123,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def order(names: Sequence[str], turn: int) -> list[str]:
-    """The order of one turn: it rotates, so that no contender always follows the same other one."""
+    """The order of one turn: it rotates, so that no contender always follows the same one."""
     start = turn % len(names)
     return [*names[start:], *names[:start]]
 

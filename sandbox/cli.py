@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m sandbox") ->
 
 def _run(options: argparse.Namespace, chosen: settings.Settings) -> int:
     if options.verb in {"status", "down"}:
-        preflight.judge_user(preflight.inspect(paths.STATE))
+        preflight.check_host(preflight.inspect(paths.STATE))
     match options.verb:
         case "tools":
             operations.tools()

@@ -1,6 +1,6 @@
-"""What every sandbox cluster holds once its node runs: images, Kubernetes objects, the chart.
+"""Fills the cluster of a running node with images, Kubernetes objects and the operator's chart.
 
-Each part is looked up first and made only when it is missing.
+Each part is made only if it is missing.
 """
 
 import json

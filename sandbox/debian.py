@@ -24,11 +24,12 @@ class Package:
 
 
 def parse(text: str) -> list[Package]:
+    """The packages of a list: per line a package and a program, with `#` before comments."""
     lines = (line.split("#")[0].split() for line in text.splitlines())
     return [Package(*words) for words in lines if words]
 
 
-def _is_there(program: str) -> bool:
+def _is_present(program: str) -> bool:
     if program.startswith("/"):
         return Path(program).exists()
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
@@ -36,7 +37,8 @@ def _is_there(program: str) -> bool:
 
 
 def missing(packages: list[Package]) -> list[Package]:
-    return [package for package in packages if not _is_there(package.program)]
+    """The packages whose programs are missing."""
+    return [package for package in packages if not _is_present(package.program)]
 
 
 def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> None:
@@ -48,8 +50,8 @@ def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> 
     if shutil.which("apt-get") is None:
         programs = ", ".join(package.program for package in packages)
         raise UserError(
-            f"These programs are missing: {programs}. They are installed for you on Debian only, "
-            "and this system has no apt-get.",
+            f"These programs are missing: {programs}. The sandbox can install them only with "
+            "apt-get, which this system does not have.",
             f"Install your system's equivalents of these Debian packages: {' '.join(names)}",
         )
     note(f"installing {' '.join(names)}")

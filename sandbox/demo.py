@@ -1,4 +1,4 @@
-"""From a running sandbox to a model's answer: what `make up` does after `make sandbox`."""
+"""Deploys the stack on a running sandbox and asks its model: the second half of `make up`."""
 
 import time
 from collections.abc import Sequence

@@ -38,7 +38,7 @@ def ask(outputs: dict[str, Any], question: str = QUESTION) -> Iterator[str | Ans
         raise CommandError(
             "The stack generated no password, so this program cannot log in: every user's hash is "
             "in rayline:userHashes.",
-            "Remove one user's hash from there, or log in with your own password: "
+            "Remove one user's hash there, or log in with your own password: "
             "make pulumi DO='stack output curl'",
         )
     user, password = next(iter(outputs["passwords"].items()))

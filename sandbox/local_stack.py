@@ -1,6 +1,6 @@
 """The Pulumi stack `local`: its state, its passphrase, and the configuration that it needs here.
 
-Everything is in .sandbox, because it ends with the cluster; the checkout itself stays clean.
+Everything is in .sandbox, which is deleted with the cluster; the checkout itself stays clean.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The verbs tools, up, hub, status and down; each may run at any time and in any state."""
+"""The commands tools, up, hub, status and down; each may run at any time and in any state."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def tools() -> dict[str, Path]:
 
 @lifecycle.exclusive()
 def up(settings: Settings) -> None:
-    """From any state to a node that is Ready, with DNS, storage, GPUs and the operator's chart."""
-    preflight.judge(preflight.inspect(cache_root()))
+    """Bring the node from any state to Ready, with DNS, storage, GPUs and the operator's chart."""
+    preflight.check(preflight.inspect(cache_root()))
     lifecycle.refuse_foreign()
     debian.ensure(paths.LOGS / "debian.log", console.note)
     folders = tools()
@@ -37,7 +37,7 @@ def up(settings: Settings) -> None:
 
 
 def hub(settings: Settings) -> None:
-    """Start the model hub in the cluster; does nothing where it is running already."""
+    """Start the model hub in the cluster, unless it is already running."""
     lifecycle.refuse_foreign()
     if lifecycle.owner() is None:
         raise UserError("The sandbox is not running.", "Start it with: make sandbox")

@@ -17,7 +17,7 @@ DISK_NEEDED = 15 * 1024**3
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts that are judged, apart from their gathering so that tests can invent a machine."""
+    """The facts that are checked, separate from `inspect` so that tests can invent a machine."""
 
     system: str
     machine: str
@@ -43,7 +43,7 @@ def inspect(disk_path: Path) -> Machine:
 
 
 def _memory_available() -> int:
-    """MemAvailable in bytes; 0 where there is no /proc, which `judge_user` refuses anyway."""
+    """MemAvailable in bytes; 0 where there is no /proc, which `check_host` refuses anyway."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -54,8 +54,8 @@ def _memory_available() -> int:
 OWN_CLUSTER = "To use your own cluster instead, see 'Your own cluster' in the README."
 
 
-def judge_user(machine: Machine) -> None:
-    """Raise `UserError` where no command of the sandbox can work, not even the one to stop it."""
+def check_host(machine: Machine) -> None:
+    """Raise `UserError` where no command of the sandbox can work, not even `make sandbox-down`."""
     if machine.system != "Linux":
         raise UserError(
             f"The sandbox runs on Linux only; this machine runs {machine.system}.", OWN_CLUSTER
@@ -68,9 +68,9 @@ def judge_user(machine: Machine) -> None:
         )
 
 
-def judge(machine: Machine) -> None:
-    """Raise `UserError` for the first thing that rules out starting the sandbox."""
-    judge_user(machine)
+def check(machine: Machine) -> None:
+    """Raise `UserError` for the first requirement of the sandbox that the machine does not meet."""
+    check_host(machine)
     if machine.machine not in {"x86_64", "aarch64"}:
         raise UserError(
             f"The sandbox runs on x86_64 and aarch64 only; this machine is {machine.machine}.",

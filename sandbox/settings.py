@@ -1,5 +1,6 @@
-"""What a user may choose about the sandbox, and the addresses that follow from it."""
+"""The user's choices for the sandbox, and the addresses derived from them."""
 
+import os
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 
@@ -18,6 +19,14 @@ def _is_private_16(network: IPv4Network) -> IPv4Network:
     return network
 
 
+def _whole(given: object) -> object:
+    return int(given) if isinstance(given, str) and given.strip().isdecimal() else given
+
+
+# Strict, because Pydantic on its own also accepts text such as "2.0".
+WholeNumber = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+
+
 def _is_0_or_1(given: object) -> object:
     """Stricter than Pydantic's own `bool`, which accepts words as well."""
     if isinstance(given, str) and given not in {"0", "1"}:
@@ -29,8 +38,8 @@ class Settings(BaseModel):
     """The choices with their defaults; `from_environment` reads them from variables.
 
     Every address lies in `network`, which belongs to the sandbox alone: host and node share its
-    first /30, pods have the 65th /24, and services the first /20 of the upper half. So one variable
-    moves all of them.
+    first /30, pods have the 65th /24, and services the first /20 of the upper half. One variable
+    therefore moves all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,10 +49,10 @@ class Settings(BaseModel):
         description="Private network of the node, its pods and its Services.",
         json_schema_extra={"allowed": "a private IPv4 network of size /16"},
     )
-    registry_port: int = Field(
+    registry_port: WholeNumber = Field(
         5000, ge=1, le=65535, description="TCP port of the registry on 127.0.0.1."
     )
-    gpus: int = Field(
+    gpus: WholeNumber = Field(
         4, ge=0, le=64, description="Number of GPUs that the node advertises, without a device."
     )
     gpu_taint: Annotated[bool, BeforeValidator(_is_0_or_1)] = Field(
@@ -85,22 +94,32 @@ class Settings(BaseModel):
 
     @property
     def registry(self) -> str:
-        """The registry's name, the same on host and node, so that image references are too."""
+        """The registry's name, the same on host and node, so that references are valid on both."""
         return f"localhost:{self.registry_port}"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{field.upper()}"
 
 
 class _FromEnvironment(BaseSettings, Settings):
     """Ignores other `RAYLINE_*` variables, which belong to other parts of the project."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="ignore"
+        frozen=True,
+        alias_generator=variable,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
     )
 
 
 def from_environment() -> Settings:
     """Read one variable per field, `RAYLINE_` and its name in capitals; empty means the default.
 
-    Raises `UserError`: for each wrong variable what was given, what is allowed, what to type.
+    Raises `UserError` that states, for each wrong variable, its value, what is allowed and what to
+    type.
     """
     try:
         chosen = _FromEnvironment()
@@ -109,25 +128,20 @@ def from_environment() -> Settings:
     return Settings(**dict(chosen))
 
 
-def variable(field: str) -> str:
-    """The environment variable of a field."""
-    return f"{PREFIX}{field.upper()}"
-
-
 def shown(value: Any) -> str:
     """A value as it is written in its variable."""
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _refusal(error: ValidationError) -> UserError:
+    fields = {variable(name): field for name, field in Settings.model_fields.items()}
     sentences, examples = [], []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        field = Settings.model_fields[name]
-        sentences.append(
-            f"{variable(name)}={problem['input']!r} is not allowed; it must be {_allowed(field)}."
-        )
-        examples.append(f"{variable(name)}={shown(field.default)}")
+        field = fields[name]
+        given, allowed = os.environ[name], _allowed(field)
+        sentences.append(f"{name}={given!r} is not allowed; it must be {allowed}.")
+        examples.append(f"{name}={shown(field.default)}")
     return UserError(" ".join(sentences), f"For example: make sandbox {' '.join(examples)}")
 
 

@@ -1,4 +1,4 @@
-"""Start of the node: keep a running one that fits the settings, otherwise start a new one."""
+"""Starts the node, unless a running one fits the settings."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from toolchain.paths import cache_root
 
 
 def ensure(settings: Settings, tools: dict[str, Path], pause_image: str) -> None:
-    """Leave a node running that has these settings and binaries; it need not be Ready yet.
+    """Ensure that a node with these settings and binaries runs; it need not be Ready yet.
 
     The caller has checked that the machine's sandbox, if any, belongs to this checkout.
     """
@@ -42,7 +42,7 @@ def _start(
     settings: Settings, tools: dict[str, Path], pause_image: str, *, leftovers: bool
 ) -> None:
     if leftovers:
-        with console.step("stopping what is left of an earlier run"):
+        with console.step("stopping the rest of an earlier run"):
             lifecycle.stop()
     else:
         lifecycle.stop()  # a killed run may have left a link, rules or control groups

@@ -13,6 +13,6 @@ def integer(field: str, value: Any) -> int:
 
 
 def shortened(value: Any) -> str:
-    """The value for a message; a number may have thousands of digits."""
+    """The value for a message, cut to 20 characters: a number may have thousands of digits."""
     text = str(value)
     return text if len(text) <= 20 else text[:20] + "..."

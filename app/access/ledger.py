@@ -2,9 +2,9 @@
 
 About once a second each replica reports to the actor what its users spent and which logins failed,
 and receives what the other replicas reported. The actor is detached, so it outlives the replica
-that created it, and it exits when no replica has called it for two minutes. While it is gone,
-replicas count alone (each allows the whole limit) and log that once; the next call creates a new
-actor. Only changes that were on their way are lost.
+that created it, and it exits when no replica has called it for two minutes. Without it, replicas
+count alone (each allows the whole limit) and log that once; the next call creates a new actor. Only
+changes in transit are lost.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ ACTOR, NAMESPACE = "rayline-ledger", "rayline"
 INTERVAL_S, TIMEOUT_S, CONNECT_S = 1.0, 2.0, 60.0
 IDLE_EXIT_S = 120.0
 QUIET_S = 10.0
-"""A replica that has not reported for this long is taken to run nothing."""
+"""A replica that has not reported for this long counts as running nothing."""
 _log = logging.getLogger("rayline.limits")
 Synchronize = Callable[[str, Changes], Awaitable[Changes]]
 Connect = Callable[[], Awaitable[Synchronize]]
 
 
 class FailedLogins(Protocol):
-    """The failed logins of a replica (`app.auth.lockout`), counted by a key that names nobody."""
+    """The failed logins of a replica (`app.auth.lockout`), counted by an anonymous key."""
 
     def take_changes(self) -> dict[str, int]:
         """The failures since the last call."""
@@ -41,7 +41,7 @@ class FailedLogins(Protocol):
 
 
 class Ledger:
-    """The actor's state: for each replica, the changes that it has not received yet. No Ray."""
+    """The actor's state, independent of Ray: the changes that each replica has yet to receive."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,9 +49,9 @@ class Ledger:
         self._running: dict[str, tuple[float, dict[str, int]]] = {}
 
     def synchronize(self, replica: str, changes: Changes) -> Changes:
-        """Take the changes of one replica; return everybody else's since its last call."""
+        """Take the changes of one replica; return those of the others since its last call."""
         now = self._clock()
-        for other in [r for r, (seen, _) in self._running.items() if now - seen > QUIET_S]:
+        for other in [r for r, (last, _) in self._running.items() if now - last > QUIET_S]:
             del self._running[other]
             self._outbox.pop(other, None)
         self._running[replica] = (now, changes.running)
@@ -68,7 +68,7 @@ class Ledger:
 
 
 class Actor(Ledger):
-    """The ledger in its own process, which exits after the service is gone."""
+    """The ledger in its own process, which exits some time after the service has ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Actor(Ledger):
         threading.Thread(target=self._exit_when_idle, daemon=True).start()
 
     def synchronize(self, replica: str, changes: Changes) -> Changes:
-        """As the ledger's; also postpones the exit."""
+        """Synchronize as `Ledger` does, and postpone the exit."""
         self._last_call = time.monotonic()
         return super().synchronize(replica, changes)
 
@@ -87,7 +87,7 @@ class Actor(Ledger):
 
 
 async def connect_ray() -> Synchronize:
-    """The actor of this Ray cluster, created if there is none. Raises whatever Ray raises."""
+    """The actor of this Ray cluster, created if there is none. Ray's own errors pass through."""
     return await asyncio.to_thread(_connect_ray)
 
 
@@ -147,7 +147,7 @@ class Synchronizer:
             else:
                 async with asyncio.timeout(TIMEOUT_S):
                     received = await self._synchronize(self._replica, changes)
-        except Exception as error:  # whatever Ray raises, requests must go on
+        except Exception as error:  # whatever Ray raises, requests must continue
             self._synchronize = None
             self._limits.apply(Changes())
             self._log_transition(alone=True, reason=type(error).__name__)

@@ -28,7 +28,7 @@ class Bucket:
     used: float = 0.0
 
     def left(self, per_minute: int, now: float) -> float:
-        """What may still be used now; a negative number is a debt."""
+        """The allowance that remains now; a negative number is a debt."""
         self.used = max(0.0, self.used - (now - self.at) * per_minute / 60)
         self.at = now
         return per_minute - self.used
@@ -47,7 +47,7 @@ class Account:
 @dataclass(slots=True)
 class Changes:
     """What a replica reports to the others: use and failed logins since its last report, and the
-    number of requests that it runs now. All are by user or service."""
+    number of requests that it runs now, each per user or service."""
 
     spent: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Requests and tokens."""
@@ -114,13 +114,13 @@ class Limits:
         self._changes.spend(key, 0, tokens)
 
     def take_changes(self) -> Changes:
-        """The changes since the last call, and what runs now, for the other replicas."""
+        """The changes since the last call and the running requests, for the other replicas."""
         changes, self._changes = self._changes, Changes()
         changes.running = {key: a.running for key, a in self._accounts.items() if a.running}
         return changes
 
     def apply(self, changes: Changes) -> None:
-        """Count what other replicas did. Empty changes mean that no other replica runs anything."""
+        """Count the changes of other replicas; empty ones mean that none of them runs anything."""
         now = self._clock()
         for key, (requests, tokens) in changes.spent.items():
             account = self._account(key, now)
@@ -132,7 +132,7 @@ class Limits:
             self._account(key, now).running_elsewhere = count
 
     def _account(self, key: str, now: float) -> Account:
-        """There are as many accounts as users and service tokens, so none is ever dropped."""
+        """Never dropped: there are only as many accounts as users and service tokens."""
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = Account(Bucket(now), Bucket(now))

@@ -1,7 +1,7 @@
 """What a role permits one request: routes, models, privileged fields, completion size, priority.
 
 Every decision that depends on the caller's role is taken here, or in `app.access.limits` where it
-depends on what the caller did before. The guard only calls these functions.
+depends on the caller's earlier requests. The guard only calls these functions.
 """
 
 from collections.abc import Mapping
@@ -36,15 +36,15 @@ _CAP_FIELD: Mapping[str, str] = {
     "/cohere/v2/chat": "max_tokens",
 }
 _HAS_SMALL_DEFAULT = frozenset({"/v1/completions"})
-"""Routes where an absent field means a small number, and only null means "no limit"."""
+"""Routes where vLLM's default for an absent field is small, and only null means "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the limits of a role depend on besides the request."""
+    """Facts about the served model on which a role's limits depend."""
 
     model: str
-    """Name of the model that a request without `model` means."""
+    """Name of the model that answers a request without `model`."""
     context: int | None
     """Context length in tokens, where it is known."""
     by_priority: bool
@@ -52,14 +52,14 @@ class Served:
 
 
 def check_route(role: Role, route: Route) -> None:
-    """RefusedError 403 unless the role may call the route."""
+    """Raise RefusedError 403 unless the role may call the route."""
     if route.group not in role.groups:
         message = f"Your role {role.name!r} may not call this route."
         raise RefusedError(403, "route_not_allowed", message)
 
 
 def check_model(role: Role, model: object, served: Served) -> None:
-    """RefusedError 403 unless the role may use the model; None is the served model."""
+    """Raise RefusedError 403 unless the role may use the model; None is the served model."""
     name = model if model is not None else served.model
     if role.models is not None and not (isinstance(name, str) and name in role.models):
         allowed = ", ".join(sorted(role.models)) or "none"
@@ -75,8 +75,8 @@ def closed_fields(role: Role) -> frozenset[str]:
 def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """The fields to write into the document for this role, usually none.
 
-    `document` is the JSON body or, for audio, the form. RefusedError 400 or 403 when the document
-    asks for more than the role permits.
+    `document` is the JSON body or, for audio, the form. Raises RefusedError 400 or 403 when it asks
+    for more than the role permits.
     """
     if OPERATE not in role.groups:
         _check_privileged(document)

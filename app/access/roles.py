@@ -29,16 +29,16 @@ class Role:
     groups: frozenset[str] = frozenset()
     """Groups of routes, see `app.access.routes`."""
     models: frozenset[str] | None = None
-    """Served model names; None is every model."""
+    """Served model names; None allows every model."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     """Prompt and completion tokens together, counted when a request has ended."""
     concurrent: int | None = None
-    """Requests at the same time."""
+    """Concurrent requests."""
     max_tokens: int | None = None
     """Largest completion that one request may ask for, in tokens."""
     priority: int = 0
-    """Lower runs first where the engine schedules by priority; otherwise unused."""
+    """Requests with a lower number run first where the engine schedules by priority."""
 
 
 _USER = routes.GROUPS - {routes.OPERATE}
@@ -91,7 +91,9 @@ def _role(name: str, base: Role, given: Any) -> Role:
     known = [field.name for field in fields(Role) if field.name != "name"]
     for key in given:
         if key not in known:
-            raise ConfigurationError(f"ROLES: {name} has {key!r}; allowed: {', '.join(known)}")
+            raise ConfigurationError(
+                f"ROLES: {name} has the unknown key {key!r}; allowed: {', '.join(known)}"
+            )
     return replace(base, **{key: _value(name, key, value) for key, value in given.items()})
 
 
@@ -102,7 +104,9 @@ def _value(name: str, key: str, value: Any) -> Any:
         unknown = sorted(groups - routes.GROUPS)
         if unknown:
             allowed = ", ".join(sorted(routes.GROUPS))
-            raise ConfigurationError(f"{where} is {unknown}; allowed: {allowed}")
+            raise ConfigurationError(
+                f"{where} contains {', '.join(unknown)}; allowed: {allowed}, or {ALL!r}"
+            )
         return groups
     if key == "models":
         return None if value in (None, ALL, [ALL]) else _names(where, value)

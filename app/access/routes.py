@@ -1,8 +1,8 @@
 """Which routes clients may call, and the group of each. A route that is not listed is closed.
 
-A request is judged by an exact look-up of its raw path, so there is nothing to normalise: `//`,
-`%2f`, `..`, another case or an absolute form are simply not in the table. All routes of vLLM 0.32
-are listed; a route that a newer vLLM adds answers 404 until it is added here.
+A request's raw path is looked up exactly, without normalisation: `//`, `%2f`, `..`, another case
+and an absolute form are not in the table. All routes of vLLM 0.32 are listed; a route that a newer
+vLLM adds answers 404 until it is added here.
 """
 
 import re
@@ -94,7 +94,7 @@ def plain_path(scope: Scope) -> str | None:
     """The path below the application's prefix, or None where the request hides its path.
 
     The server's decoded `path` must be the same bytes as `raw_path`: then nothing was escaped,
-    and vLLM's router sees the path that is judged here. Neither Host nor `request.url` is used
+    and vLLM's router sees the path that is checked here. Neither Host nor `request.url` is used
     (CVE-2026-48710). `root_path` is the prefix at which Ray Serve mounts the application.
     """
     path: str = scope["path"]
@@ -147,7 +147,7 @@ def _live(routes: Iterable[Any], prefix: str) -> Iterable[tuple[str, str]]:
                 yield method, path
 
 
-def judge(method: str, path: str) -> str:
+def required_group(method: str, path: str) -> str:
     """The group that a role needs to call a live route, or "closed".
 
     A mount (`*`) can be called only at its exact path and only with a listed method.

@@ -1,8 +1,8 @@
-"""The `auth-config` contract: from names and values to users, keys and roles.
+"""The `auth-config` contract: parses names and values into users, keys and roles.
 
 Values come from the files of a mounted Secret, one file per name, or from environment variables
-where there is no such folder. Never from both: a user who is removed from the Secret must not
-remain valid through the environment.
+where there is no such folder. The two are never mixed: a user who is removed from the Secret must
+not remain valid through the environment.
 
 USER_LIST                     aliases, as "ALICE, BOB"
 {ALIAS}_USERNAME              the login name
@@ -104,7 +104,7 @@ def parse(values: Mapping[str, str]) -> AuthConfig:
 
 
 def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
-    """The users by name, and the problems of the entries that had to be left out."""
+    """The users by name, and the problems of the entries that were skipped."""
     users: dict[str, User] = {}
     problems: list[str] = []
     for alias in _words(values.get("USER_LIST", "")):
@@ -132,20 +132,20 @@ def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
 def _user(alias: str, values: Mapping[str, str]) -> User:
     if not _ALIAS.fullmatch(alias):
         raise ConfigurationError(f"USER_LIST contains {alias!r}; allowed: letters, digits and _")
-    found = {}
+    entry = {}
     for suffix in ("USERNAME", "HASHED_PASSWORD", "ROLE"):
-        found[suffix] = values.get(f"{alias}_{suffix}", "").strip()
-        if not found[suffix]:
+        entry[suffix] = values.get(f"{alias}_{suffix}", "").strip()
+        if not entry[suffix]:
             raise ConfigurationError(f"{alias}_{suffix} is missing, but USER_LIST names {alias}")
-    if not _USERNAME.fullmatch(found["USERNAME"]):
+    if not _USERNAME.fullmatch(entry["USERNAME"]):
         allowed = "1 to 128 characters without spaces"
         raise ConfigurationError(f"{alias}_USERNAME is not a valid name; allowed: {allowed}")
     try:
-        passwords.weakness(found["HASHED_PASSWORD"])
+        passwords.weakness(entry["HASHED_PASSWORD"])
     except ConfigurationError as error:
         raise ConfigurationError(f"{alias}_HASHED_PASSWORD: {error}") from None
-    version = hashlib.sha256(found["HASHED_PASSWORD"].encode()).hexdigest()[:16]
-    return User(found["USERNAME"], found["ROLE"], found["HASHED_PASSWORD"], version)
+    version = hashlib.sha256(entry["HASHED_PASSWORD"].encode()).hexdigest()[:16]
+    return User(entry["USERNAME"], entry["ROLE"], entry["HASHED_PASSWORD"], version)
 
 
 def _key(where: str, text: str) -> Key:
@@ -157,7 +157,7 @@ def _key(where: str, text: str) -> Key:
         size = f"{len(secret)} bytes; it needs at least {MIN_KEY_BYTES}"
         raise ConfigurationError(f"{where} has {size}; {advice}")
     if text in _KNOWN_KEYS or _DEFAULT_WORDS.search(text):
-        raise ConfigurationError(f"{where} is a key known from examples; {advice}")
+        raise ConfigurationError(f"{where} is a placeholder or a published example; {advice}")
     if len(set(text)) < _MIN_DISTINCT:
         raise ConfigurationError(f"{where} only repeats a few characters; {advice}")
     kid = hashlib.sha256(b"rayline kid\0" + secret).hexdigest()[:16]
@@ -184,15 +184,15 @@ def _words(text: str) -> list[str]:
 
 
 def _warnings(users: Mapping[str, User], skip_exp_check: bool) -> list[str]:
-    found = []
+    warnings = []
     if not users:
-        found.append("USER_LIST is empty: only service tokens can be used")
+        warnings.append("USER_LIST is empty: only service tokens can be used")
     if skip_exp_check:
-        found.append(
+        warnings.append(
             "SKIP_EXP_CHECK is on: EXPIRED TOKENS ARE ACCEPTED; never use this in production"
         )
     for user in users.values():
         weak = passwords.weakness(user.hashed_password)
         if weak:
-            found.append(f"user {user.username!r}: {weak}")
-    return found
+            warnings.append(f"user {user.username!r}: {weak}")
+    return warnings

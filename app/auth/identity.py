@@ -1,4 +1,4 @@
-"""From a request's Authorization header to the caller and the role that the caller has now."""
+"""Identifies the caller of a request, and the caller's current role, by Authorization header."""
 
 import logging
 import time

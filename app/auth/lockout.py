@@ -1,4 +1,4 @@
-"""Five failed logins within five minutes lock that user at that address, and nobody else.
+"""Five failed logins within five minutes lock that user at that address, and no one else.
 
 An attempt counts from its start, so a hundred guesses sent at once count as five. State is per
 replica and in memory; the other replicas learn of failures through `app.access.ledger` within
@@ -16,7 +16,7 @@ FAILURES = 5
 WINDOW_S = 300.0
 LIMIT = "login_failures"
 _MAX_PAIRS = 20_000
-"""About 10 MB; the pair whose last failure is oldest is forgotten first."""
+"""Needs about 10 MB; the pair whose last failure is oldest is forgotten first."""
 
 
 def pair_key(username: str, address: str) -> str:

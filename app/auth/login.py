@@ -70,7 +70,7 @@ class Login:
         return json.dumps(answer).encode()
 
     def close(self) -> None:
-        """End the threads once they have finished the logins that they run."""
+        """End the threads after their current logins."""
         self._pool.shutdown(wait=False)
 
 

@@ -41,22 +41,22 @@ def weakness(stored: str) -> str | None:
     if _SALTED_SHA256.fullmatch(stored):
         return "salted SHA-256 can be guessed quickly; replace it with: python -m app.users hash"
     try:
-        found = argon2.extract_parameters(stored)
+        cost = argon2.extract_parameters(stored)
     except InvalidHashError:
-        found = None
-    if found is None or found.type is not argon2.Type.ID:
+        cost = None
+    if cost is None or cost.type is not argon2.Type.ID:
         raise ConfigurationError(
             "the hash is neither argon2id ($argon2id$...) nor salted SHA-256 "
             "(32 + 64 hex digits); create one with: python -m app.users hash"
         )
-    if found.memory_cost > _MAX_MEMORY_KIB or found.time_cost > _MAX_TIME:
+    if cost.memory_cost > _MAX_MEMORY_KIB or cost.time_cost > _MAX_TIME:
         raise ConfigurationError(
-            f"the argon2id hash costs {found.memory_cost} KiB and {found.time_cost} passes per "
+            f"the argon2id hash costs {cost.memory_cost} KiB and {cost.time_cost} passes per "
             f"login; allowed: up to {_MAX_MEMORY_KIB} KiB and {_MAX_TIME} passes"
         )
-    if (found.memory_cost, found.time_cost, found.parallelism) != (MEMORY_KIB, TIME, LANES):
+    if (cost.memory_cost, cost.time_cost, cost.parallelism) != (MEMORY_KIB, TIME, LANES):
         return (
-            f"argon2id with m={found.memory_cost}, t={found.time_cost}, p={found.parallelism} has "
+            f"argon2id with m={cost.memory_cost}, t={cost.time_cost}, p={cost.parallelism} has "
             "a different duration from the others; recommended: "
             f"m={MEMORY_KIB}, t={TIME}, p={LANES}"
         )

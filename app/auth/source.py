@@ -1,4 +1,4 @@
-"""Reads the auth-config and notices when it changes.
+"""Reads the auth-config and reloads it when it changes.
 
 kubelet replaces the files of a mounted Secret by swapping a link, so a change shows in the files'
 inode, time or size. Requests trigger the check, at most every half second: no task runs in the
@@ -56,11 +56,11 @@ def read(path: Path) -> dict[str, str]:
 
 def signature(path: Path) -> Signature:
     """A value that changes whenever a file is added, removed, replaced or rewritten."""
-    found = []
+    entries = []
     for name in _names(path):
         stat = os.stat(path / name)
-        found.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+        entries.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(entries)
 
 
 def _names(path: Path) -> list[str]:
@@ -90,7 +90,7 @@ class WatchedConfig:
         self._log_summary()
 
     def current(self) -> config.AuthConfig:
-        """The configuration as of at most CHECK_S ago. Usually costs one call of the clock."""
+        """The configuration as of at most CHECK_S ago. Usually costs one reading of the clock."""
         if self._folder is not None and self._clock() >= self._next_check:
             self._check(self._folder)
             self._next_check = self._clock() + CHECK_S
@@ -98,14 +98,14 @@ class WatchedConfig:
 
     def _check(self, path: Path) -> None:
         try:
-            found = signature(path)
-            if found == self._signature:
+            current = signature(path)
+            if current == self._signature:
                 return
             values = read(path)
         except (OSError, ConfigurationError) as error:
             self._log_problem(f"{type(error).__name__}: {error}")
             return
-        self._signature = found
+        self._signature = current
         try:
             self._config = config.parse(values)
             self._problem = ""

@@ -3,7 +3,7 @@
 There are two kinds, which are not interchangeable: a user's (`typ` at+jwt, from POST /token; the
 role is looked up at each request) and a service's (`typ` service+jwt, made by `python -m app.users
 service-token`; it contains name and role). The header has exactly `alg`, `typ` and `kid`, so it
-cannot bring a key of its own, and the text must be the canonical base64url of its bytes.
+cannot carry a key, and the text must be the canonical base64url of its bytes.
 """
 
 import base64
@@ -84,7 +84,7 @@ def _sign(key: Key, kind: str, claims: dict[str, Any]) -> str:
 
 
 class Verifier:
-    """Verifies tokens and caches valid ones: a signature is checked once, all else every time."""
+    """Verifies tokens and caches valid ones: the signature is checked once, expiry every time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._now = wall_clock
@@ -92,7 +92,7 @@ class Verifier:
         self._generation = -1
 
     def verify(self, token: bytes, config: AuthConfig, generation: int) -> Claims:
-        """The claims of a token that is valid now; TokenError, and nothing else, otherwise."""
+        """The claims of a token that is valid now; raises only TokenError otherwise."""
         if generation != self._generation:
             self._valid.clear()
             self._generation = generation

@@ -1,10 +1,11 @@
 """`python -m app.download`: the program of the download Job.
 
     --source owner/name --revision COMMIT [--token-file FILE] [--verify]
-    --folder FOLDER         check that a model someone else put on the volume is complete
+    --folder FOLDER         check that a model copied to the volume by hand is complete
 
 Exit codes: 0, the model is complete; 1, a retry may succeed and resumes where this run stopped; 2,
-someone has to change something first. Weights are below HF_HOME; the hub is HF_ENDPOINT.
+a retry is pointless until the named mistake is corrected. Weights are below HF_HOME; the hub is
+HF_ENDPOINT.
 """
 
 import argparse
@@ -36,12 +37,13 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--revision", metavar="COMMIT", help="40 hexadecimal digits; with --source")
     root.add_argument("--token-file", type=Path, help="file with a token for the hub, if any")
     root.add_argument(
-        "--verify", action="store_true", help="read and hash the files that are already here"
+        "--verify", action="store_true", help="read and hash the files that are already downloaded"
     )
     return root
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code as described above."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     given = parser().parse_args(arguments)
@@ -74,7 +76,8 @@ def _download(given: argparse.Namespace) -> Path:
             "a branch could change to other weights"
         )
     token = _token(given.token_file)
-    # Read when the library is imported: no telemetry, no other token, and online, unlike the pods.
+    # The library reads these when it is imported: no telemetry, no other token, and online, unlike
+    # the pods.
     os.environ |= {
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -111,7 +114,7 @@ def _explained(error: OSError) -> tuple[str, int]:
         from app.download.cache import no_room
 
         free = shutil.disk_usage(cache).free if cache.is_dir() else 0
-        return no_room(cache / "hub", "more space than there was", free), 2
+        return no_room(cache / "hub", "more space than the volume had", free), 2
     if isinstance(error, PermissionError):
         return (
             f"uid {os.getuid()} may not write {error.filename or cache}. If the volume ignores "

@@ -57,9 +57,11 @@ class ModelCache:
             yield
 
     def blob(self, file: RemoteFile) -> Path:
+        """The file's complete content."""
         return self.blobs / file.blob
 
     def partial(self, file: RemoteFile) -> Path:
+        """The part of the file that was received so far."""
         return self.blobs / f"{file.blob}.incomplete"
 
     def is_verified(self, blob: str) -> bool:
@@ -94,10 +96,11 @@ class ModelCache:
         os.replace(fresh, link)
 
     def finish(self, files: list[RemoteFile]) -> None:
+        """Record the files of the commit, which makes it complete."""
         _write(self._commit, {file.path: file.blob for file in files})
 
     def is_complete(self) -> bool:
-        """Whether this commit is here and unchanged since it was verified.
+        """Whether this commit is in the cache and unchanged since it was verified.
 
         Reads no content, so it is fast; `--verify` reads everything.
         """
@@ -119,7 +122,7 @@ class ModelCache:
         return total
 
     def require_room(self, needed: int) -> None:
-        """Raises `MistakeError` unless the volume has `needed` bytes free."""
+        """Raise `MistakeError` unless the volume has `needed` bytes free."""
         free = shutil.disk_usage(self.cache).free
         if needed > free:
             raise MistakeError(no_room(self.cache, f"{amount(needed)} more", free))
@@ -154,17 +157,17 @@ def _locked(descriptor: int) -> bool:
 
 
 def _stamp(path: Path) -> dict[str, int]:
-    found = path.stat()
-    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
+    stat = path.stat()
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _read(path: Path) -> dict[str, object]:
-    """A record, or nothing; losing a record only means verifying again."""
+    """A record, or an empty one; losing a record only means verifying again."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write(path: Path, record: dict[str, object]) -> None:

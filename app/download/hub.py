@@ -1,7 +1,7 @@
 """Requests to the hub, or to a mirror that speaks its protocol (HF_ENDPOINT).
 
-huggingface_hub lists files, builds addresses and interprets refusals. The transfer itself is ours,
-see `app.download.transfer`.
+huggingface_hub lists files, builds addresses and interprets refusals; `app.download.transfer`
+transfers the content.
 """
 
 import importlib
@@ -38,13 +38,13 @@ class RemoteFile:
 def transport_error() -> type[Exception]:
     """HTTPError of the HTTP client in use: httpx, or httpx2 since huggingface_hub 2."""
     module = importlib.import_module(type(get_session()).__module__.partition(".")[0])
-    found: type[Exception] = module.HTTPError
-    return found
+    error_type: type[Exception] = module.HTTPError
+    return error_type
 
 
 @dataclass(frozen=True)
 class Repository:
-    """One commit of one repository on a hub. `token` is None for a public one; no repr shows it."""
+    """One commit of a repository on a hub. `token` is None for a public one; no repr has it."""
 
     endpoint: str
     source: str
@@ -122,7 +122,7 @@ class Repository:
         answer = f"{self.endpoint} answered {status} for {self.source}"
         if status in {401, 403}:
             why = "the token is invalid or may not read it" if self.token else "it requires a token"
-            return MistakeError(f"{answer}: {why}. Set a token that may: {SET_TOKEN}")
+            return MistakeError(f"{answer}: {why}. Set a token that may read it: {SET_TOKEN}")
         if status in BUSY or status >= 500:
             return Interrupted(answer)
         return MistakeError(

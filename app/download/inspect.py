@@ -91,11 +91,11 @@ def _require_whole(path: Path) -> None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MistakeError(f"{path} is missing: not a model for vLLM") from None
     except ValueError:
         raise MistakeError(f"{path} is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise MistakeError(f"{path} is not a JSON object")
-    return found
+    return content

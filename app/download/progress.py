@@ -40,7 +40,7 @@ class Progress:
         self._begin()
 
     def add(self, count: int) -> None:
-        """Count bytes received or checked; a negative count means that they have to come again."""
+        """Count bytes received or checked; a negative count discards bytes to be received again."""
         self._done += count
         self._recent += count
         seconds = self._clock() - self._since

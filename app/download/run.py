@@ -16,13 +16,13 @@ def download(
 ) -> Path:
     """The snapshot's folder, with every file of the commit that vLLM needs, verified by hash.
 
-    A model that is already here is neither requested nor read again, unless `verify` is set. Raises
+    A verified model is neither requested nor read again, unless `verify` is set. Raises
     `DownloadError`; the received part is kept for the next run.
     """
     store = ModelCache(cache, repository.source, repository.revision)
     with store.lock(progress):
         if not verify and store.is_complete():
-            progress.report("already here and verified; sizes and times are unchanged")
+            progress.report("already downloaded and verified; sizes and times are unchanged")
             return store.snapshot
         files = select(repository.files(), repository.source)
         store.remove_abandoned(files, time.time())
@@ -51,7 +51,7 @@ def _obtain(
         if matches(blob, file, progress):
             store.record(file)
             return
-        progress.report(f"{file.path}: the file here differs from the hub's; downloading it again")
+        progress.report(f"{file.path}: the local file differs from the hub's; downloading it again")
         progress.add(-file.size)
         blob.unlink()
     try:

@@ -1,1 +1,1 @@
-"""vLLM in this process: arguments, start, cancellation, and what ends it."""
+"""vLLM in this process: arguments, placement, start, cancellation, and detection of its end."""

@@ -1,4 +1,4 @@
-"""Ties the engine's generations to an HTTP request: counts their tokens, aborts them with it.
+"""Ties the engine's generations to an HTTP request: counts their tokens and aborts them with it.
 
 vLLM's application answers the request; the only code between it and the engine is `counted` and
 `follow`. They count what the engine really produced, so no streamed byte is parsed, and they know
@@ -31,6 +31,7 @@ class Generations:
         self._closed = asyncio.Event()
 
     def close(self, request_id: str) -> None:
+        """Removes a request that has ended."""
         self.ids.discard(request_id)
         if not self.ids:
             self._closed.set()
@@ -57,7 +58,7 @@ class AbortsWithClient:
     Ray Serve cancels the task of a request whose client has disconnected. That is enough to end a
     stream, but no other answer: vLLM's `with_cancellation` awaits the handler's task in
     `asyncio.wait`, which leaves that task running when it is cancelled itself, so the engine would
-    generate to the end for nobody. Therefore the open generations are aborted by their ids.
+    generate an answer that no one receives. Open generations are therefore aborted by their ids.
     """
 
     def __init__(self, app: Any, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
@@ -110,7 +111,7 @@ async def follow(
 
     Closing this generator closes `outputs`, which makes vLLM abort the generation.
     """
-    seen: dict[int, int] = {}
+    before: dict[int, int] = {}
     prompt_counted = False
     generations.ids.add(request_id)
     try:
@@ -120,8 +121,8 @@ async def follow(
                 prompt_counted = True
             for choice in output.outputs if isinstance(output.outputs, list) else ():  # or a vector
                 tokens = len(choice.token_ids)
-                account.completion_tokens += tokens - (0 if delta else seen.get(choice.index, 0))
-                seen[choice.index] = tokens
+                account.completion_tokens += tokens - (0 if delta else before.get(choice.index, 0))
+                before[choice.index] = tokens
             yield output
     finally:
         generations.close(request_id)

@@ -50,8 +50,8 @@ class Engine:
         """Loads the model, builds the application and generates a first token.
 
         Takes as long as loading the weights. Raises `ConfigurationError` for arguments that vLLM
-        rejects, `EngineStartError` with the cause if the engine's own process failed, and whatever
-        else vLLM raises if the model does not load.
+        rejects and `EngineStartError` with the cause if the engine's own process failed; other
+        errors of vLLM pass through.
         """
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
@@ -79,7 +79,7 @@ class Engine:
         application = build_app(arguments, tasks, client.model_config)
         await init_app_state(client, application.state, arguments, tasks)
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
-        # replica has none: without a stand-in the request would end in an AttributeError.
+        # replica has no such server; without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         self._warm = True

@@ -1,7 +1,7 @@
 """The engine's part of the environment, read once and typed, under vLLM's own names.
 
 Imports neither vLLM nor Ray, so that a mistake is reported before anything slow starts. Only vLLM
-can check the names and types in `ENGINE_ARGS`; `app.engine.arguments` lets it.
+can check the names and types in `ENGINE_ARGS`, in `app.engine.arguments`.
 """
 
 import json
@@ -16,8 +16,8 @@ from app.errors import ConfigurationError
 Device = Literal["cuda", "cpu"]
 T = TypeVar("T")
 
-# vLLM's own default depends on the card and on the caller; ours is the same everywhere, because it
-# determines admission and Serve's limits.
+# vLLM's own default depends on the card and on the caller; this one is the same everywhere, because
+# it determines admission and Serve's limits.
 DEFAULT_MAX_NUM_SEQS = 256
 DEFAULT_DRAIN_SECONDS = 120.0
 # Longer than any single step of an engine: a whole batch of prompts on a CPU, compiling a kernel.
@@ -29,7 +29,7 @@ RESERVED_REQUESTS = 128
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """The engine's arguments and what Serve must know about it.
+    """The engine's arguments, and the facts about it that Serve needs.
 
     `arguments` maps vLLM's argument names (with underscores) to JSON values. `max_requests` is the
     number of requests, running and waiting, that the guard gives the engine at once.
@@ -127,7 +127,7 @@ NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
     "allowed_headers": _NO_CORS,
     "middleware": "it would run code that the guard does not control",
     "config": "set the arguments themselves",
-    "headless": "a replica always serves",
+    "headless": "a replica always answers HTTP",
     "api_server_count": "use Serve's num_replicas",
     "grpc": "the guard protects only HTTP",
     "grpc_port": "the guard protects only HTTP",
@@ -137,14 +137,14 @@ NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
 
 
 def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettings:
-    """The settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS` and from our own.
+    """The settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS` and from rayline's own.
 
-    Our own are `DRAIN_SECONDS` (120), in which streams may finish when a replica stops;
+    Those are `DRAIN_SECONDS` (120), in which streams may finish when a replica stops;
     `ENGINE_STALL_SECONDS` (300), after which an engine counts as hung; `GPU_GROUP` (any node);
     `REPLICA_CPUS` (1); and the guard's `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS, so as many requests
     may wait as run) and `GUARD_PRIORITY`, with which the engine must agree.
 
-    An empty variable counts as absent, because manifests often contain such. Raises
+    An empty variable counts as absent, because manifests often contain some. Raises
     `ConfigurationError` with the variable's name, its value and the allowed values.
     """
     if not environ.get("MODEL_ID"):
@@ -195,13 +195,13 @@ def engine_args(environ: Mapping[str, str]) -> dict[str, object]:
         return {}
     form = 'allowed: a JSON object of engine arguments, such as {"quantization": "awq_marlin"}'
     try:
-        found = json.loads(raw)
+        parsed = json.loads(raw)
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"ENGINE_ARGS is not JSON ({error}); {form}.") from None
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"ENGINE_ARGS is a {type(found).__name__}; {form}.")
+    if not isinstance(parsed, dict):
+        raise ConfigurationError(f"ENGINE_ARGS is a {type(parsed).__name__}; {form}.")
     named: dict[str, object] = {}
-    for key, value in found.items():
+    for key, value in parsed.items():
         argument = key.removeprefix("--").replace("-", "_")
         reason = NOT_IN_ENGINE_ARGS.get(argument)
         if reason is None and argument.startswith("ssl_"):

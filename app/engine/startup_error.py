@@ -1,4 +1,4 @@
-"""Finds out why an engine did not start.
+"""Determines why an engine did not start.
 
 vLLM raises "Engine core initialization failed. See root cause above". The cause is in the output
 that its processes share with this one. In a replica that output is a file, Ray's log of the worker,
@@ -18,7 +18,7 @@ MAX_LENGTH = 1000
 
 
 class Output:
-    """What this process and its children write from now on, if it goes to files."""
+    """The output of this process and its children from now on, where it goes to files."""
 
     def __init__(self) -> None:
         self._begin = {descriptor: _size(descriptor) for descriptor in (1, 2)}
@@ -37,9 +37,9 @@ class Output:
             with open(f"/proc/self/fd/{descriptor}", "rb") as log:
                 log.seek(begin)
                 for line in log:
-                    found = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
-                    if found:
-                        yield found[1].strip()[:MAX_LENGTH]
+                    match = _ERROR.search(_ESCAPES.sub("", line.decode(errors="replace")))
+                    if match:
+                        yield match[1].strip()[:MAX_LENGTH]
 
 
 def _size(descriptor: int) -> int | None:

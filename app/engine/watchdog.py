@@ -32,7 +32,7 @@ async def until_stuck(
             question.cancel()
         if not answered:
             return
-        question.exception()  # retrieved, or asyncio would report that nobody did
+        question.exception()  # otherwise asyncio reports that it was never retrieved
         await asyncio.sleep(period)
 
 

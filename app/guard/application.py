@@ -1,4 +1,4 @@
-"""The ASGI application in front of vLLM's: every request is closed unless every check passes.
+"""The ASGI application in front of vLLM's: a request reaches vLLM only if every check passes.
 
 The order of the checks is: path, headers, token, route, role, limits, body, bounds, engine.
 `Guard._answer` has them in that order. The guard answers POST /token, GET /health and GET /ready
@@ -68,7 +68,10 @@ class Guard:
 
     def routes(self) -> list[tuple[str, str, str]]:
         """(method, path, group or "closed") of every route of the backend's application."""
-        return [(method, path, routes.judge(method, path)) for method, path in self._engine.live()]
+        return [
+            (method, path, routes.required_group(method, path))
+            for method, path in self._engine.live()
+        ]
 
     def close(self) -> None:
         """End the login threads and the synchronization with other replicas."""

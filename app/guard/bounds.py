@@ -1,4 +1,4 @@
-"""What any request may ask for, whatever the caller's role.
+"""Bounds on every request, whatever the caller's role.
 
 vLLM checks types. This module checks the sizes by which one request could cost as much as
 thousands, and the addresses from which the server would fetch media. It changes nothing.
@@ -21,7 +21,12 @@ def _hosts(value: Any) -> Any:
     return value.lower().replace(",", " ").split() if isinstance(value, str) else value
 
 
-Count = Annotated[int, Field(ge=1, lt=2**31)]
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+# Strict, because Pydantic on its own also accepts text such as "1.0".
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, lt=2**31, strict=True)]
 Hosts = Annotated[frozenset[str], NoDecode, BeforeValidator(_hosts)]
 
 
@@ -58,7 +63,7 @@ class Bounds(BaseModel):
     )
     media_domains: Hosts = Field(
         frozenset(),
-        description="Hosts that media may be fetched from, without their subdomains.",
+        description="Hosts from which media may be fetched; subdomains are not included.",
         examples=["images.example.com, cdn.example.com"],
     )
     media_parts: Count = Field(16, description="Media parts of one request.")
@@ -113,7 +118,7 @@ def parse(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        # The parser's own message quotes nothing of the body.
+        # The parser's own message contains no part of the body.
         problem = "it must be UTF-8, without repeated names, NaN or Infinity"
         if isinstance(error, json.JSONDecodeError):
             problem = f"{error.msg} at character {error.pos}"
@@ -129,10 +134,10 @@ class _JsonError(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise _JsonError
-    return found
+    return members
 
 
 def _no_constant(_: str) -> NoReturn:
@@ -151,7 +156,7 @@ def _machine_integer(text: str) -> int:
 def check(
     document: Mapping[str, Any], template: str, bounds: Bounds, closed: frozenset[str]
 ) -> None:
-    """RefusedError 400 when the document exceeds a bound or vLLM would fail on it.
+    """Raise RefusedError 400 when the document exceeds a bound or vLLM would fail on it.
 
     `template` is the route's; `closed` are fields that the caller may not set at any depth.
     """
@@ -249,7 +254,7 @@ def _check_address(field: str, url: str, bounds: Bounds) -> None:
     listed = plain and parts.scheme in ("http", "https") and host in bounds.media_domains
     if not listed or port not in (None, 80, 443):
         allowed = ", ".join(sorted(bounds.media_domains)) or "none"
-        problem = f"is not at an allowed domain; allowed: {allowed}; or send a data: URL"
+        problem = f"is not an allowed address; allowed domains: {allowed}; or send a data: URL"
         raise out_of_bounds(field, problem)
 
 

@@ -17,8 +17,8 @@ _PASSED_ON = frozenset(
 )
 _ONCE = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding"})
 _STEERS_SERVE = frozenset({b"x-request-timeout-seconds", b"x-request-disconnect-disabled"})
-"""Ray Serve obeys these from anyone: the first ends an answer with a 408 of Serve's own form, the
-second keeps Serve from noticing that the client has disconnected."""
+"""Ray Serve obeys these from any client: the first ends an answer with a 408 in Serve's own form,
+the second keeps Serve from noticing that the client has disconnected."""
 _HOST = (b"host", b"rayline")
 """The engine never sees the client's Host, so nothing behind the guard can be steered by it."""
 
@@ -39,42 +39,42 @@ class Received:
 
 
 def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received:
-    """Read the headers of a request; RefusedError 431 for too many, 400 or 401 for a wrong one."""
+    """Read the headers of a request; RefusedError 431 for too many, 400 or 401 for a bad one."""
     size = count = 0
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     for name, value in headers:
         count += 1
         size += len(name) + len(value)
-        if name in found:
+        if name in values:
             if name == b"authorization":
                 raise unauthorized()
             if name in _ONCE:
                 text = f"The header {name.decode()} may be sent only once."
                 raise RefusedError(400, "repeated_header", text)
-            found[name] += b"," + value
+            values[name] += b"," + value
         elif name in _STEERS_SERVE:
             text = f"The header {name.decode()} is not allowed; omit it."
             raise RefusedError(400, "header_not_allowed", text)
         else:
-            found[name] = value
+            values[name] = value
     if count > bounds.headers or size > bounds.header_bytes:
         allowed = f"{bounds.headers} headers of {bounds.header_bytes} bytes in total"
         text = f"The headers are too large; allowed: {allowed}."
         raise RefusedError(431, "headers_too_large", text)
     return Received(
-        found.get(b"authorization"),
-        found.get(b"content-type"),
-        found.get(b"content-length"),
-        found.get(b"x-forwarded-for"),
-        found.get(client_address.CLIENT),
-        found.get(client_address.PROOF),
+        values.get(b"authorization"),
+        values.get(b"content-type"),
+        values.get(b"content-length"),
+        values.get(b"x-forwarded-for"),
+        values.get(client_address.CLIENT),
+        values.get(client_address.PROOF),
     )
 
 
 def for_engine(
     scope: MutableMapping[str, Any], body: bytes, request_id: str
 ) -> MutableMapping[str, Any]:
-    """The scope that vLLM's application receives: the path that was judged, our id, no token."""
+    """The scope that vLLM's application receives: the checked path, our id, no token."""
     headers = [header for header in scope["headers"] if header[0] in _PASSED_ON]
     headers.append(_HOST)
     headers.append((b"content-length", str(len(body)).encode()))

@@ -105,7 +105,7 @@ def describe(engine: Mapping[str, Any], groups: frozenset[str]) -> dict[str, Any
     paths: dict[str, dict[str, Any]] = {}
     for path, item in engine.get("paths", {}).items():
         for verb, operation in item.items():
-            group = routes.judge(verb.upper(), path)
+            group = routes.required_group(verb.upper(), path)
             if group in groups:
                 paths.setdefault(path, {})[verb] = _with_guard(operation, verb, group)
     components = engine.get("components", {})

@@ -15,7 +15,7 @@ _log = logging.getLogger("rayline.guard")
 
 
 class Request:
-    """A request from its arrival to its log line: what was answered, and on whose behalf."""
+    """A request from its arrival to its log line, with its caller and its outcome."""
 
     __slots__ = (
         "_began",
@@ -43,7 +43,7 @@ class Request:
         if isinstance(error, ClientGoneError):
             self.note = "client_gone"
             return
-        # Neither the message nor the traceback's values: they may contain a prompt.
+        # Without the message and the traceback's values, which may contain a prompt.
         _log.error("id=%s %s at %s", self.id, type(error).__name__, _innermost(error))
         self.note = "internal_error"
         if self._complete:
@@ -69,8 +69,8 @@ class Request:
         self._complete = True
 
     def replay(self, body: bytes) -> Receive:
-        """A `receive` that returns the body that was read, and after it what the client sends next:
-        a disconnect."""
+        """A `receive` that returns the body that was read and then waits for the client's
+        disconnect."""
         replayed = False
         receive_next = self.receive
 
@@ -134,15 +134,15 @@ def _replacement(
 ) -> RefusedError | None:
     """The refusal that replaces an engine's error, or None to pass the answer on.
 
-    Replaced are errors that OpenAI's clients could not read or would misunderstand.
+    It replaces errors that OpenAI's clients could not read or would misunderstand.
     """
     if status < 400:
         return None
     if status >= 500 and not alive():
         return unavailable()
     if status == 501:
-        # vLLM's status for what the model cannot do. Clients would retry a 5xx, which is pointless.
-        return RefusedError(404, "not_supported", "The served model does not support this.")
+        # vLLM's status for a task that the model does not have. Clients would retry any 5xx.
+        return RefusedError(404, "not_supported", "The served model does not support this request.")
     kinds = [value for name, value in headers if name.lower() == b"content-type"]
     if kinds and kinds[0].startswith(b"application/json"):
         return None

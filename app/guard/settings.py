@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from app.errors import ConfigurationError
-from app.guard.bounds import Bounds
+from app.guard.bounds import Bounds, Count
 from app.guard.client_address import Network
 
 PREFIX = "GUARD_"
@@ -36,37 +36,52 @@ def _tokens(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip().isdecimal() else value
 
 
+def _truth(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower(), value)
+
+
+# Strict, because Pydantic on its own also accepts words such as "yes" and "off".
+Switch = Annotated[bool, BeforeValidator(_truth), Field(strict=True)]
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
 class GuardSettings(Bounds, BaseSettings):
     """All settings of one replica's guard. Requests wait in the engine's queue, not here."""
 
     model_config = SettingsConfigDict(
         frozen=True,
-        env_prefix=PREFIX,
+        alias_generator=AliasGenerator(validation_alias=variable),
+        case_sensitive=True,
         populate_by_name=True,
         extra="forbid",
         hide_input_in_errors=True,
     )
 
-    max_running: int = Field(
+    max_running: Count = Field(
         256,
-        ge=1,
-        lt=2**31,
-        description="Requests that one replica gives its engine at once; more are answered with "
-        "429. The service sets it to twice `MAX_NUM_SEQS`.",
+        description="Concurrent requests that one replica gives its engine; further ones are "
+        "answered with 429. The service sets it to twice `MAX_NUM_SEQS`.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
-        description="Networks of proxies whose `X-Forwarded-For` gives the client's address.",
+        description="Networks of proxies that are trusted to report the client's address in "
+        "`X-Forwarded-For`.",
         examples=["10.0.0.0/8, 192.168.7.4"],
     )
-    priority: bool = Field(
+    priority: Switch = Field(
         False,
         description="Give each request the priority of its role; the engine then schedules by "
         "priority.",
     )
-    shared: bool = Field(True, description="Share counts with other replicas where Ray runs.")
+    shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
     model_name: str = Field("", validation_alias="MODEL_NAME")
-    """The model that a request without `model` means."""
+    """The model that answers a request without `model`."""
     model_length: Annotated[int | None, BeforeValidator(_tokens)] = Field(
         None, validation_alias="MAX_MODEL_LEN"
     )
@@ -91,52 +106,51 @@ class GuardSettings(Bounds, BaseSettings):
 
 def from_environment(environ: Mapping[str, str]) -> GuardSettings:
     """The settings; ConfigurationError for an unknown GUARD_ name or a bad value."""
-    known = {variable(name): name for name in _own()}
+    known = _variables()
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
             raise ConfigurationError(
                 f"{name} is not a setting of the guard; allowed: {', '.join(sorted(known))}"
             )
     source = EnvSettingsSource(GuardSettings)
-    source.env_vars = {name.lower(): value for name, value in environ.items()}
+    source.env_vars = {name: environ[name] for name in _fields() if name in environ}
     try:
         return GuardSettings(**source())
     except ValidationError as error:
         raise ConfigurationError("; ".join(sorted(set(_problems(error, environ))))) from None
 
 
-def variable(field: str) -> str:
-    """The environment variable of a field."""
-    return PREFIX + field.upper()
-
-
 def table() -> str:
     """The GUARD_ variables as the Markdown table of docs/service.md."""
     rows = ["| variable | allowed | default | meaning |", "| --- | --- | --- | --- |"]
-    for name, field in _own().items():
-        default = _shown(field.default)
-        rows.append(f"| `{variable(name)}` | {_allowed(field)} | {default} | {field.description} |")
+    for name, field in _variables().items():
+        row = [f"`{name}`", _allowed(field), _shown(field.default), field.description]
+        rows.append(f"| {' | '.join(map(str, row))} |")
     return "\n".join(rows) + "\n"
 
 
-def _own() -> dict[str, FieldInfo]:
-    fields = GuardSettings.model_fields
-    return {name: field for name, field in fields.items() if field.validation_alias is None}
+def _fields() -> dict[str, FieldInfo]:
+    """The fields by the variables from which they are read."""
+    return {str(field.validation_alias): field for field in GuardSettings.model_fields.values()}
+
+
+def _variables() -> dict[str, FieldInfo]:
+    """The fields of the guard itself, without those that belong to the engine or to Ray."""
+    return {name: field for name, field in _fields().items() if name.startswith(PREFIX)}
 
 
 def _problems(error: ValidationError, environ: Mapping[str, str]) -> list[str]:
     """One message per variable: its name, its value and what is allowed."""
-    found = []
+    messages = []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        field = GuardSettings.model_fields.get(name)
-        if field is None or field.validation_alias is not None:
-            found.append(f"{name} is not valid: {problem['msg']}")
+        field = _variables().get(name)
+        if field is None:
+            messages.append(f"{name} is not valid: {problem['msg']}")
         else:
             reason = f" ({problem['ctx']['error']})" if problem["type"] == "value_error" else ""
-            given = f"{environ.get(variable(name), '')!r}{reason}"
-            found.append(f"{variable(name)} is {given}; allowed: {_allowed(field)}")
-    return found
+            messages.append(f"{name} is {environ[name]!r}{reason}; allowed: {_allowed(field)}")
+    return messages
 
 
 def _allowed(field: FieldInfo) -> str:

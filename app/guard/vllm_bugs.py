@@ -16,7 +16,7 @@ RESPONSES = "/v1/responses"
 
 
 def check(document: Mapping[str, Any], template: str) -> None:
-    """RefusedError 400 for a message that vLLM would fail on; `template` is the route's."""
+    """Raise RefusedError 400 for a message that vLLM would fail on; `template` is the route's."""
     if template == RESPONSES:
         for where, item in _messages("input", document.get("input")):
             _check_response_item(where, item)

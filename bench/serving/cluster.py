@@ -34,6 +34,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
+        """Ports that are free now; the kernel chooses them."""
         sockets = [socket.socket() for _ in range(5)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
@@ -63,6 +64,7 @@ class Cluster:
         return f"http://127.0.0.1:{self.ports.ingress}"
 
     def start(self) -> None:
+        """Start Ray and wait until it runs; RuntimeError with its log otherwise."""
         with (self.folder / "host.log").open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bench.serving.host"],

@@ -21,9 +21,9 @@ MODEL = "tiny"
 START_SECONDS = 400.0
 PASSWORD = "correct horse battery staple"
 ROLES = '{"probe": {"groups": ["inference", "models"], "requests_per_minute": 2}}'
-# Not compiled, which would take two minutes of every start. One GiB of cache holds the requests of
+# Not compiled, which would add two minutes to every start. One GiB of cache holds the requests of
 # all tests. The model states 1024 tokens but can exceed them, because its positions are computed: a
-# documented call wants 2000, and an answer that takes seconds has more than 10,000.
+# documented call needs 2000, and an answer that takes seconds has more than 10,000.
 ENGINE = {
     "MODEL_NAME": MODEL,
     "DTYPE": "bfloat16",
@@ -32,7 +32,7 @@ ENGINE = {
     "GUARD_MAX_RUNNING": "8",
     "ENABLE_ENFORCE_EAGER": "True",
     "DRAIN_SECONDS": "60",
-    # Without white space, of which so small a model would generate as much as allowed.
+    # No white space: a model this small would generate as much of it as it may.
     "ENGINE_ARGS": """{"enable-auto-tool-choice": true, "tool_call_parser": "hermes",
         "hf_overrides": {"max_position_embeddings": 16384},
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": true}}""",
@@ -97,6 +97,7 @@ class Service:
         self.wait_running()
 
     def wait_running(self) -> None:
+        """Wait until the service answers through Serve's ingress; RuntimeError otherwise."""
         self.cluster.wait_running(APPLICATION, START_SECONDS)
         deadline = time.monotonic() + 30
         while status(f"{self.url}/ready") != 200:  # the proxy learns of a replica a moment later
@@ -125,12 +126,12 @@ class Service:
     def engine_processes(self) -> dict[str, int]:
         """The pids of the engine's processes below the running replica, by name."""
         (replica,) = self.running_replicas()
-        found = {}
+        pids = {}
         for pid in descendants(replica["pid"]):
             name = (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0")[0].decode()
             if name.startswith("VLLM::"):
-                found[name] = pid
-        return found
+                pids[name] = pid
+        return pids
 
     def running_replicas(self) -> list[dict[str, Any]]:
         """The running replicas as Serve reports them: one, except during a replacement."""

@@ -1,1 +1,1 @@
-"""What every cluster needs once its API server answers: DNS, storage classes, GPUs on the node."""
+"""Completes a cluster whose API server answers: DNS, storage classes, GPUs on the node."""

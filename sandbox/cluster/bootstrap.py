@@ -13,10 +13,9 @@ from toolchain.errors import CommandError
 
 
 def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None:
-    """Call `done` until it returns True; a `CommandError` of it counts as False.
+    """Call `done` until it returns True; a `CommandError` counts as False.
 
-    `goal` completes the message "Waited 60 s in vain for". Raises `CommandError` after `timeout`
-    seconds.
+    Raises `CommandError` after `timeout` seconds: "Timed out after 60 s while waiting for {goal}."
     """
     deadline = time.monotonic() + timeout
     last: CommandError | None = None
@@ -29,20 +28,25 @@ def wait(goal: str, done: Callable[[], bool], timeout: float, hint: str) -> None
             last = error
         if time.monotonic() > deadline:
             reason = f" {last.message}" if last else ""
-            raise CommandError(f"Waited {timeout:.0f} s in vain for {goal}.{reason}", hint)
+            raise CommandError(
+                f"Timed out after {timeout:.0f} s while waiting for {goal}.{reason}", hint
+            )
         time.sleep(0.2)
 
 
 def api_ready(kubectl: Kubectl) -> bool:
+    """Whether the API server reports that it is ready."""
     return kubectl.run("get", "--raw", "/readyz", timeout=5) == "ok"
 
 
 def node_ready(kubectl: Kubectl) -> bool:
+    """Whether the node has the condition Ready."""
     conditions = {c["type"]: c["status"] for c in _node_status(kubectl).get("conditions", [])}
     return conditions.get("Ready") == "True"
 
 
 def gpus_advertised(kubectl: Kubectl, settings: Settings) -> bool:
+    """Whether the node offers as many GPUs as the settings require."""
     allocatable = _node_status(kubectl).get("allocatable", {})
     return bool(allocatable.get("nvidia.com/gpu", "0") == str(settings.gpus))
 
@@ -53,6 +57,7 @@ def _node_status(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def dns_available(kubectl: Kubectl) -> bool:
+    """Whether a pod of CoreDNS is available."""
     text = kubectl.run("-n", "kube-system", "get", "deployment", "coredns", "-o", "json", timeout=5)
     return bool(json.loads(text)["status"].get("availableReplicas", 0) >= 1)
 

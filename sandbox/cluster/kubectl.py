@@ -11,7 +11,7 @@ from toolchain.errors import CommandError
 
 @dataclass(frozen=True)
 class Kubectl:
-    """`binary` with `kubeconfig`; every call has a time limit, so none can hang."""
+    """Runs `binary` with `kubeconfig`; every call has a time limit, so none can hang."""
 
     binary: Path
     kubeconfig: Path

@@ -1,6 +1,6 @@
 """The Kubernetes objects of every sandbox cluster: settings in, documents out.
 
-A new object belongs in `documents`, and nowhere else.
+Add new objects to `documents`.
 """
 
 from typing import Any

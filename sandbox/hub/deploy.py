@@ -62,7 +62,7 @@ def documents(image: str) -> list[dict[str, Any]]:
 
 
 def ensure(kubectl: Kubectl, image: str) -> bool:
-    """Apply the objects and wait, unless `image` serves already; True when it did not."""
+    """Apply the objects and wait, unless `image` already serves; True if anything was applied."""
     if _serves(kubectl, image):
         return False
     kubectl.apply(documents(image))

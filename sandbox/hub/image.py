@@ -43,9 +43,9 @@ def dockerfile(service: str, ours: str) -> str:
 
 
 def ensure(image: str, base: str, buildctl: Path, log: Path) -> bool:
-    """Build and push the image if it is missing; True when it was.
+    """Build and push the image if it is missing; True if it was built.
 
-    Takes half a minute where the service's image was built before; else its packages come first.
+    Takes half a minute after a build of the service's image; otherwise its packages come first.
     """
     with tempfile.TemporaryDirectory(prefix="rayline-hub-") as folder:
         context = Path(folder)

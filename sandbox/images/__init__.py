@@ -1,1 +1,1 @@
-"""The images that the sandbox builds itself, so that nothing need be pulled from elsewhere."""
+"""The images that the sandbox builds itself, so that none is pulled from outside."""

@@ -11,7 +11,7 @@ from toolchain import TOOLS
 class References:
     """`pause`, `coredns` and `operator` hold one binary each; `base` stands in for rayproject/ray.
 
-    Every tag names its content, so an image that the registry has need not be built again.
+    Every tag identifies its content, so an image that the registry has is not built again.
     """
 
     pause: str
@@ -21,6 +21,8 @@ class References:
 
 
 def references(settings: Settings) -> References:
+    """The references in the registry of these settings; computed without a build."""
+
     def reference(image: system.BinaryImage) -> str:
         return image.reference(settings.registry, TOOLS[image.tool].key())
 

@@ -8,14 +8,14 @@ BOUNDS = {"registry": 20, "containerd": 30, "buildkit": 30}
 """GiB by folder, one for each of `layout.STORES`. BuildKit collects its own garbage at 25 GB; its
 bound here is the last resort.
 
-The checkout can rebuild all three. So a store over its bound is emptied when the sandbox starts,
-rather than pruned by rules that would have to know which images are still needed.
+The checkout can rebuild all three, so a store over its bound is emptied when the sandbox starts.
+Pruning it would require knowing which images are still needed.
 """
 
 
 def size(folder: Path) -> int:
-    """Bytes allocated on disk below `folder`; holes take none, and a hard link counts once."""
-    seen: set[tuple[int, int]] = set()
+    """Bytes allocated on disk below `folder`, without holes; a hard link counts once."""
+    counted: set[tuple[int, int]] = set()
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -23,9 +23,9 @@ def size(folder: Path) -> int:
         except OSError:
             continue
         if stat.st_nlink > 1:
-            if (stat.st_dev, stat.st_ino) in seen:
+            if (stat.st_dev, stat.st_ino) in counted:
                 continue
-            seen.add((stat.st_dev, stat.st_ino))
+            counted.add((stat.st_dev, stat.st_ino))
         total += stat.st_blocks * 512
     return total
 

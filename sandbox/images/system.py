@@ -28,7 +28,7 @@ OPERATOR = BinaryImage("kuberay-operator", "kuberay-operator")
 
 
 def ensure(image: BinaryImage, reference: str, tool: Path, buildctl: Path, log: Path) -> bool:
-    """Build `image` from the folder `tool` and push it if it is missing; True when it was."""
+    """Build `image` from the folder `tool` and push it if it is missing; True if it was built."""
     with tempfile.TemporaryDirectory(prefix="rayline-image-") as folder:
         context = Path(folder)
         source = tool / "bin" / image.binary

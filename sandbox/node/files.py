@@ -83,7 +83,7 @@ def files(settings: Settings, pause_image: str) -> dict[str, str]:
 
 
 def buildx_instance() -> dict[str, Any]:
-    """The file that makes the node's BuildKit known to buildx and Pulumi's docker-build plug-in.
+    """The file by which buildx and Pulumi's docker-build plug-in find the node's BuildKit.
 
     Without it the plug-in would pull a BuildKit image and start it with a Docker engine.
     """
@@ -227,7 +227,7 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         "tlsCertFile": f"{pki}/kubelet.crt",
         "tlsPrivateKeyFile": f"{pki}/kubelet.key",
         "registerNode": True,
-        # The node shares the machine's disk; a full one is no reason to evict pods here.
+        # The node shares the machine's disk, so pods must not be evicted when others fill it.
         "evictionHard": {},
         "imageGCHighThresholdPercent": 100,
         "enforceNodeAllocatable": [],

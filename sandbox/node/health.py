@@ -123,8 +123,8 @@ def _check(url: str) -> str:
 def _tls() -> ssl.SSLContext:
     """TLS with our administrator's certificate, without verifying the server's.
 
-    Scheduler and controller manager serve their health with self-signed certificates, and nothing
-    but a status is read.
+    Scheduler and controller manager serve their health with self-signed certificates, and only a
+    status is read.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -135,6 +135,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def is_running() -> bool:
+    """Whether any process of the sandbox exists."""
     return bool(host.processes())
 
 

@@ -119,8 +119,8 @@ def resolv_conf() -> str:
 def hierarchies() -> list[Path]:
     """The roots of the control-group hierarchies.
 
-    There is one with v2 only, and one per controller with v1. Where both are mounted, v2 stands
-    beside them without controllers, and runc creates groups in all of them.
+    There is one with v2 only, and one per controller with v1. Where both are mounted, v2 has no
+    controllers, and runc creates groups in all hierarchies.
     """
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     roots = (Path(m[1]) for m in mounts if m[2] in {"cgroup", "cgroup2"})
@@ -135,7 +135,7 @@ def make_cgroups() -> list[Path]:
         system = group / "system"
         system.mkdir(parents=True, exist_ok=True)
         if (root / "cgroup.controllers").exists():
-            _hand_on_controllers(root, group)
+            _delegate_controllers(root, group)
         for name in ("cpuset.cpus", "cpuset.mems"):  # v1: a group is unusable until these are set
             if (root / name).exists():
                 for each in (group, system):
@@ -144,8 +144,8 @@ def make_cgroups() -> list[Path]:
     return procs
 
 
-def _hand_on_controllers(*groups: Path) -> None:
-    """v2: give a group's children its controllers, as far as they are available."""
+def _delegate_controllers(*groups: Path) -> None:
+    """With v2, enable a group's available controllers for its children."""
     for group in groups:
         for controller in (group / "cgroup.controllers").read_text().split():
             with contextlib.suppress(OSError):

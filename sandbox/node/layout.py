@@ -1,8 +1,8 @@
 """Paths and names inside the node, the same on every machine; `sandbox.paths` has the host's.
 
 The node has its own mount namespace, in which the checkout's state folder, the cache and the
-binaries are bound to fixed places. So no configuration file contains a path that the user chose,
-and a checkout may lie in a folder with a space in its name.
+binaries are bound to fixed places. No configuration file therefore contains a path that the user
+chose, and a checkout may lie in a folder with a space in its name.
 """
 
 from pathlib import PurePosixPath as Path

@@ -1,4 +1,4 @@
-"""Start and stop of the node: the supervisor in its namespaces, and what the host adds to it."""
+"""Starts and stops the node: the supervisor in its namespaces, and the host's end of the link."""
 
 import contextlib
 import fcntl
@@ -52,7 +52,7 @@ def exclusive() -> Iterator[None]:
 def owner() -> dict[str, Any] | None:
     """Who runs this machine's one sandbox: `{"checkout": ..., "pid": ...}`; None when nobody does.
 
-    The supervisor holds the lock until it ends, so the answer is right whatever was killed.
+    The supervisor holds the lock until it ends, so the answer is right even after a crash.
     """
     try:
         stream = LOCK.open("r")
@@ -68,6 +68,7 @@ def owner() -> dict[str, Any] | None:
 
 
 def is_ours(holder: dict[str, Any]) -> bool:
+    """Whether the sandbox that `owner` returned belongs to this checkout."""
     return bool(holder["checkout"] == str(CHECKOUT))
 
 
@@ -86,7 +87,7 @@ def _foreign(checkout: str) -> UserError:
 
 
 def spec(settings: Settings, tools: dict[str, Path]) -> dict[str, Any]:
-    """The supervisor's input. It lists `tools` so that a change of binaries is noticed."""
+    """The supervisor's input. It lists `tools` so that a change of binaries is detected."""
     stores = [str(cache_root() / name) for name in layout.STORES]
     return {
         "inside": {
@@ -222,7 +223,7 @@ def stop() -> None:
 
 
 def _remove_run_folder() -> None:
-    """Remove sockets, lock files and empty mount points only; anything else may be the user's."""
+    """Remove only sockets, lock files and empty mount points; anything else may be the user's."""
     for folder, _, names in os.walk(HOST_RUN, topdown=False):
         for name in names:
             if (Path(folder) / name).is_socket() or name.endswith(".lock"):
@@ -232,7 +233,7 @@ def _remove_run_folder() -> None:
 
 
 def _drain(pid: int) -> None:
-    """Ask process 1 to end and wait until it has; its own limit is `supervisor.DRAIN`."""
+    """Ask process 1 to end and wait for it; it limits itself to `supervisor.DRAIN`."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 15)
     deadline = time.monotonic() + 8

@@ -2,7 +2,7 @@
 
 It is process 1 of a PID namespace, so the kernel kills every process of the sandbox (pods, shims,
 builds) together with it, and the mount and network namespaces vanish with the last of them.
-However it ends, nothing remains to be found and killed. See docs/adr/0003-sandbox-in-namespaces.md.
+However it ends, no process is left to clean up. See docs/adr/0003-sandbox-in-namespaces.md.
 
 `lifecycle` runs it inside `unshare` as `python -m sandbox.node.supervisor SPEC LOCK_FD NETWORK_FD`.
 It imports the standard library only, because it must start even when nothing else works.
@@ -56,6 +56,7 @@ class Supervisor:
         self._ending = False
 
     def run(self) -> int:
+        """Start every component in order, then keep them running until the signal to end."""
         signal.pthread_sigmask(
             signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
         )

@@ -14,7 +14,7 @@ from app.usage import current
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"\xd0\xb4\xd0\xb0"}}]}\n\n'
 PROMPT_TOKENS, COMPLETION_TOKENS = 5, 7
-# Routes that the stub has but nobody listed, as a newer vLLM might have.
+# Routes of the stub that the table does not list, as a newer vLLM might have.
 UNLISTED = (("POST", "/v1/brand_new"), ("GET", "/debug/dump"), ("DELETE", "/v1/models"))
 
 

@@ -3,6 +3,6 @@
 from tests.app import service_page
 
 
-def test_the_tables_of_the_page_are_those_of_the_code() -> None:
+def test_the_tables_of_the_page_match_the_code() -> None:
     advice = "write the tables with: python -m tests.app.service_page"
     assert service_page.written() == service_page.generated(), advice

@@ -45,7 +45,7 @@ def test_service_token_is_valid_and_can_be_revoked_as_printed(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--name", "a", "--role", "emperor"], "allowed: admin, user, guest"),
         (["--name", "a b", "--role", "user"], "letters, digits"),
@@ -54,10 +54,10 @@ def test_service_token_is_valid_and_can_be_revoked_as_printed(
     ],
 )
 def test_mistakes_of_service_token_are_reported(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert users.main(["service-token", *arguments], values()) == 2
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_check_reports_warnings_and_errors(

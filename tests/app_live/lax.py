@@ -1,7 +1,7 @@
 """Widens a JSON Schema by the values that pydantic accepts in its lax mode, which vLLM uses.
 
-https://docs.pydantic.dev/latest/concepts/conversion_table/: a text may stand for a number, and some
-texts and the numbers 0 and 1 for a boolean. A schema cannot express that, and should not, because
+https://docs.pydantic.dev/latest/concepts/conversion_table/: a text may replace a number, and some
+texts and the numbers 0 and 1 a boolean. A schema cannot express that, and should not, because
 clients are generated from it.
 """
 

@@ -1,4 +1,4 @@
-"""A Ray of four nodes on this host that claim to have GPUs, to see where placement groups go.
+"""A Ray of four nodes on this host that claim to have GPUs, to show where placement groups go.
 
 Reads one answer of `deployment_placement` per line of standard input, as JSON, and writes one line
 with the nodes of its bundles, or null if they do not fit in time.
@@ -29,12 +29,10 @@ def main() -> None:
 
 
 def answer_questions(ended: ExitStack) -> None:
-    """Answer until standard input closes; `ended` receives what must be undone, even after an
-    error.
-    """
+    """Answer until standard input closes; `ended` receives the cleanup, also after an error."""
     folder = tempfile.mkdtemp(prefix="rn-", dir="/tmp")
     ended.callback(remove, Path(folder))
-    # Ray's `Cluster` writes its address below this folder, whatever its temp_dir is, but does not
+    # Ray's `Cluster` writes its address below this folder, regardless of its temp_dir, but does not
     # create it.
     os.environ["RAY_TMPDIR"] = folder
     (Path(folder) / "ray").mkdir()

@@ -27,8 +27,8 @@ class Program:
         text = self._process.stdout.readline()
         if not text:
             self._errors.seek(0)
-            said = self._errors.read()[-4000:]
-            raise AssertionError(f"{self._process.args!r} ended without an answer:\n{said}")
+            errors = self._errors.read()[-4000:]
+            raise AssertionError(f"{self._process.args!r} ended without an answer:\n{errors}")
         return json.loads(text)
 
     def ask(self, question: object) -> Any:

@@ -15,7 +15,7 @@ _LINE = re.compile(
 def reached(service: Service) -> Counter[tuple[str, str]]:
     """Requests by (handler, status class such as "2xx"); vLLM does not count probes."""
     answer = httpx.get(f"{service.url}/metrics", headers=service.headers("admin"), timeout=30)
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for handler, _, status, count in _LINE.findall(answer.raise_for_status().text):
-        found[handler, status] += int(float(count))
-    return found
+        counts[handler, status] += int(float(count))
+    return counts

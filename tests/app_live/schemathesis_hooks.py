@@ -27,8 +27,8 @@ COUNTED = {
 
 
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Keep few fields, because most pairs of vLLM's many fields exclude each other, and small
-    numbers.
+    """Keep numbers small and fields few, because most pairs of vLLM's many fields exclude each
+    other.
     """
     meta, body = case.meta, case.body
     if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
@@ -46,9 +46,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         conversation = [{"role": "user", "content": "Why?"}]
         batch = case.operation.path.endswith("/batch")
         kept["messages"] = [conversation, conversation] if batch else conversation
-    for name, least in COUNTED.items():
+    for name, minimum in COUNTED.items():
         if type(kept.get(name)) is int:
-            kept[name] = min(max(kept[name], least), FEW)
+            kept[name] = min(max(kept[name], minimum), FEW)
     case.body = kept
 
 

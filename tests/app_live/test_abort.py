@@ -1,4 +1,4 @@
-"""When a client disconnects, the engine stops generating, streamed or not, on both ways in.
+"""When a client disconnects, the engine stops generating, streamed or not, at both addresses.
 
 See vLLM's issue 54947. Answers that are not streamed were generated to their end, for two reasons:
 vLLM's `with_cancellation` under Ray Serve (`app.engine.cancellation`), and HAProxy's splicing (see
@@ -20,10 +20,10 @@ from tests.app_live.calls import LONG, completion
 pytestmark = [pytest.mark.live]
 
 ABORT_SECONDS = 0.1
-# The engine's state is read from /metrics. A request may just miss a change, and the next one shows
-# it. The time that they take is measured.
+# The engine's state is read from /metrics. A request may just miss a change, which only the next
+# one shows, so the time of these requests is measured too.
 QUESTIONS = 2
-# The fastest trial is judged, because a busy machine may delay any of them. A request that is not
+# Only the fastest trial counts, because a busy machine may delay any of them. A request that is not
 # aborted runs to its end and is slow in every trial.
 TRIALS = 5
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why?"}], "ignore_eos": True}

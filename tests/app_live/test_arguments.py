@@ -19,8 +19,8 @@ def vllm() -> Iterator[Program]:
 
 
 def test_vllm_accepts_the_original_environment(vllm: Program) -> None:
-    found = vllm.ask(ORIGINAL_ENVIRONMENT)["arguments"]
-    assert found == {
+    arguments = vllm.ask(ORIGINAL_ENVIRONMENT)["arguments"]
+    assert arguments == {
         "model": "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
         "served_model_name": ["Dolphin3.0"],
         "tensor_parallel_size": 1,

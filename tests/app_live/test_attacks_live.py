@@ -1,4 +1,4 @@
-"""Malformed tokens, mutated requests and websockets against the real ports: none gets in.
+"""Malformed tokens, mutated requests and websockets against the real ports: none gets through.
 
 The lists are those of `tests/app`, which test the guard alone. Here Serve's ingress and the
 replica's server parse the bytes first, each in its own way. vLLM's own count of requests shows that

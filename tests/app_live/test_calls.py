@@ -88,7 +88,7 @@ def test_open_webui_lists_models_and_streams_with_a_service_token(client: Client
     assert chunks[-1].usage.completion_tokens >= len(text.split())
 
 
-def test_async_calls_run_side_by_side(service: Service) -> None:
+def test_async_calls_run_concurrently(service: Service) -> None:
     async def ask() -> list[int]:
         key = service.token("user")
         async with openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key=key) as many:

@@ -46,14 +46,14 @@ def described(base: str, headers: dict[str, str]) -> Routes:
 def every_call() -> Routes:
     """Each (method, path) to try, including methods that vLLM would not answer.
 
-    Without a token, nobody learns which routes exist or which methods they have: the answer is
-    always 401.
+    Without a token, a client does not learn which routes or methods exist: the answer is always
+    401.
     """
-    found = set(OWN)
+    calls = set(OWN)
     for method, path in {*vllm_routes()["served"], *vllm_routes()["source"], *routes.TABLE}:
         every = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
-        found |= {(m, path.replace("{response_id}", "resp_1")) for m in [*every, method]}
-    return sorted((m, p) for m, p in found if m not in ("*", "WEBSOCKET"))
+        calls |= {(m, path.replace("{response_id}", "resp_1")) for m in [*every, method]}
+    return sorted((m, p) for m, p in calls if m not in ("*", "WEBSOCKET"))
 
 
 def test_without_a_token_every_route_but_three_is_401(base: str) -> None:
@@ -75,14 +75,14 @@ def test_without_a_token_every_route_but_three_is_401(base: str) -> None:
 
 def test_every_route_of_vllm_is_listed() -> None:
     known = {(route.method, route.template) for route in routes.TABLE.values()}
-    found = vllm_routes()
-    heads = {(m, p) for m, p in found["served"] if m == "HEAD" and ("GET", p) in known}
-    served = {("GET" if method == "*" else method, path) for method, path in found["served"]}
+    vllm = vllm_routes()
+    heads = {(m, p) for m, p in vllm["served"] if m == "HEAD" and ("GET", p) in known}
+    served = {("GET" if method == "*" else method, path) for method, path in vllm["served"]}
     assert served - known - heads - CLOSED == set()
-    written = set(found["source"])
+    written = set(vllm["source"])
     assert written - known - CLOSED == set()
     assert len(written) >= 70
-    # The table has no route that vLLM lacks: it would be an opening without a purpose.
+    # The table has no route that vLLM lacks: it would open a path for no purpose.
     documents = {("GET", path) for path in ("/openapi.json", "/docs/oauth2-redirect", "/redoc")}
     made = {("GET", "/metrics"), ("GET", "/docs")}
     assert known - served - written - documents - made - set(OWN) == set()
@@ -93,7 +93,9 @@ def test_the_description_matches_the_service(service: Service, base: str) -> Non
     assert set(OWN) <= described_to_admin
     assert described_to_admin - set(OWN) <= set(vllm_routes()["served"])
     described_to_user = set(described(base, service.headers()))
-    closed = {(m, p) for m, p in described_to_admin if routes.judge(m, p) == routes.OPERATE}
+    closed = {
+        (m, p) for m, p in described_to_admin if routes.required_group(m, p) == routes.OPERATE
+    }
     assert described_to_user == described_to_admin - closed
     assert closed
 
@@ -142,7 +144,7 @@ def test_each_answer_has_one_request_id_from_the_guard(service: Service, base: s
 def test_no_client_controls_the_timeouts_of_serve(
     service: Service, base: str, seconds: str
 ) -> None:
-    """Serve obeys both from anyone; the second would hide a disconnect from Serve."""
+    """Serve obeys both from any client; the second would hide a disconnect from Serve."""
     for header in ("x-request-timeout-seconds", "x-request-disconnect-disabled"):
         given = {**service.headers(), header: seconds if header.endswith("seconds") else "?1"}
         answer = httpx.get(f"{base}/v1/models", headers=given, timeout=30)

@@ -41,7 +41,7 @@ def usage(answer: httpx.Response, stream: bool) -> dict[str, int]:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_tokens_per_minute_are_counted_by_the_real_engine(service: Service, stream: bool) -> None:
-    """Two answers use up the allowance of a minute; the third request is refused."""
+    """Two answers exhaust the allowance of a minute; the third request is refused."""
     with extra_role(
         service, "metered", groups=["inference", "describe"], tokens_per_minute=TOKENS
     ) as headers:
@@ -61,7 +61,7 @@ def test_tokens_per_minute_are_counted_by_the_real_engine(service: Service, stre
         assert refused.json()["error"]["type"] == "rate_limit_error"
 
 
-def test_requests_at_once(service: Service) -> None:
+def test_concurrent_requests_are_limited(service: Service) -> None:
     with extra_role(
         service, "single", groups=["inference", "models", "describe"], concurrent=1
     ) as headers:

@@ -44,7 +44,7 @@ def login(client: httpx.Client, username: str, password: str = PASSWORD) -> http
     return client.post("/token", data={"username": username, "password": password})
 
 
-def test_five_failures_lock_that_pair_and_nobody_else(
+def test_five_failures_lock_only_that_user_at_that_address(
     address: Callable[[], httpx.Client],
 ) -> None:
     guesser, bystander = address(), address()

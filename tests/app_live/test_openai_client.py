@@ -26,7 +26,7 @@ QUESTION: Any = [{"role": "user", "content": "What is the cache for?"}]
 SHORT: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 4}
 
 
-def test_async_streams_run_side_by_side_and_end(service: Service) -> None:
+def test_async_streams_run_concurrently_and_end(service: Service) -> None:
     async def one(client: openai.AsyncOpenAI) -> tuple[str, int]:
         stream = await client.chat.completions.create(
             **{**SHORT, "max_tokens": 30}, stream=True, stream_options={"include_usage": True}
@@ -76,11 +76,11 @@ def test_async_errors_are_typed(
 
 
 def test_the_client_retries_after_a_limit(service: Service) -> None:
-    """With 30 calls per minute, one too many gets 429 with Retry-After, and the client's retry
+    """With 30 calls per minute, an excess one gets 429 with Retry-After, and the client's retry
     succeeds.
     """
-    seen: list[int] = []
-    hooks = {"response": [lambda answer: seen.append(answer.status_code)]}
+    statuses: list[int] = []
+    hooks = {"response": [lambda answer: statuses.append(answer.status_code)]}
     with (
         extra_role(
             service, "hasty", groups=["inference", "models", "describe"], requests_per_minute=30
@@ -94,13 +94,13 @@ def test_the_client_retries_after_a_limit(service: Service) -> None:
         ) as client,
     ):
         calls = 0
-        while 429 not in seen:
+        while 429 not in statuses:
             client.models.list()
             calls += 1
             assert calls < 300
         client.chat.completions.create(**SHORT)
-    assert seen.count(200) == calls + 1
-    assert set(seen) == {200, 429}
+    assert statuses.count(200) == calls + 1
+    assert set(statuses) == {200, 429}
 
 
 def test_an_abandoned_stream_is_closed(service: Service) -> None:

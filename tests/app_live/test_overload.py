@@ -20,11 +20,11 @@ CLIENTS = 48
 HELD = int(ENGINE["GUARD_MAX_RUNNING"])
 REFUSED_SECONDS = 0.05
 REFUSALS = 20
-# The fastest is judged, because a busy machine may delay any of them. A refusal that waited for a
+# Only the fastest counts, because a busy machine may delay any of them. A refusal that waited for a
 # place or for a step of the engine would be late every time.
 TRIALS = 5
 FLOODS = 4
-# The allocators of vLLM and Python keep some memory. A flood that stayed in memory would be far
+# The allocators of vLLM and Python keep some memory. A flood that stayed in memory would add far
 # more, because each contains 48 MiB of bodies.
 GROWTH_BYTES = 40 * 1024**2
 BODY_BYTES = 1_000_000

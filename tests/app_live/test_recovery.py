@@ -1,4 +1,4 @@
-"""What clients and operators see when the engine dies or the service stops."""
+"""The behaviour towards clients and operators when the engine dies or the service stops."""
 
 import os
 import signal
@@ -22,14 +22,14 @@ def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Respons
 
 
 def wait_red(service: Service, deadline: float) -> float:
-    """The time of the request to Serve whose answer showed it; the duration of the answer does not
-    count.
+    """The time at which the request was sent whose answer showed the failure; the answer's duration
+    does not count.
     """
     while True:
         asked = time.monotonic()
         if service.cluster.applications()[APPLICATION]["status"] != "RUNNING":
             return asked
-        assert asked < deadline, "Serve still says RUNNING"
+        assert asked < deadline, "Serve still reports RUNNING"
         time.sleep(0.1)
 
 
@@ -75,7 +75,7 @@ def test_a_killed_engine_is_unhealthy_within_5_s_and_is_replaced(service: Servic
 
 
 def test_an_engine_that_hangs_is_killed_and_replaced(redeployable: Service) -> None:
-    """The engine is alive and answers nothing: stopped here, stuck in a driver in practice."""
+    """The engine is alive but does not answer: stopped here, stuck in a driver in practice."""
     service = redeployable
     service.deploy(ENGINE_STALL_SECONDS="5", GUARD_PRIORITY="true")
     headers = service.headers()

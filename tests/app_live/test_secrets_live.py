@@ -48,8 +48,8 @@ def test_no_secret_is_in_any_log(service: Service, base: str) -> None:
         ("a hash", hashed),
         ("Ray's token", service.cluster.token),
     ):
-        found = [file.name for file, content in read.items() if secret.encode() in content]
-        assert found == [], what
+        leaks = [file.name for file, content in read.items() if secret.encode() in content]
+        assert leaks == [], what
     print(f"{len(read)} logs, {sum(map(len, read.values()))} bytes at {base}")
 
 
@@ -59,8 +59,8 @@ def is_log(file: Path) -> bool:
 
 
 def bodies() -> list[tuple[str, dict[str, object]]]:
-    said = [{"role": "user", "content": CANARY}]
-    chat = {"model": MODEL, "messages": said, "max_tokens": 2}
+    messages = [{"role": "user", "content": CANARY}]
+    chat = {"model": MODEL, "messages": messages, "max_tokens": 2}
     return [
         ("/v1/chat/completions", chat),
         ("/v1/chat/completions", {**chat, "stream": True}),

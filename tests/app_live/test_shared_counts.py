@@ -63,7 +63,7 @@ def test_use_at_one_replica_counts_at_the_other(service: Service, neighbour: Pro
             assert get(service, headers).status_code == 200
             return name in report(neighbour)
 
-        until(received_of_request, SHARED_SECONDS, "the neighbour hears of a request")
+        until(received_of_request, SHARED_SECONDS, "the neighbour learns of a request")
         report(neighbour, spent={name: [DEBT, 0]})
         until(
             lambda: get(service, headers).status_code == 429, SHARED_SECONDS, "the limit is reached"

@@ -32,14 +32,14 @@ def source() -> list[tuple[str, str]]:
     import vllm
 
     (root,) = vllm.__path__
-    found: set[tuple[str, str]] = set()
+    declared: set[tuple[str, str]] = set()
     for file in (Path(root) / "entrypoints").rglob("*.py"):
         if file.name in NOT_THE_APPLICATION:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
-                found |= set(_written(node))
-    return sorted(found)
+                declared |= set(_written(node))
+    return sorted(declared)
 
 
 def _written(call: ast.Call) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The arguments of the contenders, and those of the command line."""
+"""The arguments of the contenders and of the command line."""
 
 import json
 import signal
@@ -66,7 +66,7 @@ def test_every_turn_has_enough_requests() -> None:
     assert requests_each(1000) == 4
 
 
-def test_a_server_that_exits_at_once_is_an_error_with_its_log(tmp_path: Path) -> None:
+def test_a_server_that_exits_at_once_raises_an_error_with_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "print('no port'); raise SystemExit(3)"]
     with (
         pytest.raises(RuntimeError, match="no port"),
@@ -75,7 +75,7 @@ def test_a_server_that_exits_at_once_is_an_error_with_its_log(tmp_path: Path) ->
         pass
 
 
-def test_cpu_time_of_our_children_is_ours() -> None:
+def test_cpu_time_of_child_processes_is_counted() -> None:
     """A busy child is counted; the machine's other work is not."""
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

@@ -55,7 +55,7 @@ def test_rows_are_grouped_by_streams() -> None:
     ]  # fmt: skip
 
 
-def test_a_missing_turn_is_an_error_and_no_number() -> None:
+def test_a_missing_turn_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         table([a_round(BARE, 0, 1.0, 10), a_round(BARE, 1, 1.0, 10), a_round("front", 0, 1.0, 10)])
 

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def sandbox_up() -> Iterator[None]:
-    """A running sandbox. One that ran before the tests keeps running; ours is stopped."""
+    """A running sandbox. One that ran before the tests keeps running; otherwise it is stopped."""
     ran_before = health.is_running()
     started = sandbox_command("up", timeout=4500)
     assert started.returncode == 0, started.stdout + started.stderr

@@ -23,8 +23,8 @@ def weights() -> list[str]:
 
 
 def stale() -> list[str]:
-    """Compiled modules whose recorded time differs from their source's: they are compiled again at
-    each use.
+    """Compiled modules whose recorded time differs from their source's, so that they are compiled
+    again at each use.
 
     Only on each package's first level, because opening all 25,000 takes longer than all the rest.
     """

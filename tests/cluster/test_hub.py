@@ -20,7 +20,7 @@ from toolchain.paths import CHECKOUT
 
 @pytest.fixture(scope="module")
 def address(sandbox_up: None, kubectl: Kubectl) -> str:
-    """The hub's address from this machine. The first build on a machine installs packages too."""
+    """The hub's address from this machine. The image's first build here also installs packages."""
     done = sandbox_command("hub", timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert deploy.URL in done.stdout.splitlines()[-1]

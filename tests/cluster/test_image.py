@@ -101,7 +101,7 @@ def test_the_configuration_sets_user_and_path(image: Pushed) -> None:
 
 
 def test_the_size_is_bounded(image: Pushed) -> None:
-    """As pushed. Packages left out of the requirements (triton, torchvision) must stay out."""
+    """As pushed. Packages that the requirements omit (triton, torchvision) must not be in it."""
     assert sum(image.sizes.values()) < 3.3e9
 
 
@@ -141,7 +141,7 @@ def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
     whole.write_text(f"# {tmp_path}\n{entry[0]}")
     secret = tmp_path / "pip.conf"
 
-    # Nothing listens at this index: pip's message proves that it was asked.
+    # Nothing listens at this index; pip's message proves that pip tried it.
     secret.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\nretries = 0\n")
     reference = f"{REPOSITORY}:secret"
     refused = app_image.build(context, reference, images["base"], secret=secret)

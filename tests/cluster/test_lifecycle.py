@@ -114,13 +114,13 @@ def stopped() -> Iterator[None]:
 
 @pytest.fixture
 def running() -> Kubectl:
-    """A running sandbox, whatever state it was in before."""
+    """A running sandbox, regardless of its earlier state."""
     up()
     return Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
 
 
 @pytest.mark.timeout(1200)
-def test_ten_times_in_a_row_and_nothing_is_left(stopped: None) -> None:
+def test_ten_starts_and_stops_leave_nothing_behind(stopped: None) -> None:
     machine, processes = look(), set(psutil.pids())
     seconds = []
     for _ in range(CYCLES):
@@ -137,7 +137,7 @@ def test_ten_times_in_a_row_and_nothing_is_left(stopped: None) -> None:
     assert max(seconds) < 30
 
 
-def test_a_pod_that_ignores_its_end_does_not_hold_up_the_stop(stopped: None) -> None:
+def test_a_pod_that_ignores_sigterm_does_not_delay_the_stop(stopped: None) -> None:
     machine = look()
     up()
     kubectl = Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
@@ -171,7 +171,7 @@ def test_a_killed_component_comes_back(running: Kubectl, name: str) -> None:
     until(all_healthy, 40)
 
 
-def test_a_killed_supervisor_takes_everything_with_it_and_the_cluster_resumes(
+def test_a_killed_supervisor_ends_every_process_and_the_cluster_resumes(
     running: Kubectl,
 ) -> None:
     running.run("create", "configmap", "kept", "--from-literal=a=b")
@@ -231,7 +231,7 @@ def test_the_sandbox_of_another_checkout_is_respected(stopped: None) -> None:
             assert "/elsewhere/rayline" in done.stderr
 
 
-def test_two_starts_at_once_do_not_work_against_each_other(stopped: None) -> None:
+def test_two_concurrent_starts_do_not_conflict(stopped: None) -> None:
     command = [sys.executable, "-m", "sandbox", "up"]
     first = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
     time.sleep(1.0)

@@ -1,4 +1,4 @@
-"""The sandbox is a real Kubernetes: what works on any cluster works on it."""
+"""The sandbox is a real Kubernetes: workloads for any cluster work on it."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What users see: aligned columns, one line per step, an error with what to type."""
+"""The output for users: aligned columns, one line per step, an error with what to type."""
 
 import pytest
 
@@ -33,7 +33,9 @@ def test_a_step_that_fails_is_marked_as_failed(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "  node Ready: failed\n"
 
 
-def test_the_hint_of_an_error_stands_below_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hint_of_an_error_is_printed_below_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     console.failure(CommandError("It failed.", "Log: x.log"))
     console.failure(CommandError("It failed."))
     assert capsys.readouterr().err == "error: It failed.\n       Log: x.log\nerror: It failed.\n"

@@ -71,7 +71,7 @@ def test_pieces_arrive_first_and_then_the_answer_with_its_figures(outputs: dict[
     assert answer.tokens_per_second == pytest.approx(3 / answer.seconds)
 
 
-def test_without_a_generated_password_the_message_says_what_to_do() -> None:
+def test_without_a_generated_password_the_message_names_the_remedy() -> None:
     with pytest.raises(CommandError, match="generated no password") as failed:
         list(first_answer.ask({"passwords": {}}))
     assert "rayline:userHashes" in failed.value.message

@@ -1,4 +1,4 @@
-"""The stack file of `local`: the committed one, completed with what only the sandbox knows."""
+"""The stack file of `local`: the committed one, completed with the sandbox's own values."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_images_and_chart_are_those_of_the_running_sandbox() -> None:
     assert operator["crds"].startswith(operator["chart"])
 
 
-def test_without_a_sandbox_the_message_says_how_to_start_it(
+def test_without_a_sandbox_the_message_explains_how_to_start_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "KUBECONFIG", tmp_path / "kubeconfig")

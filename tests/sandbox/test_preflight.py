@@ -14,7 +14,7 @@ GOOD = Machine("Linux", "x86_64", 0, 16 * 1024**3, 100 * 1024**3, "/var/cache")
 
 
 def test_a_good_machine_passes() -> None:
-    preflight.judge(GOOD)
+    preflight.check(GOOD)
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_a_good_machine_passes() -> None:
         ),
     ],
 )
-def test_each_lack_is_named(change: dict[str, Any], message: str) -> None:
+def test_each_unmet_requirement_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as refused:
-        preflight.judge(dataclasses.replace(GOOD, **change))
+        preflight.check(dataclasses.replace(GOOD, **change))
     assert refused.value.hint
 
 

@@ -1,4 +1,4 @@
-"""The user's choices, how a wrong one is refused, and the addresses that follow from them."""
+"""The user's choices, how a wrong one is refused, and the addresses derived from them."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ VARIABLES = [settings.variable(name) for name in Settings.model_fields]
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Read the settings from these variables and no others of ours."""
+    """Read the settings from these variables and no other settings."""
 
     def read(**variables: str) -> Settings:
         for name in VARIABLES:
@@ -47,6 +47,24 @@ def test_variables_of_other_parts_of_the_project_are_ignored(
     given: Callable[..., Settings],
 ) -> None:
     assert given(RAYLINE_CACHE="/somewhere", RAYLINE_PREBUILT="0") == Settings()
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_only_the_exact_name_of_a_variable_is_read(
+    given: Callable[..., Settings], name: str
+) -> None:
+    assert given(**{name.lower(): "no value of any variable"}) == Settings()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("value", ["2.0", "1.0", "1e0", "0x1", "yes", "true", "on", "None"])
+def test_a_value_that_only_resembles_an_allowed_one_is_refused(
+    given: Callable[..., Settings], name: str, value: str
+) -> None:
+    variable = settings.variable(name)
+    with pytest.raises(UserError) as refused:
+        given(**{variable: value})
+    assert f"{variable}={value!r} is not allowed" in refused.value.message
 
 
 def test_settings_made_in_code_do_not_depend_on_the_environment(

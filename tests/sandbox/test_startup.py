@@ -1,4 +1,4 @@
-"""When a running node is kept, and what must be free before a new one starts."""
+"""When a running node is kept, and which port and network must be free before a new one starts."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 
 def started(node: Node, settings: Settings) -> None:
-    """Leave what a start with `settings` leaves."""
+    """Write the files that a start with `settings` writes."""
     node.owner = {"checkout": "here", "pid": 1}
     lifecycle.SPEC.write_text(json.dumps(lifecycle.spec(settings, TOOLS)))
 

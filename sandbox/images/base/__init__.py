@@ -16,6 +16,7 @@ SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/source
 
 
 def packages() -> list[str]:
+    """The names of the Debian packages in the stand-in."""
     lines = (FOLDER / "packages.txt").read_text().splitlines()
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
 
@@ -23,7 +24,8 @@ def packages() -> list[str]:
 def reference(registry_name: str) -> str:
     """The tag is a hash of the content: packages, Dockerfile and the host's certificates.
 
-    Debian's updates do not change it; `make sandbox-down PURGE=1` makes room for newer packages.
+    Debian's updates do not change it; after `make sandbox-down PURGE=1`, the next start installs
+    them.
     """
     content = hashlib.sha256()
     for path in (FOLDER / "packages.txt", FOLDER / "Dockerfile", CERTIFICATES):
@@ -32,7 +34,7 @@ def reference(registry_name: str) -> str:
 
 
 def _mirrors() -> list[str]:
-    """The host's own Debian sources if its suite is the same; else none, for the default."""
+    """The host's own Debian sources if its suite is the same; otherwise none, for the default."""
     for path in SOURCES:
         if path.is_file() and SUITE in path.read_text():
             return [str(path)]
@@ -40,7 +42,7 @@ def _mirrors() -> list[str]:
 
 
 def ensure(image: str, buildctl: Path, log: Path) -> bool:
-    """Build and push the stand-in if it is missing, in about a minute; True when it was."""
+    """Build and push the stand-in if it is missing, in about a minute; True if it was built."""
     if registry.digest(image) is not None:
         return False
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Counts shared by replicas through a ledger that may be slow or gone."""
+"""Counts shared by replicas through a ledger that may be slow or missing."""
 
 import asyncio
 import logging
@@ -135,7 +135,7 @@ def test_without_the_ledger_each_replica_counts_alone(caplog: pytest.LogCaptureF
     assert caplog.text.count("counts alone") == 2  # once per replica
 
 
-def test_a_ledger_that_hangs_delays_nobody(make: Callable[..., Service]) -> None:
+def test_a_ledger_that_hangs_delays_no_request(make: Callable[..., Service]) -> None:
     async def never() -> Synchronize:
         await asyncio.sleep(3600)
         raise AssertionError

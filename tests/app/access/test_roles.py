@@ -6,7 +6,7 @@ from app.access import roles
 from app.access.routes import GROUPS, OPERATE
 
 
-def test_a_role_keeps_what_its_json_leaves_out() -> None:
+def test_a_role_keeps_the_fields_that_its_json_omits() -> None:
     parsed = roles.parse(json.dumps({"guest": {"requests_per_minute": 5}}))
     assert parsed["guest"].requests_per_minute == 5
     assert parsed["guest"].max_tokens == roles.DEFAULTS["guest"].max_tokens

@@ -1,4 +1,4 @@
-"""Finding the route of a raw path, without normalising it."""
+"""The route of a raw path is looked up without normalisation."""
 
 from collections.abc import Callable
 

@@ -22,8 +22,8 @@ def signed(header: object, claims: object, secret: bytes, digest: str = "sha256"
 def bad_authorizations(good: str, secret: bytes, user: str) -> dict[str, bytes]:
     """Values of an Authorization header, none of which may be accepted.
 
-    `good` is a valid token and `secret` its key: many attacks are correctly signed and wrong
-    otherwise.
+    `good` is a valid token and `secret` its key: many attacks are correctly signed but otherwise
+    wrong.
     """
     token = good.encode()
     head, body, mac = token.split(b".")
@@ -34,8 +34,8 @@ def bad_authorizations(good: str, secret: bytes, user: str) -> dict[str, bytes]:
         **_bad_headers(header, claims, secret),
         **_bad_claims(header, claims, secret, user),
     }
-    found = {name: b"Bearer " + value for name, value in tokens.items()}
-    return {**found, **_bad_schemes(token)}
+    cases = {name: b"Bearer " + value for name, value in tokens.items()}
+    return {**cases, **_bad_schemes(token)}
 
 
 def _bad_schemes(token: bytes) -> dict[str, bytes]:
@@ -122,21 +122,21 @@ def _bad_headers(header: dict[str, Any], claims: object, secret: bytes) -> dict[
         "zip": {"zip": "DEF"},
         "cty": {"cty": "JWT"},
     }
-    found = {n: signed({**header, **change}, claims, secret) for n, change in changes.items()}
+    cases = {n: signed({**header, **change}, claims, secret) for n, change in changes.items()}
     for name in ("alg", "typ", "kid"):
         without = {k: v for k, v in header.items() if k != name}
-        found[f"without {name}"] = signed(without, claims, secret)
+        cases[f"without {name}"] = signed(without, claims, secret)
     unsigned = b64(json.dumps({**header, "alg": "none"}).encode()) + b"."
-    found["alg none, no signature"] = unsigned + b64(json.dumps(claims).encode()) + b"."
-    found["HS512"] = signed({**header, "alg": "HS512"}, claims, secret, "sha512")
-    found["HS384"] = signed({**header, "alg": "HS384"}, claims, secret, "sha384")
-    found["empty key"] = signed(header, claims, b"")
-    found["other key"] = signed(header, claims, b"x" * 32)
-    found["kid as key"] = signed(header, claims, str(header["kid"]).encode())
-    found["header list"] = signed([header], claims, secret)
-    found["header number"] = signed(1, claims, secret)
-    found["header deep"] = signed(b"[" * 1400, claims, secret)
-    return found
+    cases["alg none, no signature"] = unsigned + b64(json.dumps(claims).encode()) + b"."
+    cases["HS512"] = signed({**header, "alg": "HS512"}, claims, secret, "sha512")
+    cases["HS384"] = signed({**header, "alg": "HS384"}, claims, secret, "sha384")
+    cases["empty key"] = signed(header, claims, b"")
+    cases["other key"] = signed(header, claims, b"x" * 32)
+    cases["kid as key"] = signed(header, claims, str(header["kid"]).encode())
+    cases["header list"] = signed([header], claims, secret)
+    cases["header number"] = signed(1, claims, secret)
+    cases["header deep"] = signed(b"[" * 1400, claims, secret)
+    return cases
 
 
 def _bad_claims(
@@ -177,15 +177,15 @@ def _bad_claims(
         "ver other": {"ver": "0" * 16},
         "ver null": {"ver": None},
     }
-    found = {n: signed(header, {**claims, **change}, secret) for n, change in changes.items()}
+    cases = {n: signed(header, {**claims, **change}, secret) for n, change in changes.items()}
     for name in claims:
         without = {k: v for k, v in claims.items() if k != name}
-        found[f"without {name}"] = signed(header, without, secret)
-    found["claims empty"] = signed(header, {}, secret)
-    found["claims list"] = signed(header, [claims], secret)
-    found["claims text"] = signed(header, "alice", secret)
-    found["claims null"] = signed(header, None, secret)
-    found["claims not JSON"] = signed(header, b"{", secret)
-    found["claims not UTF-8"] = signed(header, b'{"sub": "\xff"}', secret)
-    found["claims deep"] = signed(header, b'{"a":' * 450, secret)
-    return found
+        cases[f"without {name}"] = signed(header, without, secret)
+    cases["claims empty"] = signed(header, {}, secret)
+    cases["claims list"] = signed(header, [claims], secret)
+    cases["claims text"] = signed(header, "alice", secret)
+    cases["claims null"] = signed(header, None, secret)
+    cases["claims not JSON"] = signed(header, b"{", secret)
+    cases["claims not UTF-8"] = signed(header, b'{"sub": "\xff"}', secret)
+    cases["claims deep"] = signed(header, b'{"a":' * 450, secret)
+    return cases

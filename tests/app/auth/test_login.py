@@ -1,4 +1,4 @@
-"""POST /token: forms, the information in an answer, and locking."""
+"""POST /token: forms, the information that answers reveal, and locking."""
 
 import asyncio
 import ipaddress
@@ -142,20 +142,20 @@ def test_timing_does_not_reveal_whether_a_user_exists(
         median, level = statistics.median(differences), statistics.median(levels)
         slower = sum(1 for d in differences if d > 0) / len(differences)
         print(f"{stored}: median {median * 1e6:+.1f} of {level * 1e6:.0f} us, {slower:.0%} slower")
-        # A skipped verification would be most of the level, and show in all pairs.
+        # A skipped verification would account for most of the level, in all pairs.
         return abs(median) < 0.1 * level and 0.38 < slower < 0.62
 
     assert any(run(equal(attempt)) for attempt in range(3))
 
 
-def test_the_stand_in_hash_costs_what_a_real_one_does() -> None:
+def test_the_dummy_hash_costs_as_much_as_a_real_one() -> None:
     stand_in = argon2.extract_parameters(passwords._DUMMY)
     made = argon2.extract_parameters(passwords.hash_password("some password"))
     assert stand_in == made
     assert (made.memory_cost, made.time_cost, made.parallelism) == (19456, 2, 1)
 
 
-def test_five_failures_lock_that_pair_and_nobody_else(service: Service) -> None:
+def test_five_failures_lock_only_that_user_at_that_address(service: Service) -> None:
     for _ in range(FAILURES):
         assert run(service.login("bob", "wrong")).status_code == 401
     locked = run(service.login("bob", PASSWORDS["bob"]))
@@ -177,7 +177,7 @@ def test_five_failures_lock_that_pair_and_nobody_else(service: Service) -> None:
     assert run(service.login("bob", PASSWORDS["bob"])).status_code == 200
 
 
-def test_an_unknown_user_is_locked_likewise(service: Service) -> None:
+def test_an_unknown_user_is_locked_too(service: Service) -> None:
     answers = [run(service.login("nobody", "wrong")) for _ in range(FAILURES + 1)]
     assert [a.status_code for a in answers] == [401] * FAILURES + [429]
 
@@ -202,12 +202,12 @@ def test_forwarded_addresses_count_only_from_trusted_proxies(make: Callable[...,
         async def all_of_them() -> list[int]:
             async with service.client("10.0.0.1") as client:
                 form = {"username": "bob", "password": "wrong"}
-                found = []
+                statuses = []
                 for number in range(count):
                     headers = {"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.{number}"}
                     answer = await client.post("/token", data=form, headers=headers)
-                    found.append(answer.status_code)
-                return found
+                    statuses.append(answer.status_code)
+                return statuses
 
         statuses: list[int] = run(all_of_them())
         return statuses
@@ -226,7 +226,7 @@ def test_the_queue_of_logins_is_bounded(service: Service) -> None:
 
 
 def test_a_login_does_not_block_streams(service: Service) -> None:
-    """argon2 runs beside the event loop, which keeps turning during eight logins.
+    """argon2 runs in other threads, so the event loop keeps running during eight logins.
 
     The test measures the CPU time of the loop's own thread per turn, not the clock, because on a
     busy machine any thread may have to wait for a core.

@@ -58,8 +58,8 @@ def test_the_library_opens_offline_what_was_downloaded(model: Path, cache: Path)
 
     with weights.hub(model) as hub:
         folder = fetch_model(hub.url, cache)
-    found = snapshot_download(SOURCE, revision=COMMIT, cache_dir=cache, local_files_only=True)
-    assert Path(found) == folder
+    path = snapshot_download(SOURCE, revision=COMMIT, cache_dir=cache, local_files_only=True)
+    assert Path(path) == folder
 
 
 def test_a_second_run_neither_requests_nor_reads_anything(model: Path, cache: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_second_run_neither_requests_nor_reads_anything(model: Path, cache: Pa
         hub.requests.clear()
         fetch_model(hub.url, cache, lines)
         assert hub.requests == []
-    assert lines == ["already here and verified; sizes and times are unchanged"]
+    assert lines == ["already downloaded and verified; sizes and times are unchanged"]
 
 
 def test_a_changed_file_is_detected_and_downloaded_again(model: Path, cache: Path) -> None:
@@ -96,7 +96,7 @@ def test_files_of_another_program_are_verified_once(model: Path, cache: Path) ->
         assert [r for r in hub.requests if "resolve" in r] == []
         fetch_model(hub.url, cache, second)
     assert "0 bytes to download" in first[0]
-    assert second == ["already here and verified; sizes and times are unchanged"]
+    assert second == ["already downloaded and verified; sizes and times are unchanged"]
 
 
 def test_verify_detects_changes_that_size_and_time_do_not_show(model: Path, cache: Path) -> None:
@@ -222,7 +222,7 @@ def test_too_little_space_is_reported_before_the_first_byte(
         assert same(fetch_model(hub.url, cache), model)
 
 
-def test_a_file_system_without_locks_is_no_obstacle(
+def test_a_download_works_on_a_file_system_without_locks(
     model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_descriptor: int, _how: int) -> None:

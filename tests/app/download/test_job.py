@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> Path:
     return weights.make(tmp_path / "model")
 
 
-def test_a_model_has_the_files_that_the_engine_needs_where_it_looks(
+def test_a_downloaded_model_has_its_files_where_the_engine_looks(
     model: Path, tmp_path: Path
 ) -> None:
     with weights.hub(model) as hub:
@@ -30,8 +30,8 @@ def test_a_model_has_the_files_that_the_engine_needs_where_it_looks(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("ready: llama, 1 weight file of 293.0 KiB")
     folder = tmp_path / "home" / "hub" / "models--rayline--x" / "snapshots" / COMMIT
-    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert found == ["config.json", "empty.txt", "model.safetensors", "tokenizer.json"]
+    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert files == ["config.json", "empty.txt", "model.safetensors", "tokenizer.json"]
     assert same(folder, model)
     name = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
     assert os.readlink(folder / "model.safetensors") == f"../../blobs/{name}"
@@ -54,11 +54,11 @@ def test_a_killed_download_is_resumed_by_the_next(
         )
         wait_for(lambda: partial.exists() and partial.stat().st_size > 60_000)
         job.send_signal(number)
-        _, said = job.communicate(timeout=10)
+        _, output = job.communicate(timeout=10)
         arrived = partial.stat().st_size
         if number == signal.SIGTERM:
             assert job.returncode == 1
-            assert said.startswith("error: stopped; the next run resumes here")
+            assert output.startswith("error: stopped; the next run resumes here")
         hub.requests.clear()
         done = weights.run(hub.url, home)
         asked = [r for r in hub.requests if "/-/stored/" in r]
@@ -89,10 +89,10 @@ def test_two_concurrent_jobs_download_once(model: Path, tmp_path: Path) -> None:
             )
             for _ in range(2)
         ]
-        said = [job.communicate(timeout=40)[0] for job in jobs]
-        assert [job.returncode for job in jobs] == [0, 0], said
+        output = [job.communicate(timeout=40)[0] for job in jobs]
+        assert [job.returncode for job in jobs] == [0, 0], output
         assert len([r for r in hub.requests if "/-/stored/" in r]) == 1
-    assert sum("another download of this model is running" in text for text in said) == 1
+    assert sum("another download of this model is running" in text for text in output) == 1
 
 
 MISTAKES = [
@@ -106,15 +106,15 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("behaviour", "given", "said"), MISTAKES, ids=lambda v: str(v)[:24])
+@pytest.mark.parametrize(("behaviour", "given", "output"), MISTAKES, ids=lambda v: str(v)[:24])
 def test_a_mistake_states_what_to_change(
-    model: Path, tmp_path: Path, behaviour: Behaviour, given: dict[str, str], said: str
+    model: Path, tmp_path: Path, behaviour: Behaviour, given: dict[str, str], output: str
 ) -> None:
     (model / "pytorch_model.bin").unlink()
     with weights.hub(model, behaviour) as hub:
         done = weights.run(hub.url, tmp_path / "home", **given)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert output in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -135,7 +135,7 @@ def test_the_token_of_a_file_opens_the_model_and_is_not_printed(
     assert "hf_another" not in refused.stdout + refused.stderr
 
 
-def test_an_absent_token_file_is_no_token(model: Path, tmp_path: Path) -> None:
+def test_an_absent_token_file_means_no_token(model: Path, tmp_path: Path) -> None:
     with weights.hub(model) as hub:
         done = weights.run(hub.url, tmp_path / "home", "--token-file", str(tmp_path / "none"))
     assert done.returncode == 0, done.stderr

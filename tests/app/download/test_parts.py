@@ -77,9 +77,9 @@ def test_no_repr_contains_the_token() -> None:
 
 
 def test_a_whole_model_is_described(tmp_path: Path) -> None:
-    found = inspect(weights.make(tmp_path / "m", shards=3, size=1000))
-    assert (found.kind, found.weights) == ("llama", 3)
-    assert found.size == sum(p.stat().st_size for p in (tmp_path / "m").glob("*.safetensors"))
+    model = inspect(weights.make(tmp_path / "m", shards=3, size=1000))
+    assert (model.kind, model.weights) == ("llama", 3)
+    assert model.size == sum(p.stat().st_size for p in (tmp_path / "m").glob("*.safetensors"))
 
 
 def test_the_mistral_format_needs_no_config(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_broken_model_is_named(tmp_path: Path, what: str) -> None:
     folder = weights.make(tmp_path / "m", shards=2, size=1000)
     inspect(folder)
-    damage, said = BREAK[what]
+    damage, message = BREAK[what]
     damage(folder)
-    with pytest.raises(MistakeError, match=said.replace(".", r"\.")):
+    with pytest.raises(MistakeError, match=message.replace(".", r"\.")):
         inspect(folder)
 
 

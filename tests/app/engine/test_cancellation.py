@@ -98,7 +98,7 @@ def test_an_embedding_has_no_completion_tokens() -> None:
     assert (account.prompt_tokens, account.completion_tokens) == (3, 0)
 
 
-def test_outside_a_request_nothing_is_wrapped() -> None:
+def test_outside_a_request_calls_are_unchanged() -> None:
     engine = Engine()
 
     async def warm_up() -> int:

@@ -29,9 +29,9 @@ def test_on_one_node_the_replica_holds_every_gpu(tensor: int) -> None:
 
 @pytest.mark.parametrize(("tensor", "pipeline"), [(1, 2), (2, 2), (4, 3)])
 def test_on_several_nodes_there_is_one_bundle_per_gpu(tensor: int, pipeline: int) -> None:
-    found = placement("cuda", tensor, pipeline, "rtx-3090")
+    options = placement("cuda", tensor, pipeline, "rtx-3090")
     gpu = {"GPU": 1.0, "rtx-3090": 0.001}
-    assert found == {
+    assert options == {
         "ray_actor_options": {"num_cpus": 1.0, "num_gpus": 0},
         "placement_group_bundles": [{"CPU": 1.0, **gpu}, *[gpu] * (tensor * pipeline - 1)],
         "placement_group_strategy": "PACK",
@@ -39,8 +39,8 @@ def test_on_several_nodes_there_is_one_bundle_per_gpu(tensor: int, pipeline: int
 
 
 def test_without_a_group_any_node_is_used() -> None:
-    found = placement("cuda", 1, 2)
-    assert found["placement_group_bundles"] == [{"CPU": 1.0, "GPU": 1.0}, {"GPU": 1.0}]
+    options = placement("cuda", 1, 2)
+    assert options["placement_group_bundles"] == [{"CPU": 1.0, "GPU": 1.0}, {"GPU": 1.0}]
 
 
 def test_a_cpu_engine_requests_no_gpu() -> None:

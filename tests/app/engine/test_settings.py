@@ -35,13 +35,13 @@ def settings(device: Device = "cuda", **environ: str) -> EngineSettings:
 
 
 def test_each_variable_becomes_an_argument_of_vllm() -> None:
-    found = from_environment({**ORIGINAL_ENVIRONMENT, "HF_HOME": "/data/model-cache"}, "cuda")
+    read = from_environment({**ORIGINAL_ENVIRONMENT, "HF_HOME": "/data/model-cache"}, "cuda")
     expected = {
         argument: text if value is None else value for text, argument, value in ORIGINAL.values()
     }
-    assert found.arguments == {**expected, "distributed_executor_backend": "ray"}
-    assert found.max_requests == 256
-    assert found.max_ongoing_requests == 256 + RESERVED_REQUESTS
+    assert read.arguments == {**expected, "distributed_executor_backend": "ray"}
+    assert read.max_requests == 256
+    assert read.max_ongoing_requests == 256 + RESERVED_REQUESTS
 
 
 def test_vllm_chooses_what_is_absent_except_the_batch_size() -> None:
@@ -54,10 +54,10 @@ def test_vllm_chooses_what_is_absent_except_the_batch_size() -> None:
 
 def test_engine_args_may_contain_any_argument_in_either_spelling() -> None:
     given = {"--quantization": "awq_marlin", "max-num-seqs": 16, "swap_space": 2}
-    found = settings(ENGINE_ARGS=json.dumps(given))
-    assert found.arguments["quantization"] == "awq_marlin"
-    assert found.arguments["max_num_seqs"] == 16
-    assert found.max_requests == 32
+    read = settings(ENGINE_ARGS=json.dumps(given))
+    assert read.arguments["quantization"] == "awq_marlin"
+    assert read.arguments["max_num_seqs"] == 16
+    assert read.max_requests == 32
 
 
 def test_the_allowed_duration_of_a_hang() -> None:
@@ -78,8 +78,8 @@ def test_the_allowed_duration_of_a_hang() -> None:
 def test_ray_runs_the_workers_only_if_they_are_on_several_nodes(
     device: Device, tensor: str, pipeline: str, backend: str | None
 ) -> None:
-    found = settings(device, TENSOR_PARALLELISM=tensor, PIPELINE_PARALLELISM=pipeline)
-    assert found.arguments.get("distributed_executor_backend") == backend
+    read = settings(device, TENSOR_PARALLELISM=tensor, PIPELINE_PARALLELISM=pipeline)
+    assert read.arguments.get("distributed_executor_backend") == backend
 
 
 def test_priorities_of_the_guard_set_the_scheduling_policy_of_the_engine() -> None:

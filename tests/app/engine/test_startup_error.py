@@ -1,4 +1,4 @@
-"""The reason why an engine did not start, from the output of its processes."""
+"""The reason why an engine failed to start, from the output of its processes."""
 
 import subprocess
 import sys
@@ -43,6 +43,6 @@ def test_an_endless_error_is_truncated(tmp_path: Path) -> None:
     assert len(cause(f"ERROR 1 2 [x.py:1] ValueError: {'x' * 9999}\n", tmp_path)) == MAX_LENGTH
 
 
-def test_a_quiet_log_and_a_pipe_have_no_error(tmp_path: Path) -> None:
+def test_a_log_without_errors_and_a_pipe_return_nothing(tmp_path: Path) -> None:
     assert cause("INFO all is well\n", tmp_path) == ""
     assert cause(LOG, tmp_path, to_file=False) == ""

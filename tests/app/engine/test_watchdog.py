@@ -36,7 +36,7 @@ async def watched(engine: Engine, seconds: float) -> bool:
     return True
 
 
-def test_a_slow_answer_is_an_answer() -> None:
+def test_a_slow_answer_counts_as_an_answer() -> None:
     engine = Engine(0.05, 0.1, 0.05)
     assert not asyncio.run(watched(engine, 0.5))
     assert engine.asked > 5
@@ -56,7 +56,7 @@ def test_an_error_counts_as_an_answer() -> None:
 
 
 def test_stuck_processes_and_their_children_are_killed() -> None:
-    """In a separate process, because it kills all children of its own."""
+    """In a separate process, because `kill_children` kills all children of its process."""
     code = (
         "import subprocess, sys, os, signal\n"
         "from app.engine.watchdog import kill_children\n"

@@ -1,6 +1,6 @@
 """Attacks on any (host, port): malformed tokens and mutated requests.
 
-The attacks do not depend on what answers: the same lists go to the guard on a stub, to Ray Serve's
+The attacks do not depend on the server: the same lists go to the guard on a stub, to Ray Serve's
 ingress port and to a replica's own port. Requests are written byte by byte over raw sockets,
 because a client library would correct the very defects to be tested.
 """
@@ -17,7 +17,7 @@ from tests.app.guard.mutations import HEADERS, HOSTS, METHODS, PATHS, TARGETS, V
 __all__ = ["Answer", "Attack", "bad_authorizations", "fingerprint", "fire", "mutated_requests"]
 
 OPEN_BODIES = frozenset({b'{"status":"ok"}'})
-"""What GET /health and GET /ready say: the only success without a token."""
+"""The bodies of GET /health and GET /ready: the only successes without a token."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def mutated_requests(
     `bearer` is the token of a caller who may not call the targets, or "" for no token. `prefix` is
     the application's route prefix without its final slash.
     """
-    found = list(_single(bearer, prefix))
+    attacks = list(_single(bearer, prefix))
     chance = random.Random(seed)
-    while len(found) < count:
+    while len(attacks) < count:
         path, host, header = chance.choice(PATHS), chance.choice(HOSTS), chance.choice(HEADERS)
         method, target = chance.choice(TARGETS)
         if chance.random() < 0.4:
@@ -62,8 +62,8 @@ def mutated_requests(
         version = chance.choice(VERSIONS) if chance.random() < 0.3 else VERSIONS[0]
         name = f"{method} {target}: {path[0]}, Host {host[0]}, {header[0]}, {version}"
         request = _request(method, prefix + path[1](target), host[1], header[1], bearer, version)
-        found.append(Attack(name, request))
-    return found
+        attacks.append(Attack(name, request))
+    return attacks
 
 
 def _single(bearer: str, prefix: str) -> Iterator[Attack]:
@@ -131,7 +131,7 @@ async def _talk(host: str, port: int, request: bytes, silence_s: float) -> bytes
         writer.write(request)
         await writer.drain()
         while True:
-            # A pause ends it, because a request that the server considers incomplete has no other
+            # A pause ends it, because a server that considers the request incomplete gives no other
             # end.
             async with asyncio.timeout(silence_s):
                 piece = await reader.read(65536)
@@ -149,12 +149,12 @@ def responses(stream: bytes) -> tuple[tuple[int, bytes], ...]:
     """The (status, body) of each response in the bytes of a connection; status 0 for bytes that are
     not HTTP.
     """
-    found = []
+    received = []
     while stream:
         head, _, rest = stream.partition(b"\r\n\r\n")
         words = head.split(None, 2)
         if not head.startswith(b"HTTP/1.") or len(words) < 2 or not words[1].isdigit():
-            found.append((0, stream))
+            received.append((0, stream))
             break
         length = len(rest)
         for line in head.split(b"\r\n")[1:]:
@@ -163,9 +163,9 @@ def responses(stream: bytes) -> tuple[tuple[int, bytes], ...]:
                 length = int(value)
         if 100 <= int(words[1]) < 200:
             length = 0
-        found.append((int(words[1]), rest[:length]))
+        received.append((int(words[1]), rest[:length]))
         stream = rest[length:]
-    return tuple(found)
+    return tuple(received)
 
 
 def fingerprint(attacks: Sequence[Attack]) -> str:

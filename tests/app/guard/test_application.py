@@ -105,14 +105,14 @@ def test_a_disconnected_client_ends_the_work_of_the_engine(service: Service) -> 
 
 
 def test_the_engine_receives_the_disconnect(service: Service) -> None:
-    seen = []
+    received = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.extend([await receive(), await receive()])
+        received.extend([await receive(), await receive()])
 
     service.backend.app = app
     run(direct(service, scope_of(service), [request(), {"type": "http.disconnect"}]))
-    assert [m["type"] for m in seen] == ["http.request", "http.disconnect"]
+    assert [m["type"] for m in received] == ["http.request", "http.disconnect"]
 
 
 def test_a_client_that_disconnects_while_sending_reaches_no_engine(service: Service) -> None:

@@ -109,7 +109,7 @@ def test_a_field_out_of_bounds_is_refused_before_the_engine(
     assert bounded.backend.calls == []
 
 
-def test_allowed_things_pass_byte_for_byte(bounded: Service) -> None:
+def test_permitted_requests_pass_byte_for_byte(bounded: Service) -> None:
     bodies = [
         b'{"model": "tiny",\n "messages": [], "max_tokens": 3}',
         json.dumps(chat(max_tokens=5, n=2, logprobs=True, top_logprobs=20, stop=["a"])).encode(),
@@ -216,9 +216,9 @@ def test_only_known_headers_reach_the_engine(bounded: Service) -> None:
     names = {name for name, _ in bounded.backend.headers[0]}
     expected = {b"accept", b"content-type", b"content-length", b"host", b"user-agent"}
     assert names == {*expected, b"x-request-id"}
-    seen = dict(bounded.backend.headers[0])
-    assert seen[b"x-request-id"].decode() == answer.headers["x-request-id"] != "mine"
-    assert seen[b"host"] == b"rayline"
+    headers = dict(bounded.backend.headers[0])
+    assert headers[b"x-request-id"].decode() == answer.headers["x-request-id"] != "mine"
+    assert headers[b"host"] == b"rayline"
 
 
 def test_audio_forms_are_checked_too(make: Callable[..., Service]) -> None:
@@ -251,7 +251,7 @@ _NAMES = st.sampled_from(
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(_NAMES | st.text(max_size=8), _JSON, max_size=6))
 def test_any_object_is_accepted_or_refused(document: dict[str, Any]) -> None:
-    """No document makes a check itself fail, which would be a 500."""
+    """No document makes a check itself fail, which would result in a 500."""
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())
         bounds.check(parsed, PATH, Bounds(), permissions.EMBEDDINGS)

@@ -1,4 +1,4 @@
-"""Deny by default: every route of the live application is judged, and new routes are closed."""
+"""Deny by default: every live route is classified, and new routes are closed."""
 
 import pytest
 
@@ -29,11 +29,11 @@ DANGEROUS = [
 
 
 def every_call(service: Service) -> list[tuple[str, str]]:
-    found = set()
+    calls = set()
     for method, path, _ in service.guard.routes():
         methods = ["GET", "POST", "PUT", "DELETE"] if method in ("*", "WEBSOCKET") else [method]
-        found |= {(m, path.replace("{response_id}", "resp_1")) for m in methods}
-    return sorted(found)
+        calls |= {(m, path.replace("{response_id}", "resp_1")) for m in methods}
+    return sorted(calls)
 
 
 def test_without_a_token_every_route_but_three_is_401(service: Service) -> None:

@@ -24,7 +24,7 @@ def test_without_a_ray_token_there_is_no_proof(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [None, b"", b"wrong", b"\xff"])
-def test_an_address_without_the_proof_is_not_believed(given: bytes | None) -> None:
+def test_an_address_without_the_proof_is_not_trusted(given: bytes | None) -> None:
     expected = client_address.proxy_proof(TOKEN, None)
     assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", given, expected) == "10.0.0.1"
     assert client_address.behind_serve("10.0.0.1", None, expected, expected) == "10.0.0.1"
@@ -83,7 +83,7 @@ def test_behind_the_proxy_a_lock_is_per_user_and_address(make: Callable[..., Ser
         assert run(login("wrong", "192.0.2.1", expected)) == 401
     assert run(login(PASSWORDS["bob"], "192.0.2.1", expected)) == 429
     assert run(login(PASSWORDS["bob"], "192.0.2.2", expected)) == 200
-    # A client that invents addresses has one address: its own.
+    # A client that invents addresses still counts under its own.
     for number in range(FAILURES):
         assert run(login("wrong", f"198.51.100.{number}", b"guess")) == 401
     assert run(login("wrong", "198.51.100.9", b"guess")) == 429

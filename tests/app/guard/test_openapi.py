@@ -36,12 +36,12 @@ def test_exactly_the_routes_of_the_role_are_described(service: Service, user: st
     described = operations(served(service, user))
     assert described >= OPEN
     for verb, path in described - OPEN:
-        assert routes.judge(verb.upper(), path) in role.groups, (verb, path)
+        assert routes.required_group(verb.upper(), path) in role.groups, (verb, path)
     listed = {(r.method.lower(), r.template) for r in routes.TABLE.values()}
     assert described <= listed
     everything = operations(service.backend.app.openapi()) & listed
     closed = everything - described
-    assert all(routes.judge(v.upper(), p) not in role.groups for v, p in closed)
+    assert all(routes.required_group(v.upper(), p) not in role.groups for v, p in closed)
 
 
 def test_the_answers_of_the_guard_are_in_each_operation(service: Service) -> None:
@@ -60,7 +60,7 @@ def test_the_answers_of_the_guard_are_in_each_operation(service: Service) -> Non
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-def test_the_description_by_vllm_stays() -> None:
+def test_the_description_by_vllm_is_kept() -> None:
     good = {"description": "fine", "content": {"text/event-stream": {"schema": {}}}}
     engine = {
         "openapi": "3.1.0",

@@ -29,7 +29,7 @@ def headers_of(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(bytes(name), value) for name, value in sent[0]["headers"]]
 
 
-def test_the_id_of_the_guard_stays_the_only_one() -> None:
+def test_the_id_of_the_guard_remains_the_only_one() -> None:
     given = [(b"a", b"b"), (b"X-Request-Id", b"req-1")]
     assert headers_of(given) == given
 

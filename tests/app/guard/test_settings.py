@@ -5,9 +5,14 @@ import pytest
 from app.errors import ConfigurationError
 from app.guard import settings
 from app.guard.application import Guard
+from app.guard.settings import GuardSettings
 from tests.app.calls import PATH
 from tests.app.conftest import values
 from tests.app.stub import StubBackend
+
+DEFAULTS = settings.from_environment({}).model_dump()
+NUMBERS = [(name, value) for name, value in DEFAULTS.items() if type(value) is int]
+SWITCHES = [(name, value) for name, value in DEFAULTS.items() if type(value) is bool]
 
 
 def test_variables_of_the_guard_and_of_the_engine_are_read() -> None:
@@ -49,6 +54,36 @@ def test_a_mistake_is_named_with_what_is_allowed(name: str, value: str, message:
     with pytest.raises(ConfigurationError) as caught:
         Guard.from_environment(StubBackend(), {**values(), name: value})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("field", GuardSettings.model_fields)
+def test_only_the_exact_name_of_a_variable_is_read(field: str) -> None:
+    name = str(GuardSettings.model_fields[field].validation_alias)
+    similar = dict.fromkeys((name.lower(), name.title(), field, field.upper()), "3")
+    similar.pop(name, None)
+    assert settings.from_environment(similar) == settings.from_environment({})
+
+
+@pytest.mark.parametrize(("name", "default"), NUMBERS)
+@pytest.mark.parametrize("value", ["1.0", "1e3", "0x10", "true", "-1", "0", "2147483648", ""])
+def test_a_number_must_be_whole_and_in_range(name: str, default: int, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings.from_environment({settings.variable(name): value})
+    allowed = "1 to 2147483647"
+    assert str(caught.value) == f"{settings.variable(name)} is {value!r}; allowed: {allowed}"
+    largest = settings.from_environment({settings.variable(name): " 2147483647 "})
+    assert getattr(largest, name) == 2**31 - 1 != default
+
+
+@pytest.mark.parametrize(("name", "default"), SWITCHES)
+def test_a_switch_is_true_false_1_or_0(name: str, default: bool) -> None:
+    variable = settings.variable(name)
+    for word, value in {"true": True, "1": True, "False": False, " 0 ": False}.items():
+        assert getattr(settings.from_environment({variable: word}), name) is value
+    for word in ("yes", "no", "on", "off", "t", "n", "1.0", ""):
+        with pytest.raises(ConfigurationError) as caught:
+            settings.from_environment({variable: word})
+        assert str(caught.value) == f"{variable} is {word!r}; allowed: true, false"
 
 
 def test_every_mistake_is_reported_at_once() -> None:

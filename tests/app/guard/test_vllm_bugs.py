@@ -10,7 +10,7 @@ from app.guard import vllm_bugs
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 
 
-def said(*content: Any, **fields: Any) -> dict[str, Any]:
+def assistant(*content: Any, **fields: Any) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "content": list(content), **fields}
 
 
@@ -30,9 +30,9 @@ AUDIO = {"type": "input_audio", "input_audio": "AAAA"}
 @pytest.mark.parametrize(
     ("template", "document", "param"),
     [
-        (RESPONSES, {"input": [said()]}, "input[0].content"),
-        (RESPONSES, {"input": [user("x"), said()]}, "input[0].content[0]"),
-        (RESPONSES, {"input": [user(TEXT), said(REFUSAL, TEXT)]}, "input[1].content[0]"),
+        (RESPONSES, {"input": [assistant()]}, "input[0].content"),
+        (RESPONSES, {"input": [user("x"), assistant()]}, "input[0].content[0]"),
+        (RESPONSES, {"input": [user(TEXT), assistant(REFUSAL, TEXT)]}, "input[1].content[0]"),
         (RESPONSES, {"input": [user(None, id="x")]}, "input[0].content[0]"),
         (RESPONSES, {"input": [user(TEXT, [], id="x")]}, "input[0].content[1]"),
         (RESPONSES, {"input": [user(AUDIO, id="x")]}, "input[0].content[0].input_audio"),
@@ -59,12 +59,12 @@ def test_a_message_that_vllm_fails_on_is_refused_by_its_field(
     [
         (RESPONSES, {"input": "x"}),
         (RESPONSES, {"input": None}),
-        (RESPONSES, {"input": [said(TEXT, REFUSAL), said(content="x")]}),
+        (RESPONSES, {"input": [assistant(TEXT, REFUSAL), assistant(content="x")]}),
         (RESPONSES, {"input": [{"role": "assistant", "content": []}]}),
         (RESPONSES, {"input": [{"type": "reasoning", "summary": []}, "x", 1, None]}),
         (RESPONSES, {"input": [{"type": "item_reference", "id": "x"}]}),
         (RESPONSES, {"input": [returned([TEXT], id="x"), returned("x", created_by="x")]}),
-        (CHAT, {"messages": [said(), said(REFUSAL), user("x", TEXT)]}),
+        (CHAT, {"messages": [assistant(), assistant(REFUSAL), user("x", TEXT)]}),
         (CHAT, {"messages": [user({"input_audio": {"data": "AAAA", "format": "wav"}})]}),
         (CHAT, {"messages": "x"}),
         (CHAT, {}),

@@ -71,7 +71,7 @@ def _event_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
-    """The hub runs, the stack's configuration is written, and none of it is in the cluster yet."""
+    """The hub runs and the stack's configuration is written, but nothing of it is deployed yet."""
     _free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)
     assert hub.returncode == 0, hub.stdout + hub.stderr
@@ -98,7 +98,7 @@ def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator
 
 
 def _free_the_sandbox() -> None:
-    """Destroy the deployment of an earlier `make up`: a cluster has room for one, the tests'."""
+    """Destroy the deployment of an earlier `make up`, because a cluster has room for only one."""
     stack = LocalStack()
     if (stack.folder / "state").exists():
         stack.prepare(Settings())
@@ -108,7 +108,7 @@ def _free_the_sandbox() -> None:
 
 @pytest.fixture(scope="package")
 def first(prepared: Deployed) -> Run:
-    """The first `up`, from nothing."""
+    """The first `up`, on an empty cluster."""
     return prepared.up()
 
 

@@ -109,7 +109,7 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
         operation, urn = event["metadata"]["op"], event["metadata"]["urn"]
         kinds, _, name = urn.rpartition("::")
         kind = kinds.rpartition("$")[2].rpartition("::")[2]
-        # Components only group resources and providers only reach them; neither is one itself.
+        # Components only group resources and providers only give access to them.
         ours = kind.startswith("rayline:index:")
         groups = kind.startswith(("rayline:", "pulumi:")) and not ours
         if operation not in {"same", "read", "refresh"} and not groups:
@@ -119,7 +119,7 @@ def _changes(log: Path) -> Iterator[tuple[str, str]]:
 def writes(since: int, agent: str = "") -> list[str]:
     """The changes made through the API server since `audit_mark`, including those of Ray's API.
 
-    Dry runs change nothing and are left out. `agent` is a part of the client's name.
+    Dry runs change nothing and are omitted. `agent` is a part of the client's name.
     """
     changes = []
     with audit_log().open() as log:
@@ -134,7 +134,7 @@ def writes(since: int, agent: str = "") -> list[str]:
 
 
 def _is_review(uri: str) -> bool:
-    """Whether it only asks for a client's rights, which Kubernetes does by POST."""
+    """Whether the request only queries a client's rights, which Kubernetes does by POST."""
     return "/authorization.k8s.io/" in uri or "/authentication.k8s.io/" in uri
 
 

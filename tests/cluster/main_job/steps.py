@@ -1,4 +1,4 @@
-"""Changes of the configuration, each made while a client keeps asking the model `tiny`."""
+"""Changes of the configuration, each made while a client keeps calling the model `tiny`."""
 
 import copy
 from collections.abc import Callable

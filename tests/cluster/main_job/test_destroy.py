@@ -22,7 +22,7 @@ def by_ray_service(config: Config) -> None:
 
 CLAIM = "persistentvolumeclaim/model-cache-pvc"
 GRACE_SECONDS = 120
-"""For pods to end after their owner is deleted: they let streams finish."""
+"""Time for pods to end after their owner is deleted, because they let streams finish."""
 
 
 def left(kubectl: Kubectl) -> list[str]:
@@ -55,7 +55,7 @@ def test_destroy_leaves_an_empty_cluster_and_keeps_a_protected_claim(
     assert "rayclusters.ray.io" in kubectl.run("get", "crds", "-o", "name")
 
 
-def test_a_ray_service_delivers_the_same_onto_the_claim_that_was_kept(
+def test_a_ray_service_reuses_the_claim_that_was_kept(
     prepared: Deployed, kubectl: Kubectl, canaries: Secrets
 ) -> None:
     prepared.configure(by_ray_service)

@@ -35,7 +35,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_the_cause_is_shown_and_the_other_model_serves_on(
+def test_the_cause_is_shown_and_the_other_model_keeps_serving(
     grown: Deployed, user: Client, canaries: Secrets, kind: str
 ) -> None:
     change, words = BROKEN[kind]
@@ -53,5 +53,5 @@ def test_the_cause_is_shown_and_the_other_model_serves_on(
 
 
 def _ours(output: str) -> str:
-    """The output without quotations from Ray, whose traceback is wanted, and indented."""
+    """The output without the indented quotations from Ray, which may contain a traceback."""
     return "\n".join(line for line in output.splitlines() if not line.startswith("    "))

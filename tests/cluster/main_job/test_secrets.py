@@ -21,8 +21,8 @@ def found(text: str, canaries: Secrets) -> list[str]:
     ]
 
 
-def test_they_are_in_use(serving: Deployed, canaries: Secrets) -> None:
-    """The control: `found` finds them where they belong, so the searches below could fail."""
+def test_the_secrets_are_in_use(serving: Deployed, canaries: Secrets) -> None:
+    """The control: `found` finds them where they belong, so the searches below can fail."""
     secrets = json.dumps(serving.get("secrets"))
     assert set(found(secrets, canaries)) == {
         "jwt_key",
@@ -91,7 +91,7 @@ def unsecret(images: dict[str, str]) -> app_image.Pushed:
 
 
 def test_not_in_the_image(serving: Deployed, unsecret: app_image.Pushed, canaries: Secrets) -> None:
-    """The image equals, byte for byte, one that was built without any of them."""
+    """The image is byte for byte equal to one that was built without any of them."""
     pushed = app_image.at(serving.stack.outputs()["image"])
     assert pushed.layers == unsecret.layers
     assert found(json.dumps(pushed.config) + json.dumps(pushed.manifest), canaries) == []

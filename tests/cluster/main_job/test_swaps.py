@@ -1,4 +1,4 @@
-"""Changes of a serving configuration: what they update, what restarts, what clients notice."""
+"""Changes of a serving configuration: updated resources, restarts, and effects on clients."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`pulumi up` from nothing to an answer, then again; preview, refresh, mistakes and drift."""
+"""`pulumi up` from an empty cluster to an answer, then again; preview, refresh, mistakes, drift."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from tests.cluster.main_job.deployed import (
 )
 
 ATTEMPTS = 6
-"""For tests with a limit in seconds: the machine is busy with other things, so the best counts."""
+"""For tests with a limit in seconds: the machine may be busy, so the best of these counts."""
 
 
 def in_time(seconds: float, limit: float) -> bool:
@@ -139,7 +139,7 @@ def unknown_key(config: Config) -> None:
         (unknown_key, ("rayline:gpuGroups[0].worker", "workers")),
     ],
 )
-def test_a_mistake_is_explained_before_anything_is_asked(
+def test_a_mistake_is_explained_before_any_request(
     serving: Deployed, mistake: object, words: tuple[str, ...]
 ) -> None:
     assert callable(mistake)
@@ -154,8 +154,8 @@ def test_a_mistake_is_explained_before_anything_is_asked(
         assert word in run.output, run.output
 
 
-def test_drift_is_found_and_put_right(serving: Deployed, kubectl: Kubectl, user: Client) -> None:
-    """Someone deletes the application by hand: refresh notices, and `up` brings it back."""
+def test_drift_is_detected_and_repaired(serving: Deployed, kubectl: Kubectl, user: Client) -> None:
+    """Someone deletes the application by hand: refresh detects it, and `up` restores it."""
     token = serving.get("secret", "rayline-token")["data"]["auth_token"]
     script = (
         "import base64,os,urllib.request;"

@@ -3,7 +3,7 @@
 from sandbox.hub import deploy
 
 
-def test_the_objects_make_the_address_that_pods_use() -> None:
+def test_the_objects_serve_the_address_that_pods_use() -> None:
     namespace, deployment, service = deploy.documents("hub:1")
     assert namespace["metadata"]["name"] == "rayline-hub"
     assert deploy.URL == "http://hub.rayline-hub.svc:8080"

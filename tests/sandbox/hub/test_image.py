@@ -1,4 +1,4 @@
-"""The hub's image: what its build gets, what is in it, and when its tag changes."""
+"""The hub's image: its build context, its content, and when its tag changes."""
 
 import re
 import shutil
@@ -47,7 +47,7 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def stages() -> list[str]:
-    """Our Dockerfile cut at its one FROM: what trains, and the image."""
+    """Our Dockerfile cut at its one FROM: the stage that trains, and the image."""
     return re.split(r"^FROM .*$", (image.HERE / "Dockerfile").read_text(), flags=re.MULTILINE)
 
 

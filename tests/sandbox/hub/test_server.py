@@ -1,4 +1,4 @@
-"""The sandbox's model hub, as seen by huggingface_hub itself."""
+"""The sandbox's model hub, used through huggingface_hub itself."""
 
 import hashlib
 import threading
@@ -30,18 +30,18 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 def test_the_library_downloads_a_snapshot(hub: Hub, tmp_path: Path) -> None:
-    """With the library itself rather than our transfer: what it accepts is the protocol."""
-    found = snapshot_download("rayline/tiny", cache_dir=tmp_path, endpoint=hub.url, token=False)
-    assert Path(found).name == COMMIT
+    """With the library itself rather than our transfer, because it defines the protocol."""
+    folder = snapshot_download("rayline/tiny", cache_dir=tmp_path, endpoint=hub.url, token=False)
+    assert Path(folder).name == COMMIT
     for name, content in CONTENT.items():
-        assert (Path(found) / name).read_bytes() == content
+        assert (Path(folder) / name).read_bytes() == content
 
 
 def test_a_model_is_described_as_the_hub_does(hub: Hub) -> None:
     api = HfApi(endpoint=hub.url, token=False)
-    found = api.model_info("rayline/tiny", revision=SECOND_COMMIT, files_metadata=True)
-    assert (found.id, found.sha, found.private) == ("rayline/tiny", SECOND_COMMIT, False)
-    assert {s.rfilename: s.size for s in found.siblings or []} == {
+    model = api.model_info("rayline/tiny", revision=SECOND_COMMIT, files_metadata=True)
+    assert (model.id, model.sha, model.private) == ("rayline/tiny", SECOND_COMMIT, False)
+    assert {s.rfilename: s.size for s in model.siblings or []} == {
         name: len(content) for name, content in CONTENT.items()
     }
     (entry,) = api.get_paths_info("rayline/tiny", ["model.safetensors"])
@@ -50,7 +50,7 @@ def test_a_model_is_described_as_the_hub_does(hub: Hub) -> None:
     assert entry.lfs.sha256 == hashlib.sha256(CONTENT["model.safetensors"]).hexdigest()
 
 
-def test_the_same_files_stand_at_another_commit_and_name(hub: Hub) -> None:
+def test_the_same_files_are_served_at_another_commit_and_name(hub: Hub) -> None:
     api = HfApi(endpoint=hub.url, token=False)
     listed = [
         {
@@ -90,6 +90,6 @@ def test_refusals_are_those_of_the_hub(
 
 
 @pytest.mark.parametrize("name", ["rayline/tiny-private", "rayline/tiny-gated"])
-def test_the_token_opens(hub: Hub, tmp_path: Path, name: str) -> None:
-    found = hf_hub_download(name, "config.json", endpoint=hub.url, token=TOKEN, cache_dir=tmp_path)
-    assert Path(found).read_bytes() == CONTENT["config.json"]
+def test_the_token_gives_access(hub: Hub, tmp_path: Path, name: str) -> None:
+    path = hf_hub_download(name, "config.json", endpoint=hub.url, token=TOKEN, cache_dir=tmp_path)
+    assert Path(path).read_bytes() == CONTENT["config.json"]

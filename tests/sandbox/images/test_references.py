@@ -21,7 +21,7 @@ def test_a_binary_image_is_named_after_its_binary_and_the_tools_key() -> None:
     assert system.PAUSE.reference("localhost:5000", "abc") == "localhost:5000/rayline/pause:abc"
 
 
-def test_the_base_image_changes_its_tag_with_its_content(
+def test_the_tag_of_the_base_image_changes_with_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("packages.txt", "Dockerfile"):

@@ -1,4 +1,4 @@
-"""Configuration files and command lines of the node: most tests walk over all of them."""
+"""Configuration files and command lines of the node; most tests check all of them."""
 
 import json
 import re
@@ -35,8 +35,8 @@ def test_no_file_or_command_keeps_an_address_of_the_default_settings() -> None:
         assert "localhost:5000" not in text
 
 
-def test_no_path_depends_on_where_the_checkout_lies() -> None:
-    """A checkout may lie in a folder with a space in its name; the node sees fixed paths only."""
+def test_no_path_depends_on_the_location_of_the_checkout() -> None:
+    """A checkout may lie in a folder with a space in its name; the node uses fixed paths only."""
     commands = [word for c in components.components(MOVED) for word in c.command]
     for text in [*rendered(MOVED).values(), *commands]:
         for path in re.findall(r"(?<![\w.:/])/[a-z][\w./-]+", text):
@@ -45,7 +45,7 @@ def test_no_path_depends_on_where_the_checkout_lies() -> None:
 
 
 def test_a_command_names_only_files_keys_and_binaries_that_exist() -> None:
-    """So a component whose file, key pair or binary is forgotten fails here, not on a node."""
+    """A component whose file, key pair or binary was forgotten fails here instead of on a node."""
     binaries = {binary for tool in TOOLS.values() for binary in tool.binaries}
     keys = {f"{name}.{kind}" for name in identities() for kind in ("crt", "key")}
     keys |= {"ca.crt", "service-account.key", "service-account.pub"}

@@ -1,4 +1,4 @@
-"""Whose sandbox it is; starting and stopping one is tested in tests/cluster/test_lifecycle.py."""
+"""The owner of a sandbox; tests/cluster/test_lifecycle.py tests its start and stop."""
 
 from typing import Any
 

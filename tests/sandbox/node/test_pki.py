@@ -1,4 +1,4 @@
-"""Certificates: who signs them, for which names, who may read the keys, and when they change."""
+"""Certificates: their issuer, names and renewal, and who may read the keys."""
 
 import datetime as dt
 import ipaddress
@@ -36,7 +36,7 @@ def test_every_certificate_is_signed_by_the_authority_and_fits_its_key(folder: P
         assert key.public_key() == signed.public_key()
 
 
-def test_the_api_server_is_valid_under_every_name_it_is_called_by(folder: Path) -> None:
+def test_the_api_servers_certificate_covers_every_name_it_is_called_by(folder: Path) -> None:
     extension = certificate(folder, "apiserver").extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
@@ -60,7 +60,7 @@ def test_keys_are_for_their_owner_only(folder: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_second_call_changes_nothing_and_a_missing_file_everything(tmp_path: Path) -> None:
+def test_a_second_call_changes_nothing_but_a_missing_file_renews_everything(tmp_path: Path) -> None:
     pki.ensure(tmp_path, Settings())
     before = (tmp_path / "ca.crt").read_bytes()
     pki.ensure(tmp_path, Settings())
@@ -77,7 +77,7 @@ def test_another_network_needs_other_certificates(tmp_path: Path) -> None:
     assert (tmp_path / "ca.crt").read_bytes() != before
 
 
-def test_an_authority_near_its_end_is_replaced(
+def test_an_authority_near_its_expiry_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pki, "LIFETIME", dt.timedelta(days=6))

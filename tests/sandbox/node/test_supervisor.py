@@ -86,7 +86,7 @@ def test_a_component_that_ends_is_started_again_and_counted(start: Callable[...,
 
 
 def test_each_component_is_started_once(start: Callable[..., Loop]) -> None:
-    """Also while the loop waits for an earlier one to open its socket, a race that it once had."""
+    """Also while the loop waits for an earlier one to open its socket, which was once a race."""
     loop = start(sleeper("a", opens="/nowhere/socket"), sleeper("b"))
     loop.until(lambda: loop.state("a")["pid"] > 0)
     time.sleep(0.5)
@@ -102,7 +102,7 @@ def test_a_program_that_is_missing_is_reported_and_the_rest_runs(
     assert "No such file" in loop.state("a")["last_exit"]
 
 
-def test_at_the_end_a_draining_component_is_asked_to_end_and_waited_for(
+def test_on_exit_a_draining_component_is_asked_to_end_and_awaited(
     start: Callable[..., Loop],
 ) -> None:
     slow = "trap 'sleep 0.5; echo closed; exit 0' TERM; echo open; while :; do sleep 0.1; done"
@@ -114,7 +114,7 @@ def test_at_the_end_a_draining_component_is_asked_to_end_and_waited_for(
     assert log.read_text().endswith("closed\n")
 
 
-def test_a_component_gets_the_given_environment_only(
+def test_a_component_gets_only_the_given_environment(
     start: Callable[..., Loop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_CALLER", "canary")
