@@ -51,6 +51,9 @@ def test_the_allowed_versions_of_python_are_the_same_everywhere() -> None:
         assert f'PYTHON=" {" ".join(PYTHONS)}\n' in text, path
     for path in ("docs/ci.md",):
         assert "Python 3.11, 3.12 or 3.13" in (ROOT / path).read_text(), path
+    matrix = "[" + ", ".join(f'"{version}"' for version in PYTHONS) + "]"
+    for path in (".gitlab-ci.yml", ".github/workflows/preview.yml"):
+        assert matrix in (ROOT / path).read_text(), path
     assert PROJECT["tool"]["ruff"]["target-version"] == "py311"
 
 

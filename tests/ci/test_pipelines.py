@@ -166,7 +166,7 @@ def test_gitlab_ups_wait_for_a_click_and_never_race() -> None:
 def test_gitlab_jobs_are_well_formed() -> None:
     known = {
         "stage", "script", "before_script", "rules", "needs", "environment", "artifacts",
-        "resource_group", "extends", "timeout", "interruptible", "variables",
+        "resource_group", "extends", "timeout", "interruptible", "variables", "image", "parallel",
     }  # fmt: skip
     for name, job in JOBS.items():
         assert set(job) <= known, name
