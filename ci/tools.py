@@ -2,6 +2,7 @@
 
 Each binary comes from PATH where that has the right version, else from the cache, else from the
 vendor (and must match the vendor's SHA-256), else from a build of its pinned sources.
+
 Exit code 0: every tool is there; 1: a download and its build failed; 2: this machine cannot.
 """
 
@@ -22,7 +23,8 @@ NAMES = (
 
 
 def parser(prog: str = "python -m ci.tools") -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=prog, description=__doc__)
+    description, exit_codes = __doc__.rsplit("\n\n", 1)
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=exit_codes)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools") -> int:
