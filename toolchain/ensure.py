@@ -53,7 +53,8 @@ def _select(tools: tuple[Tool, ...], names: Iterable[str] | None) -> list[Tool]:
 
 
 class _Run:
-    """One call of `ensure`. Each method tries one way to a tool; it returns the folder or None."""
+    """One call of `ensure`. Each method tries one way to get a tool; its result is the
+    folder or None."""
 
     def __init__(self, settings: Settings, report: Reporter) -> None:
         self.settings = settings

@@ -64,7 +64,7 @@ def go_environment(cache: Path, arch: str, base: Mapping[str, str]) -> dict[str,
 
     GOPROXY, GONOSUMDB and similar variables remain the user's. Both of Go's caches are inside
     rayline's cache, and the module cache is writable, so that removing one folder undoes
-    everything. GOFLAGS is not empty, because Go would then read the user's `go env -w` file.
+    everything. GOFLAGS is set: if it were empty, Go would read the user's `go env -w` file.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {

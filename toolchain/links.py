@@ -14,7 +14,7 @@ def key_of_links(binaries: Mapping[str, Path]) -> str:
 
 
 def make_links(binaries: Mapping[str, Path], folder: Path) -> None:
-    """Fill `folder`, made if missing, with one link per binary."""
+    """Fill `folder`, created if it is missing, with one link per binary."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in binaries.items():
         (folder / name).symlink_to(path)

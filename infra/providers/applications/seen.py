@@ -55,7 +55,7 @@ class Seen:
 
     @property
     def matches(self) -> bool:
-        """Ray has exactly the wanted applications, in whatever state they are."""
+        """Whether Ray has exactly the wanted applications, whatever their state."""
         return self.live_config == self.wanted
 
     @property
