@@ -137,7 +137,7 @@ def _command(environ: Mapping[str, str], verb: str, stack: str, *flags: str) -> 
 def _start(
     command: list[str], environ: Mapping[str, str], folder: Path, *, stderr: int
 ) -> "subprocess.Popen[str]":
-    """Start `command` in a process group of its own, so that its plug-ins end with it."""
+    """Start `command` in its own process group, so that its plug-ins end with it."""
     return subprocess.Popen(
         command,
         cwd=folder,

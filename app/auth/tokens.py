@@ -3,7 +3,7 @@
 There are two kinds, which are not interchangeable: a user's (`typ` at+jwt, from POST /token; the
 role is looked up at each request) and a service's (`typ` service+jwt, made by `python -m app.users
 service-token`; it contains name and role). The header has exactly `alg`, `typ` and `kid`, so it
-cannot bring a key of its own, and the text must be the canonical base64url of its bytes.
+cannot bring its own key, and the text must be the canonical base64url of its bytes.
 """
 
 import base64

@@ -84,7 +84,7 @@ class Call:
     def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, or CallCancelledError as soon as the user presses Ctrl-C.
 
-        `work` runs in a thread of its own, because a blocked HTTP request cannot be interrupted:
+        `work` runs in its own thread, because a blocked HTTP request cannot be interrupted:
         after Ctrl-C nobody waits for the thread, and it does not keep the process alive.
         """
         if self.stop.is_set():

@@ -152,7 +152,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             try:
                 self._engine.Log(request, timeout=LOG_SECONDS)
             except grpc.RpcError:
-                return  # the work goes on without its progress on the screen
+                return  # the work continues without its progress on the screen
 
         return log
 
