@@ -5,7 +5,7 @@ ENGINE_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 VENV := .venv
 RUN := $(VENV)/bin/python
 STACK ?= local
-# Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see the README.
+# Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see docs/guide/sandbox.md.
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
@@ -46,10 +46,10 @@ up: sandbox ## go from nothing to a chat answer; with STACK=dev, run `pulumi up`
 down: sandbox-down ## undo `make up`
 else
 up: setup
-	@PATH="$(CURDIR)/.bin:$$PATH" pulumi up --stack $(STACK)
+	@PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi up --stack $(STACK)
 
 down: setup
-	@PATH="$(CURDIR)/.bin:$$PATH" pulumi destroy --stack $(STACK)
+	@PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi destroy --stack $(STACK)
 endif
 
 pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'

@@ -1,4 +1,5 @@
-"""Create password hashes, signing keys and service tokens, and check an auth-config.
+"""Create password hashes, signing keys and service tokens, and check the files of an
+auth-config.
 
 Secrets are read from the terminal or standard input and never from arguments, which other
 processes can see.

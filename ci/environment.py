@@ -33,7 +33,7 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
         raise SetupError(
             f"Neither {' nor '.join(_BACKENDS)} is set, and nobody is logged in to a backend, so "
             "the location of the stacks' state is unknown.",
-            "In a job, set one as a secret of its environment: docs/ci.md, Variables. "
+            "In a job, set one as a secret of its environment: docs/ci.md, What to set. "
             "On your machine, type: pulumi login BACKEND",
         )
     if "PULUMI_ACCESS_TOKEN" not in made and not any(name in made for name in _PASSPHRASES):

@@ -42,7 +42,8 @@ def add_timeout(root: argparse.ArgumentParser) -> None:
 
 def parser(prog: str = "python -m ci.preview") -> argparse.ArgumentParser:
     """The parser of the command line; `rayline` uses it too."""
-    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    description, exit_codes = __doc__.rsplit("\n\n", 1)
+    root = argparse.ArgumentParser(prog=prog, description=description, epilog=exit_codes)
     root.add_argument(
         *("-s", "--stack"),
         action="append",

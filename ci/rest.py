@@ -115,7 +115,7 @@ def _json(answer: httpx.Response) -> Any:
         request = answer.request
         raise CommentError(
             f"{request.method} {request.url.path}: {answer.status_code}, but no JSON",
-            "Check that the address is the API's, and not that of a log-in page in front of it.",
+            "Check that the address is the API's, and not that of a login page in front of it.",
         ) from None
 
 

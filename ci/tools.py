@@ -25,7 +25,8 @@ NAMES = (
 
 def parser(prog: str = "python -m ci.tools") -> argparse.ArgumentParser:
     """The parser of the command line; `rayline` uses it too."""
-    return argparse.ArgumentParser(prog=prog, description=__doc__)
+    description, exit_codes = __doc__.rsplit("\n\n", 1)
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=exit_codes)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools") -> int:

@@ -1,4 +1,4 @@
-"""Deploy a stack, but only if its diff is still the approved one.
+"""Deploy a stack; with --expect, only if its diff is still the approved one.
 
 The command previews the stack again first. --expect takes the fingerprint of the approved diff
 (from `preview --fingerprints`); any difference stops the command before it changes anything:
@@ -22,7 +22,8 @@ from ci.redaction import Redactor
 
 def parser(prog: str = "python -m ci.up") -> argparse.ArgumentParser:
     """The parser of the command line; `rayline` uses it too."""
-    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    description, exit_codes = __doc__.rsplit("\n\n", 1)
+    root = argparse.ArgumentParser(prog=prog, description=description, epilog=exit_codes)
     root.add_argument(
         *("-s", "--stack"), required=True, type=stack, metavar="NAME", help="the stack to deploy"
     )

@@ -1,7 +1,7 @@
 """Check stack files against every type and rule of the configuration, on this machine alone.
 
-No cluster, no Pulumi engine and no secret is needed; an encrypted value counts as set. The stack
-`local` is completed with the sandbox's part first.
+It needs no cluster, no Pulumi engine and no secret; an encrypted value counts as set. The stack
+`local` is completed first with what only the sandbox knows.
 
 Exit code 0: no errors (warnings are allowed); 1: errors; 2: nothing could be checked.
 """
@@ -27,7 +27,8 @@ class NothingToCheckError(Exception):
 
 
 def parser(prog: str = "rayline check") -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog=prog, description=__doc__)
+    description, exit_codes = __doc__.rsplit("\n\n", 1)
+    root = argparse.ArgumentParser(prog=prog, description=description, epilog=exit_codes)
     root.add_argument(
         *("-s", "--stack"),
         action="append",

@@ -16,11 +16,11 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
     verbs.add_parser("deploy", help="run `pulumi up` on the stack `local`, then chat with its API")
     verbs.add_parser("hub", help="serve the tiny model to pods as the Hugging Face Hub would")
     pulumi = verbs.add_parser(
-        "pulumi", help="run Pulumi on the stack `local`, for example: sandbox pulumi preview"
+        "pulumi", help=f"run Pulumi on the stack `local`, for example: {prog} pulumi preview"
     )
     pulumi.add_argument("arguments", nargs=argparse.REMAINDER, help="Pulumi's command and options")
     verbs.add_parser("status", help="print one line per component")
-    verbs.add_parser("env", help='print variables for a shell to evaluate: eval "$(... env)"')
+    verbs.add_parser("env", help=f'print shell variables: eval "$({prog} env)"')
     down = verbs.add_parser("down", help="stop it and remove what it added to the machine")
     down.add_argument("--purge", action="store_true", help="remove the image stores as well")
     return root

@@ -71,7 +71,7 @@ def install(packages: list[Package], log: Path, note: Callable[[str], None]) -> 
 
 
 def _stop_services(names: list[str]) -> None:
-    """The node starts its own; the package's service would only occupy port 5000 and memory."""
+    """The node runs its own processes; a package's service would occupy port 5000 and memory."""
     if not names or not Path("/run/systemd/system").exists():
         return
     subprocess.run(

@@ -17,6 +17,7 @@ import yaml
 
 from infra.settings import SCHEMA, StackSettings, parse
 from infra.settings.framework.problems import ConfigurationError
+from infra.settings.framework.schema import example
 
 ROOT = Path(__file__).parents[1]
 STACKS = ("local", "dev", "prod")
@@ -161,6 +162,35 @@ def leaves() -> list[Location]:
     """The keys that contain no other keys."""
     every = list(locations())
     return [here for here in every if not any(o[: len(here)] == here != o for o in every)]
+
+
+def complete(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which every optional object exists and every list of objects has an item, with the
+    keys that they require."""
+    changed = copy.deepcopy(dict(whole))
+    for here in locations():
+        default = SCHEMA.at(here).get("default", ...)
+        if default is None and SCHEMA.keys_at(here):
+            _fill(changed, here, _smallest(here))
+        elif default == [] and SCHEMA.keys_at((*here, 0)):
+            _fill(changed, here, [_smallest((*here, 0))])
+    return changed
+
+
+def _fill(whole: dict[str, Any], location: Location, value: Any) -> None:
+    """Sets a value in place where there is none."""
+    here: Any = whole
+    for part in location[:-1]:
+        here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
+    here.setdefault(location[-1], value)
+
+
+def _smallest(location: Location) -> dict[str, Any]:
+    """An object with the keys that it requires; texts are `other`."""
+    examples = {
+        key: example(SCHEMA.at((*location, key))) for key in SCHEMA.at(location).get("required", ())
+    }
+    return {key: "other" if value == "<value>" else value for key, value in examples.items()}
 
 
 _TEXTS = (

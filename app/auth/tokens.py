@@ -84,7 +84,7 @@ def _sign(key: Key, kind: str, claims: dict[str, Any]) -> str:
 
 
 class Verifier:
-    """Verifies tokens and caches valid ones: the signature is checked once, expiry every time."""
+    """Verifies tokens and caches valid ones: the signature is checked once, the rest every time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._now = wall_clock

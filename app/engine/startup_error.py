@@ -24,7 +24,7 @@ class Output:
         self._begin = {descriptor: _size(descriptor) for descriptor in (1, 2)}
 
     def first_error(self) -> str:
-        """The first error that ended a traceback; later errors are of processes that waited for it.
+        """The error at the end of the first traceback; later ones are of processes that waited.
 
         Empty if there is none, or if the output is not a file.
         """

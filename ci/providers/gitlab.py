@@ -31,7 +31,7 @@ class GitLab(Provider):
 
     def missing(self, environ: Mapping[str, str]) -> str:
         if not environ.get("RAYLINE_GITLAB_TOKEN"):
-            return "RAYLINE_GITLAB_TOKEN is not set (docs/ci.md, Variables)"
+            return "RAYLINE_GITLAB_TOKEN is not set (docs/ci.md, What to set)"
         if not all(environ.get(name) for name in _REQUEST):
             return "this job does not belong to a merge request"
         return ""

@@ -1,7 +1,7 @@
 """RandomSecret: a key or a password that the configuration does not contain.
 
 It is generated once and kept encrypted in the state.
-docs/adr/0012-passwords-and-keys-that-nobody-gave.md
+docs/adr/0012-generated-secrets.md
 """
 
 import secrets

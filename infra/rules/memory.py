@@ -22,7 +22,7 @@ GIB = 1024**3
 OVERHEAD_GIB = 0.5
 """CUDA context and libraries of each process. Always needed, so a lack of it is an error."""
 ACTIVATIONS_GIB = 1.0
-"""Activations of a usual batch, sampler, CUDA graphs. Depends on the model, so a lack is a
+"""Activations of a usual batch, sampler, CUDA graphs. Depends on the model, so a shortage is a
 warning."""
 _MAXIMUM_STAGES = 64
 """The advice tries up to this many pipeline stages if the number of layers is unknown."""

@@ -129,7 +129,7 @@ def _cards(place: int, group: GpuGroup, members: list[Model]) -> list[Problem]:
 
 
 def _packs(group: GpuGroup, members: list[Model]) -> bool:
-    """Whether replicas that need their cards in one worker find them, the largest placed first."""
+    """Whether replicas that need all their cards in one worker fit, placing the largest first."""
     free = [group.gpu.count] * group.workers
     whole = sorted(
         (m.gpus for m in members if m.pipeline_parallel == 1 for _ in range(m.replicas)),

@@ -44,7 +44,7 @@ def labels_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
 
 @rule
 def annotations_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
-    """KubeRay reads some annotations as switches."""
+    """Names have the form that Kubernetes requires, and none is a switch of KubeRay's."""
     problems = []
     for name in settings.ray.annotations:
         key = key_path("ray", "annotations", name)

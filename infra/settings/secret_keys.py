@@ -23,7 +23,7 @@ SECRET_KEYS: Mapping[str, SecretKey] = {
         SecretKey(
             "jwtKey",
             "Signs the tokens of POST /token; at least 32 bytes. Absent: rayline generates one.",
-            "python -m app.users key | pulumi config set --secret rayline:jwtKey",
+            "rayline users key | pulumi config set --secret rayline:jwtKey",
         ),
         _entry(
             "jwtPreviousKeys",
@@ -34,8 +34,7 @@ SECRET_KEYS: Mapping[str, SecretKey] = {
             "Hash of each user's password, by user name. A name with a dot or an @ goes into "
             'brackets: rayline:userHashes["jane.doe"]. A user without a hash gets a generated '
             "password, which the stack output `passwords` shows.",
-            "python -m app.users hash | "
-            "pulumi config set --secret --path 'rayline:userHashes.<name>'",
+            "rayline users hash | pulumi config set --secret --path 'rayline:userHashes.<name>'",
             by_user=True,
         ),
         _entry(

@@ -8,7 +8,7 @@ from pathlib import Path
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SECOND_COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 TOKEN = "hf_sandbox"
-"""The token for `private` and `gated` repositories. It is no secret: it protects nothing."""
+"""The token for `private` and `gated` repositories. It need not be secret."""
 LARGE = ".safetensors"
 """Suffix of files that are served as the Hub serves large ones: named by SHA-256, by redirect."""
 

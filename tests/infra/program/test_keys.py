@@ -9,11 +9,10 @@ import pytest
 from infra.settings import SCHEMA
 from tests import stacks
 from tests.infra.program.harness import Program, run_values
-from tests.stacks import Location, committed, different, leaves, locations
+from tests.stacks import Location, committed, complete, different, leaves, locations
 
 # Every optional part of the configuration is in use, so that no key is without effect.
-INGRESS = {"host": "llm.example.com", "className": "nginx", "tlsSecret": "tls"}
-EVERYTHING = committed("prod", serve={"ingress": INGRESS}, ray__head__tolerations=[{"key": "a"}])
+EVERYTHING = complete(committed("prod"))
 CHECKED_ONLY = {
     ("gpuGroups", 0, "gpu", "model"),
     ("gpuGroups", 0, "gpu", "memoryGib"),
