@@ -1,7 +1,6 @@
 """GPU groups, their cards and their CPUs."""
 
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from infra.rules import Facts, placement
@@ -83,7 +82,6 @@ def test_a_group_has_the_ray_cpus_of_its_models() -> None:
     ]
 
 
-@hypothesis_settings(deadline=None)  # a busy machine is slower
 @given(
     st.integers(1, 4), st.integers(1, 8), st.integers(1, 8), st.integers(1, 4), st.integers(1, 6)
 )
