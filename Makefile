@@ -16,13 +16,16 @@ help: ## list the verbs
 
 setup: $(VENV)/.installed ## create the Python environment in .venv
 
-$(VENV)/.installed: requirements/dev.txt pyproject.toml
+# Also where the Python that .venv links to was uninstalled.
+$(VENV)/.installed: requirements/dev.txt pyproject.toml $(if $(shell test -x $(RUN) && echo yes),,no-python)
 	@$(PYTHON) requirements/python_version.py "make setup PYTHON=" 3.11 3.12 3.13
 	@echo "  Python environment: .venv"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+no-python:
 
 tools: setup ## find, download or build every binary (a build takes about 20 minutes on 2 cores, once)
 	@$(RUN) -m sandbox tools
@@ -46,10 +49,10 @@ up: sandbox ## go from nothing to a chat answer; with STACK=dev, run `pulumi up`
 down: sandbox-down ## undo `make up`
 else
 up: setup
-	@PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi up --stack $(STACK)
+	@no_grpc_proxy=127.0.0.1 PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi up --stack $(STACK)
 
 down: setup
-	@PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi destroy --stack $(STACK)
+	@no_grpc_proxy=127.0.0.1 PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi destroy --stack $(STACK)
 endif
 
 pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'

@@ -94,14 +94,24 @@ def _values(folder: str | None, environ: Mapping[str, str]) -> Mapping[str, str]
 
 
 def _hash() -> int:
+    try:
+        print(passwords.hash_password(_password()))
+    except EOFError:
+        raise ValueError("no password was given") from None
+    except UnicodeError:
+        raise ValueError("the password is not text in the encoding of this terminal") from None
+    return 0
+
+
+def _password() -> str:
+    if sys.stdin is None:  # closed, as by `<&-`
+        raise EOFError
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if password != getpass.getpass("Repeat the password: "):
             raise ValueError("the two passwords differ")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    print(passwords.hash_password(password))
-    return 0
+        return password
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _service_token(values: Mapping[str, str], name: str, role: str, days: int) -> int:

@@ -42,6 +42,8 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     folders = [str(TOOLS), str(CHECKOUT / ".bin"), str(CHECKOUT / ".venv" / "bin")]
     made["PATH"] = os.pathsep.join([*folders, made.get("PATH", os.defpath)])
     made["PULUMI_SKIP_UPDATE_CHECK"] = "true"
+    # Pulumi's Python SDK would look for the engine, on this machine, behind `http_proxy`.
+    made["no_grpc_proxy"] = "127.0.0.1"
     content = made.pop(KUBECONFIG_CONTENT, None)
     with tempfile.TemporaryDirectory(prefix="rayline-ci-") as folder:
         if content:

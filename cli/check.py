@@ -18,8 +18,9 @@ from cli.stack_file import StackFile, StackFileError
 from infra import rules
 from infra.rules import ConfigurationError, Problem
 from infra.settings.raw import read
+from toolchain.errors import CommandError
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 class NothingToCheckError(Exception):
@@ -44,14 +45,22 @@ def main(arguments: Sequence[str] | None = None, prog: str = "rayline check") ->
     given = parser(prog).parse_args(arguments)
     try:
         found = {path: problems(path) for path in chosen(given.stack, Path.cwd())}
-    except NothingToCheckError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    except (NothingToCheckError, CommandError, OSError) as error:
+        text = _text(error)
+        print(f"error: {text}", file=sys.stderr)
+        if given.json:
+            print(json.dumps({"error": text, "stacks": []}, indent=2))
         return 2
     print(as_json(found) if given.json else as_text(found))
     return 1 if any(p.severity == "error" for each in found.values() for p in each) else 0
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, CommandError):
+        return f"{error.message} {error.hint}".strip()
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the working directory'}: {error.strerror}"
+    return str(error)
 
 
 def chosen(names: Sequence[str] | None, here: Path) -> list[Path]:
@@ -86,6 +95,10 @@ def problems(path: Path) -> list[Problem]:
         found = _read(path)
     except StackFileError as error:
         return [Problem("error", path.name, str(error))]
+    except RecursionError:
+        return [Problem("error", path.name, "is nested too deeply, or contains itself")]
+    except OSError as error:
+        return [Problem("error", path.name, f"cannot be read: {error.strerror}")]
     try:
         settings = read(found.texts, found.encrypted, decrypted=False)
     except ConfigurationError as error:
@@ -96,7 +109,12 @@ def problems(path: Path) -> list[Problem]:
 def _read(path: Path) -> StackFile:
     content = stack_file.load(path)
     declared = path.parent / "Pulumi.yaml"
-    defaults: dict[str, Any] = stack_file.load(declared) if declared.is_file() else {}
+    defaults: dict[str, Any] = {}
+    if declared.is_file():
+        try:
+            defaults = stack_file.load(declared)
+        except StackFileError as error:
+            raise StackFileError(f"belongs to {declared}, which cannot be used: {error}") from None
     if path.resolve() == CHECKOUT / "Pulumi.local.yaml":
         # The only stack whose file is incomplete: the sandbox knows its registry and its images.
         from sandbox import local_stack, settings

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ class Verb:
     module: str
 
 
+PARTS = ("app", "ci", "cli", "infra", "sandbox", "toolchain")
+
 VERBS: Mapping[str, Verb] = {
     "check": Verb("check stack files against every rule, without a cluster", "cli.check"),
     "users": Verb("create password hashes, signing keys and service tokens", "app.users"),
@@ -33,29 +36,58 @@ VERBS: Mapping[str, Verb] = {
 def parser() -> argparse.ArgumentParser:
     """The verbs alone; each has its own parser."""
     root = argparse.ArgumentParser(prog="rayline", description=DESCRIPTION, epilog=EPILOG)
-    verbs = root.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, verb in VERBS.items():
         verbs.add_parser(name, help=verb.help, add_help=False)
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The verb's exit code; 2: no such verb; 130: interrupted."""
+    """The verb's exit code; 2: no such verb, or a package is missing; 130: interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given:
-        parser().print_help(sys.stderr)
-        return 2
-    verb = parser().parse_args(given[:1]).verb
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A stack file's texts can hold characters that the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        called = importlib.import_module(VERBS[verb].module)
-        return int(called.main(given[1:], prog=f"rayline {verb}"))
+        try:
+            return _run(given)
+        finally:
+            _flush()
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader, such as `head`, closed the pipe. Python would report the flush at exit too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 141  # the reader, such as `head`, has enough
+    except ModuleNotFoundError as error:
+        name = error.name or str(error)
+        if name.partition(".")[0] in PARTS:
+            raise
+        print(
+            f"error: the Python environment {sys.prefix} lacks the package {name}. "
+            "Type: make setup",
+            file=sys.stderr,
+        )
+        return 2
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _run(given: Sequence[str]) -> int:
+    verb = parser().parse_args(given[:1]).verb
+    if verb is None:
+        parser().print_help(sys.stderr)
+        return 2
+    called = importlib.import_module(VERBS[verb].module)
+    return int(called.main(given[1:], prog=f"rayline {verb}"))
+
+
+def _flush() -> None:
+    """Write what is buffered. At exit, Python could report a failure only as a stack trace."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # Python flushes once more at exit, which must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise

@@ -1,8 +1,9 @@
 """Stack files as Pulumi reads them, without Pulumi and without decrypting anything."""
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,53 @@ class StackFileError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as Pulumi reads it: `yes`, `12:30` and dates are strings, `1e3` is a number."""
+    """YAML 1.2, as Pulumi reads it: `yes`, `12:30` and dates are strings, `1e3` is a number.
 
+    It refuses what Pulumi refuses: a repeated key, and a value that JSON cannot hold.
+    """
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                raise yaml.composer.ComposerError(
+                    None,
+                    None,
+                    f"the key {key.value!r} is already in line {lines[key.value]}",
+                    key.start_mark,
+                )
+        return node
+
+
+def _checked(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The constructor of a scalar, with its failures as YAML errors that name the place."""
+
+    def checked(loader: Any, node: yaml.ScalarNode) -> Any:
+        try:
+            value = construct(loader, node)
+        except (KeyError, ValueError):
+            value = math.nan
+        if isinstance(value, float) and not math.isfinite(value):
+            kind = node.tag.rpartition(":")[2]
+            problem = f"the value is not a number or word of the type {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return value
+
+    return checked
+
+
+_SCALARS = ("bool", "int", "float")
+_JSON = {f"tag:yaml.org,2002:{name}" for name in ("null", "str", "seq", "map", *_SCALARS)}
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag in _JSON or tag is None
+}
+for _name in _SCALARS:
+    _tag = f"tag:yaml.org,2002:{_name}"
+    _Loader.add_constructor(_tag, _checked(yaml.SafeLoader.yaml_constructors[_tag]))
 
 _KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
 _Loader.yaml_implicit_resolvers = {
@@ -61,15 +107,18 @@ def stacks(folder: Path) -> dict[str, Path]:
 def load(path: Path) -> dict[str, Any]:
     """The content of a YAML file; StackFileError if it is not a YAML mapping."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(path.read_bytes(), _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise StackFileError(f"{where}{error.problem or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StackFileError(" ".join(str(error).split())) from None
+    except yaml.reader.ReaderError as error:
+        raise StackFileError(
+            f"is not YAML text: {error.reason} at position {error.position + 1}. Save it as UTF-8."
+        ) from None
     if not isinstance(content, dict | None):
-        raise StackFileError(f"is {type(content).__name__}; it must be a mapping with `config:`")
+        kind = "a list" if isinstance(content, list) else "a single value"
+        raise StackFileError(f"is {kind}; it must be a mapping with `config:`")
     return content or {}
 
 
@@ -78,9 +127,12 @@ def configuration(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> St
     config = content.get("config") or {}
     if not isinstance(config, dict):
         raise StackFileError("`config:` is not a mapping of keys, such as rayline:cluster")
+    declarations = defaults.get("config") or {}
+    if not isinstance(declarations, dict):
+        raise StackFileError("`config:` of Pulumi.yaml is not a mapping of keys")
     declared = {
         key: entry["default"]
-        for key, entry in (defaults.get("config") or {}).items()
+        for key, entry in declarations.items()
         if isinstance(entry, dict) and "default" in entry
     }
     texts = {}

@@ -78,6 +78,8 @@ class LocalStack:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # Pulumi's Python SDK would look for the engine, on this machine, behind `http_proxy`.
+            "no_grpc_proxy": "127.0.0.1",
         }
 
     def prepare(self, settings: Settings) -> None:

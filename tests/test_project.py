@@ -1,6 +1,7 @@
 """Rules of the project that no linter expresses."""
 
 import ast
+import os
 import re
 import runpy
 import subprocess
@@ -156,3 +157,21 @@ def test_make_help_lists_every_verb() -> None:
     assert phony
     for verb in phony[1].split():
         assert f"make {verb} " in shown
+
+
+@pytest.mark.parametrize(("target", "made"), [(sys.executable, False), ("/nonexistent", True)])
+def test_make_setup_replaces_an_environment_whose_python_is_gone(
+    tmp_path: Path, target: str, made: bool
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements/dev.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(target)
+    (tmp_path / ".venv/.installed").touch()
+    shown = subprocess.run(
+        ["make", "-n", "setup"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert ("-m venv --clear" in shown) is made

@@ -24,6 +24,45 @@ def test_hash_reads_the_password_from_standard_input(
     assert "short" not in shown.err
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "no password was given"),
+        (io.StringIO(""), "the password has 0 bytes"),
+        (io.StringIO("eight or more \udcff\n"), "the password is not text"),
+        (
+            io.TextIOWrapper(io.BytesIO(b"eight or more \xff\n"), "utf-8"),
+            "the password is not text",
+        ),
+    ],
+)
+def test_input_that_holds_no_password_is_refused(
+    given: object,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", given)
+    assert users.main(["hash"], {}) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_end_of_input_in_place_of_a_password_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def end(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", end)
+    assert users.main(["hash"], {}) == 2
+    assert "no password was given" in capsys.readouterr().err
+
+
 def test_key_is_accepted_as_jwt_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert users.main(["key"]) == 0
     Authenticator(values(JWT_KEY=capsys.readouterr().out.strip()))

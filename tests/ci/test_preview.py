@@ -50,6 +50,7 @@ def test_pulumi_runs_once_per_stack_and_gets_no_token_for_comments(job: Job, kin
         assert environ["PULUMI_CONFIG_PASSPHRASE"] == PASSPHRASE
         assert "PULUMI_ACCESS_TOKEN" not in environ
         assert "RAYLINE_KUBECONFIG" not in environ
+        assert environ["no_grpc_proxy"] == "127.0.0.1"
         assert job.api.double.token not in environ.values()
         assert not Path(environ["KUBECONFIG"]).exists()  # gone with the job
     assert (job.folder / "kubeconfig-seen").read_text() == "clusters: []"

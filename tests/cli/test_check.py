@@ -116,22 +116,98 @@ def test_an_encrypted_value_in_a_plain_key_is_an_error(
     assert "an encrypted value" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["config: [", "config: {a: b", "- a", "config: text", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("config: [", "config: {a: b", "- a", "config: text", "5", "\x00", "a: b\n---\nc: d"),
+        *("config: {hub: &a [*a]}", f"config: {{hub: {'[' * 500}{']' * 500}}}"),
+        *(f"config: {{hub: !!{tag} x}}" for tag in ("int", "float", "bool", "timestamp", "binary")),
+        *("config: {hub: !!set {a, b}}", "config: {hub: !!python/name:os.system x}"),
+        *("config: {hub: 1e999}", f"config: {{hub: {'9' * 5000}}}", "config: {<<: 5}"),
+        *(
+            "config: {[a]: b}",
+            "config: {hub: {endpoint: a,\n endpoint: b}}",
+            "config: {a: b}\na: \xff",
+        ),
+    ],
+    ids=lambda text: text[:30],
+)
 def test_text_that_is_not_a_stack_file_is_an_error(
     project: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "Pulumi.dev.yaml").write_text(text)
+    (project / "Pulumi.dev.yaml").write_bytes(text.encode("latin-1"))
+    assert check.main(["--json"]) == 1
+    (stack,) = json.loads(capsys.readouterr().out)["stacks"]
+    assert [each["key"] for each in stack["problems"]] == ["Pulumi.dev.yaml"]
+
+
+def test_a_repeated_key_is_refused_as_pulumi_refuses_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(project, "dev")
+    path.write_text(f"{path.read_text()}  rayline:cluster: {{context: other}}\n")
     assert check.main([]) == 1
-    assert "Pulumi.dev.yaml" in capsys.readouterr().out
+    assert "the key 'rayline:cluster' is already in line " in capsys.readouterr().out
+
+
+def test_a_merge_key_is_no_repeated_key(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(
+        "config:\n  b: &b {k: 0, l: 1}\n"
+        "  x: {y: &a {<<: *b,\n    k: 1}}\n  c: {<<: *a,\n    l: 2}\n"
+    )
+    found = stack_file.configuration(stack_file.load(path), {})
+    assert json.loads(found.texts["c"]) == {"k": 1, "l": 2}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_text_that_begins_with_a_byte_order_mark_is_read(project: Path, encoding: str) -> None:
+    path = write(project, "dev")
+    path.write_text(path.read_text(), encoding=encoding)
+    assert check.main([]) == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "nowhere", "itself"])
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(
+    project: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "Pulumi.dev.yaml"
+    path.mkdir() if kind == "folder" else path.symlink_to(path if kind == "itself" else "nowhere")
+    write(project, "good")
+    assert check.main([]) == 1
+    out = capsys.readouterr().out
+    assert "error: Pulumi.dev.yaml cannot be read: " in out
+    assert "Pulumi.good.yaml: no problems" in out
+
+
+@pytest.mark.parametrize("text", ["config: [", "config: [a]", "config: 5", "- a"])
+def test_a_mistake_in_the_project_file_names_that_file(
+    project: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "dev")
+    (project / "Pulumi.yaml").write_text(text)
+    assert check.main([]) == 1
+    assert "Pulumi.yaml" in capsys.readouterr().out.replace("Pulumi.dev.yaml", "")
+
+
+def test_a_wrong_variable_of_the_sandbox_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLINE_REGISTRY_PORT", "abc")
+    assert check.main(["-s", str(ROOT / "Pulumi.local.yaml"), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert "RAYLINE_REGISTRY_PORT='abc' is not allowed" in shown.err
+    assert json.loads(shown.out)["error"] in shown.err
 
 
 def test_an_unknown_stack_cannot_be_checked(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(project, "dev")
-    assert check.main(["-s", "prod"]) == 2
-    err = capsys.readouterr().err
+    assert check.main(["-s", "prod", "--json"]) == 2
+    out, err = capsys.readouterr()
     assert "stacks: dev." in err
+    assert json.loads(out) == {"error": err.strip().removeprefix("error: "), "stacks": []}
     typed = re.search(r"Type: rayline check (.*)", err)
     assert typed
     assert check.main(typed[1].split()) == 0

@@ -1,6 +1,7 @@
 """One command: its verbs, their help, their exit codes, and completion."""
 
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -80,13 +81,68 @@ def test_an_interrupt_or_a_refusal_causes_no_traceback(
     assert main.main(["check"]) == code
 
 
-def test_a_closed_pipe_causes_no_traceback() -> None:
-    command = f"'{sys.executable}' -m cli completion bash | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+@pytest.mark.parametrize("arguments", ["--help", "check", "check --help", "completion bash"])
+@pytest.mark.parametrize(
+    ("reader", "code", "message"),
+    [("| true", "141", ""), ("> /dev/full", "1", "error: [Errno 28] No space left on device\n")],
+)
+def test_output_that_nobody_takes_is_no_traceback(
+    arguments: str, reader: str, code: str, message: str
+) -> None:
+    """Whether the output is longer than Python's buffer, so that only a flush fails, or not."""
+    # The pause lets the reader end first.
+    command = (
+        f"(sleep 0.1; '{sys.executable}' -m cli {arguments}) {reader}; echo ${{PIPESTATUS[0]}}"
     )
-    assert done.stdout.strip() in {"0", "141"}
-    assert done.stderr == ""
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert (done.stdout.strip(), done.stderr) == (code, message)
+
+
+def test_a_text_that_the_terminal_cannot_show_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {rayline:hub: é}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "check"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "rayline:hub is '\\xe9'" in done.stdout
+
+
+def test_a_missing_package_is_named_and_a_missing_module_of_ours_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        importlib.import_module(missing)
+        return 0
+
+    monkeypatch.setattr(importlib.import_module("cli.check"), "main", fail)
+    missing = "no_such_package.part"
+    assert main.main(["check"]) == 2
+    err = capsys.readouterr().err
+    assert "lacks the package no_such_package. Type: make setup" in err
+    missing = "infra.no_such_module"
+    with pytest.raises(ModuleNotFoundError):
+        main.main(["check"])
+
+
+@pytest.mark.parametrize("option", ["-v", "--version", "--chek"])
+def test_an_unknown_option_is_named(option: str) -> None:
+    done = rayline(option, "check")
+    assert done.returncode == 2
+    assert option in done.stderr
 
 
 def test_the_command_is_installed_under_its_name() -> None:

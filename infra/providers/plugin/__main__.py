@@ -3,11 +3,17 @@
 import sys
 from pathlib import Path
 
-# Python puts this folder first, where `server` and the like would be top-level modules. Instead,
-# `infra` is that of this checkout, whether or not it is installed in the environment.
-sys.path[0] = str(Path(__file__).resolve().parents[3])
+# `infra` is that of this checkout, whether or not it is installed in the environment. Without -I,
+# Python has put this folder first, where `server` and the like would be top-level modules.
+if not sys.flags.isolated:
+    del sys.path[0]
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from infra.providers.plugin.server import serve  # noqa: E402
+try:
+    from infra.providers.plugin.server import serve
+except ImportError as error:
+    # Pulumi creates an empty .venv where there is none, and an older one may lack a package.
+    sys.exit(f"The Python environment {sys.prefix} is incomplete ({error}). Type: make setup")
 
 if __name__ == "__main__":
     serve(sys.argv[-1])

@@ -33,6 +33,8 @@ def serve(engine_address: str) -> None:
         ("grpc.max_send_message_length", MESSAGE_BYTES),
         # gRPC would close an idle channel, which then does not notice the engine's end.
         ("grpc.client_idle_timeout_ms", NEVER_IDLE_MS),
+        # The engine is on this machine, which a proxy cannot reach.
+        ("grpc.enable_http_proxy", 0),
     ]
     channel = grpc.insecure_channel(engine_address, options)
     servicer = Servicer(PROVIDERS, engine_pb2_grpc.EngineStub(channel))

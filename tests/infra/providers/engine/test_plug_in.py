@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,14 +98,58 @@ def test_a_checkout_with_a_space_that_is_not_installed_anywhere(tmp_path: Path) 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_missing_environment_is_named_with_what_to_type(tmp_path: Path) -> None:
-    plug_in = tmp_path / "infra/providers/plugin"
-    shutil.copytree(PLUGIN, plug_in)
+PROXY = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"http_proxy": PROXY, "https_proxy": PROXY, "grpc_proxy": PROXY, "no_proxy": ""},
+        {"PYTHONHOME": "/nonexistent"},
+        {"PYTHONPATH": "shadow", "PYTHONWARNINGS": "error"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_variables_for_other_programs_do_not_reach_the_plug_in(
+    tmp_path: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = Program(tmp_path, tmp_path / "none")
     program.write(IMPORTS, "RandomSecret('key', RandomSecretArgs(kind='key'))")
-    file = tmp_path / "Pulumi.yaml"
-    file.write_text(file.read_text().replace(str(PLUGIN), str(plug_in)))
     program.args()
-    refused = program.run("up", "--yes", "--skip-preview", "--non-interactive", fails=True)
+    program.up()
+    for name in ("grpc", "infra", "json", "server", "sitecustomize"):
+        module = tmp_path / "shadow" / name / "__init__.py"
+        module.parent.mkdir(parents=True)
+        module.write_text("raise SystemExit('shadowed')")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value) if value == "shadow" else value)
+    assert "2 unchanged" in program.refresh()
+    assert "2 deleted" in program.destroy()
+
+
+def copied_plug_in(program: Program) -> None:
+    """The plug-in in the program's folder, and without the `.venv` of the checkout."""
+    shutil.copytree(ROOT / "infra", program.folder / "infra")
+    program.write(IMPORTS, "RandomSecret('key', RandomSecretArgs(kind='key'))")
+    file = program.folder / "Pulumi.yaml"
+    file.write_text(file.read_text().replace(str(PLUGIN), "infra/providers/plugin"))
+    program.args()
+
+
+def test_a_missing_environment_is_named_with_what_to_type(tmp_path: Path) -> None:
+    program = Program(tmp_path, tmp_path / "none")
+    copied_plug_in(program)
+    refused = program.up(fails=True)
     assert f"The Python environment {tmp_path}/.venv is missing. Type: make setup" in refused
     assert json.loads(program.state())["deployment"].get("pending_operations") is None
+
+
+def test_an_environment_without_packages_is_named_with_what_to_type(tmp_path: Path) -> None:
+    """Pulumi makes such a `.venv` where a project has none."""
+    program = Program(tmp_path, tmp_path / "none")
+    copied_plug_in(program)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    refused = program.up(fails=True)
+    assert f"The Python environment {tmp_path}/.venv is incomplete (No module" in refused
+    assert "Type: make setup" in refused
+    assert "Traceback" not in refused
