@@ -3,8 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from sandbox import console, first_answer, operations
-from sandbox.first_answer import Answer
+from sandbox import console, operations
 from sandbox.local_stack import LocalStack
 from sandbox.settings import Settings
 from toolchain.errors import UserError
@@ -12,6 +11,9 @@ from toolchain.errors import UserError
 
 def deploy(settings: Settings) -> None:
     """Bring up the stack `local` and print the first model's answer as it arrives."""
+    # Its import of httpx takes 45 ms, which `make pulumi` would pay as well.
+    from sandbox import first_answer
+
     started = time.monotonic()
     operations.hub(settings)
     stack = LocalStack()
@@ -21,7 +23,7 @@ def deploy(settings: Settings) -> None:
     console.note(f"asking {next(iter(outputs['models']))}: {first_answer.QUESTION}")
     print("\n    ", end="", flush=True)
     for piece in first_answer.ask(outputs):
-        if isinstance(piece, Answer):
+        if isinstance(piece, first_answer.Answer):
             print("\n")
             console.note(
                 f"{piece.tokens} tokens at {piece.tokens_per_second:.1f} tokens/s, the first after "

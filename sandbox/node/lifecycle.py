@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import paths
-from sandbox.node import components, files, host, layout, pki
+from sandbox.node import components, files, host, layout
 from sandbox.settings import Settings
 from toolchain import link_farm
 from toolchain.errors import CommandError, UserError
@@ -124,6 +124,9 @@ def write_files(settings: Settings, tools: dict[str, Path], pause_image: str) ->
     for store in layout.STORES:
         (cache_root() / store).mkdir(parents=True, exist_ok=True)
     link_farm(tools, state / "bin")
+    # Its import of cryptography takes 50 ms, which `make pulumi` would pay as well.
+    from sandbox.node import pki
+
     pki.ensure(state / "pki", settings)
     for name, text in files.files(settings, pause_image).items():
         path = state / "config" / name
