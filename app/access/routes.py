@@ -87,7 +87,6 @@ _TEMPLATES = [
     for (_, template), route in TABLE.items()
     if "{" in template
 ]
-_PATHS = frozenset(route.template for route in TABLE.values())
 
 
 def plain_path(scope: Scope) -> str | None:

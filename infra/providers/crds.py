@@ -18,7 +18,7 @@ import yaml
 
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.call import Call, ProviderError
-from infra.providers.common.properties import Props
+from infra.providers.common.properties import Props, differing
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 
@@ -72,7 +72,7 @@ class KubeRayCrdsProvider(Provider):
     outputs = OUTPUTS
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        changed = [key for key in ("context", "version", "keep") if olds.get(key) != news.get(key)]
+        changed = differing(olds, news, ("context", "version", "keep"))
         replaces = [key for key in changed if key == "context"]
         return Diff(bool(changed) or bool(olds.get("missing")), replaces)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.providers.common.call import Call
-from infra.providers.common.properties import UNKNOWN, Props
+from infra.providers.common.properties import UNKNOWN, Props, differing
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
 from infra.providers.common.ray_cluster import IDENTITY, RayClusterRef
 
@@ -64,7 +64,7 @@ class GroupOrderProvider(Provider):
         return Checked(news, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        return Diff(any(olds.get(name) != news.get(name) for name in INPUTS))
+        return Diff(bool(differing(olds, news, INPUTS)))
 
     def create(self, _call: Call, props: Props) -> Created:
         return Created(ID, props)
@@ -74,7 +74,7 @@ class GroupOrderProvider(Provider):
 
 
 def _problems(olds: Props, news: Props) -> "list[Problem]":
-    if not olds or any(olds.get(name) != news.get(name) for name in CLUSTER):
+    if not olds or differing(olds, news, CLUSTER):
         return []
     if UNKNOWN in (news["names"], news["disabled"]) or olds["names"] == news["names"]:
         return []

@@ -11,7 +11,7 @@ from typing import Literal
 import pulumi
 
 from infra.providers.common.call import Call
-from infra.providers.common.properties import Props
+from infra.providers.common.properties import Props, differing
 from infra.providers.common.provider import Created, Diff, Provider
 
 TYPE = "rayline:index:RandomSecret"
@@ -59,7 +59,7 @@ class RandomSecretProvider(Provider):
     secret_outputs = OUTPUTS
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        replaces = [name for name in ("kind", "serial") if olds.get(name) != news.get(name)]
+        replaces = differing(olds, news, ("kind", "serial"))
         return Diff(bool(replaces), replaces)
 
     def create(self, _call: Call, props: Props) -> Created:

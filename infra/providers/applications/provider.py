@@ -1,6 +1,6 @@
 """ServeApplications, as the plug-in provides it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from infra.providers.applications.resource import OUTPUTS, TYPE
 from infra.providers.applications.seen import RUNNING, by_name
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
-from infra.providers.common.properties import UNKNOWN, Props, without_empty
+from infra.providers.common.properties import UNKNOWN, Props, differing, only, without_empty
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.common.ray_cluster import IDENTITY
 from infra.providers.common.waiting import Waiting
@@ -56,7 +56,7 @@ class ServeApplicationsProvider(Provider):
         Pod identities are unknown during a preview; that alone is not a change. `templates` already
         shows which groups restart. When it is empty (`upgrade: manual`), nothing does.
         """
-        replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
+        replaces = differing(olds, news, IDENTITY)
 
         def differs(key: str) -> bool:
             return bool(without_empty(olds.get(key)) != without_empty(news.get(key)))
@@ -86,8 +86,8 @@ class ServeApplicationsProvider(Provider):
         config = props["config"]
         if not seen.matches:
             config = {**config, "applications": list(seen.live_config.values())}
-        found = {**_inputs(props), "config": config}
-        return Live({**found, "applications": seen.statuses}, _inputs(props))
+        inputs = only(props, INPUTS)
+        return Live({**inputs, "config": config, "applications": seen.statuses}, inputs)
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
         """Removes our applications. An absent cluster, namespace or Service is success."""
@@ -110,8 +110,8 @@ class ServeApplicationsProvider(Provider):
             except (CallCancelledError, KubeError, ServeError) as error:
                 if not work.sent:
                     raise
-                call.fail(error, ID, {**_inputs(props), "applications": work.seen.statuses})
-            return {**_inputs(props), "applications": work.seen.statuses}
+                call.fail(error, ID, {**only(props, INPUTS), "applications": work.seen.statuses})
+            return {**only(props, INPUTS), "applications": work.seen.statuses}
 
 
 @contextmanager
@@ -124,10 +124,6 @@ def _serve(call: Call, props: Props) -> Iterator[ServeClient]:
             props["head_service"],
             props["token_secret"],
         )
-
-
-def _inputs(props: Mapping[str, Any]) -> Props:
-    return {key: props[key] for key in INPUTS if key in props}
 
 
 def _has_unknown(pods: Any) -> bool:

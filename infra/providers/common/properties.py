@@ -6,7 +6,7 @@ Providers get plain Python values, with `UNKNOWN` in place of those strings.
 https://pulumi-developer-docs.readthedocs.io/latest/docs/architecture/types.html
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
@@ -39,6 +39,16 @@ _UNKNOWNS = {
     "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
 }
+
+
+def only(props: Mapping[str, Any], names: Iterable[str]) -> Props:
+    """The named properties, as far as they are present."""
+    return {name: props[name] for name in names if name in props}
+
+
+def differing(olds: Props, news: Props, names: Iterable[str]) -> list[str]:
+    """The named properties whose new value is not the old one."""
+    return [name for name in names if olds.get(name) != news.get(name)]
 
 
 def load(struct: struct_pb2.Struct) -> tuple[Props, set[str]]:

@@ -2,7 +2,7 @@
 
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
-from infra.providers.common.properties import Props
+from infra.providers.common.properties import Props, differing
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Job, ended
@@ -22,7 +22,7 @@ class DownloadJobProvider(Provider):
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         """A different name is a different download. Nothing else is a change: weights stay valid,
         whichever image or mirror they were downloaded with."""
-        replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
+        replaces = differing(olds, news, IDENTITY)
         return Diff(bool(replaces) or not olds.get("complete"), replaces)
 
     def create(self, call: Call, props: Props) -> Created:

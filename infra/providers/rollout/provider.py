@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
-from infra.providers.common.properties import UNKNOWN, Props
+from infra.providers.common.properties import UNKNOWN, Props, differing, only
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.common.ray_cluster import IDENTITY
 from infra.providers.common.waiting import Waiting
@@ -47,8 +47,8 @@ class PodRolloutProvider(Provider):
         """A different deadline is not a change. Pods that ran an old template when last observed
         are: with `manual`, someone may have restarted them since, and the applications with them.
         """
-        replaces = [key for key in IDENTITY if olds.get(key) != news.get(key)]
-        changed = any(olds.get(key) != news.get(key) for key in ("groups", "upgrade"))
+        replaces = differing(olds, news, IDENTITY)
+        changed = bool(differing(olds, news, ("groups", "upgrade")))
         return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
@@ -70,7 +70,8 @@ class PodRolloutProvider(Provider):
                 if error.status == 404:
                     return None
                 raise
-        return Live({**_inputs(props), **vars(observe(pods, props["groups"]))}, _inputs(props))
+        inputs = only(props, INPUTS)
+        return Live({**inputs, **vars(observe(pods, props["groups"]))}, inputs)
 
     def _roll(self, call: Call, props: Props) -> Props:
         waiting = Waiting(call.status, call.clock, float(props["deadline_seconds"]))
@@ -81,7 +82,7 @@ class PodRolloutProvider(Provider):
             except (CallCancelledError, KubeError, RolloutError) as error:
                 if not work.pods:
                     raise
-                call.fail(error, ID, {**_inputs(props), **vars(work.observed)})
+                call.fail(error, ID, {**only(props, INPUTS), **vars(work.observed)})
             observed = work.observed
             if observed.outdated:
                 call.warn(
@@ -91,17 +92,13 @@ class PodRolloutProvider(Provider):
                     f"{cluster.delete_command(observed.outdated)}, then `pulumi up`, because a new "
                     "head has lost the applications"
                 )
-            return {**_inputs(props), **vars(observed)}
+            return {**only(props, INPUTS), **vars(observed)}
 
 
 @contextmanager
 def _cluster(call: Call, props: Props) -> Iterator[RayClusterPods]:
     with KubeClient(props["context"], call.run) as kube:
         yield RayClusterPods(kube, props["namespace"], props["cluster"])
-
-
-def _inputs(props: Props) -> Props:
-    return {key: props[key] for key in INPUTS if key in props}
 
 
 def _given(group: Any) -> Any:
