@@ -49,10 +49,10 @@ up: sandbox ## go from nothing to a chat answer; with STACK=dev, run `pulumi up`
 down: sandbox-down ## undo `make up`
 else
 up: setup
-	@no_grpc_proxy=127.0.0.1 PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi up --stack $(STACK)
+	@eval "$$($(VENV)/bin/rayline env)" && PATH="$(CURDIR)/.bin:$$PATH" pulumi up --stack $(STACK)
 
 down: setup
-	@no_grpc_proxy=127.0.0.1 PATH="$(CURDIR)/.bin:$(CURDIR)/.venv/pulumi:$$PATH" pulumi destroy --stack $(STACK)
+	@eval "$$($(VENV)/bin/rayline env)" && PATH="$(CURDIR)/.bin:$$PATH" pulumi destroy --stack $(STACK)
 endif
 
 pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'

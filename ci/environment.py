@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ci import providers
 from ci.errors import SetupError
+from toolchain import pulumi as toolchain_pulumi
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TOOLS = CHECKOUT / ".venv" / "pulumi"
@@ -41,9 +42,7 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
         made["PULUMI_CONFIG_PASSPHRASE"] = ""
     folders = [str(TOOLS), str(CHECKOUT / ".bin"), str(CHECKOUT / ".venv" / "bin")]
     made["PATH"] = os.pathsep.join([*folders, made.get("PATH", os.defpath)])
-    made["PULUMI_SKIP_UPDATE_CHECK"] = "true"
-    # Pulumi's Python SDK would look for the engine, on this machine, behind `http_proxy`.
-    made["no_grpc_proxy"] = "127.0.0.1"
+    made |= toolchain_pulumi.environment(made)
     content = made.pop(KUBECONFIG_CONTENT, None)
     with tempfile.TemporaryDirectory(prefix="rayline-ci-") as folder:
         if content:
@@ -56,9 +55,9 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 def _logged_in(environ: Mapping[str, str]) -> bool:
     """Whether `pulumi login` has chosen a backend on this machine."""
-    home = environ.get("PULUMI_HOME") or os.path.join(environ.get("HOME", ""), ".pulumi")
+    folder = toolchain_pulumi.environment(environ)["PULUMI_CREDENTIALS_PATH"]
     try:
-        return bool(json.loads(Path(home, "credentials.json").read_text()).get("current"))
+        return bool(json.loads(Path(folder, "credentials.json").read_text()).get("current"))
     except (OSError, ValueError, AttributeError):
         return False
 

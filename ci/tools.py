@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import toolchain
 from ci.environment import TOOLS
+from toolchain import pulumi
 from toolchain.errors import CommandError
 
 NAMES = (
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools
     except CommandError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
-    toolchain.link_farm(found, TOOLS)
+    pulumi.link(found, TOOLS)
     return 0
 
 

@@ -27,6 +27,8 @@ VERBS: Mapping[str, Verb] = {
     "users": Verb("create password hashes, signing keys and service tokens", "app.users"),
     "preview": Verb("show the changes to a stack, with secrets redacted", "ci.preview"),
     "up": Verb("deploy a stack, optionally only its approved diff", "ci.up"),
+    "unlock": Verb("unlock a stack whose `up` was killed", "cli.unlock"),
+    "env": Verb('print shell variables: eval "$(rayline env)"', "cli.env"),
     "tools": Verb("install Pulumi and its plug-ins", "ci.tools"),
     "sandbox": Verb("run a one-node Kubernetes with rayline on this machine", "sandbox.cli"),
     "completion": Verb("print a shell's completion script", "cli.completion"),

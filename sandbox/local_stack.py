@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import chart, paths, shell
+from sandbox import chart, paths, pulumi_options, shell
 from sandbox.images import system
 from sandbox.images.references import references
 from sandbox.node import layout
@@ -77,9 +77,6 @@ class LocalStack:
         return shell.environment() | {
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # Pulumi's Python SDK would look for the engine, on this machine, behind `http_proxy`.
-            "no_grpc_proxy": "127.0.0.1",
         }
 
     def prepare(self, settings: Settings) -> None:
@@ -109,12 +106,20 @@ class LocalStack:
     def write(self, content: Mapping[str, Any]) -> None:
         self.config_file.write_text(yaml.safe_dump(dict(content), sort_keys=False))
 
-    def run(self, *arguments: str, capture: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Run Pulumi on this stack; its output goes to the terminal unless `capture` is set."""
-        command = [*arguments, "--stack", NAME]
-        if arguments[0] != "stack":
-            command += ["--config-file", str(self.config_file)]
-        return self._pulumi(self.program, command, capture=capture)
+    def run(
+        self, *arguments: str, capture: bool = False, stdin: str | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run Pulumi on this stack; its output goes to the terminal unless `capture` is set.
+
+        `stdin` is its standard input; absent: the terminal's.
+        """
+        command = [
+            *arguments,
+            *pulumi_options.options(arguments, NAME, str(self.config_file)),
+        ]
+        # `stack rm` would delete the committed stack file, and others would edit it.
+        folder = self.folder if pulumi_options.beside_state(arguments) else self.program
+        return self._pulumi(folder, command, capture=capture, stdin=stdin)
 
     def up(self) -> None:
         """Run `pulumi up`; `CommandError` when it fails, after Pulumi has printed the reason."""
@@ -151,12 +156,13 @@ class LocalStack:
             )
 
     def _pulumi(
-        self, folder: Path, arguments: list[str], *, capture: bool
+        self, folder: Path, arguments: list[str], *, capture: bool, stdin: str | None = None
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [str(paths.BIN / "pulumi"), *arguments],
             cwd=folder,
             env=os.environ | self.environment,
+            input=stdin,
             text=True,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,

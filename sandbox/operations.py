@@ -11,6 +11,7 @@ from sandbox.images import base, registry, stores
 from sandbox.images.references import references
 from sandbox.node import health, lifecycle
 from sandbox.settings import Settings
+from toolchain import pulumi
 from toolchain.errors import UserError
 from toolchain.paths import cache_root
 
@@ -18,7 +19,7 @@ from toolchain.paths import cache_root
 def tools() -> dict[str, Path]:
     """Find, download or build every binary; returns each tool's folder by its name."""
     folders = toolchain.ensure(report=toolchain.ConsoleReporter())
-    toolchain.link_farm(folders, paths.BIN)
+    pulumi.link(folders, paths.BIN)
     return folders
 
 

@@ -4,6 +4,7 @@ import os
 
 from sandbox import paths
 from sandbox.node import layout
+from toolchain import pulumi
 
 
 def environment() -> dict[str, str]:
@@ -13,4 +14,5 @@ def environment() -> dict[str, str]:
         "BUILDX_CONFIG": str(paths.BUILDX),
         "BUILDX_BUILDER": layout.BUILDER,
         "PATH": f"{paths.BIN}:{os.environ.get('PATH', os.defpath)}",
+        **pulumi.environment(),
     }

@@ -1,4 +1,4 @@
-"""Folders of symbolic links to binaries."""
+"""Folders of links to binaries."""
 
 import hashlib
 import shutil

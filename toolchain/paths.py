@@ -6,6 +6,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 """The root of this checkout."""
 
+PULUMI_HOME = CHECKOUT / ".pulumi-home"
+"""Pulumi's plug-ins for this checkout; the user's own home keeps the login (`toolchain.pulumi`)."""
+
 
 def cache_root() -> Path:
     """The folder of everything that outlives a cluster: binaries and image stores.

@@ -33,6 +33,31 @@ def the_image_is_pushed_to_a_repository(settings: StackSettings, _facts: Facts) 
 
 
 @rule
+def the_repository_names_its_registry(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Docker reads a first part without a dot, a port or `localhost` as a name at Docker Hub, while
+    the login of a push goes to the first part.
+
+    https://github.com/distribution/reference/blob/v0.6.0/normalize.go: splitDockerDomain
+    """
+    repository = settings.image.repository
+    if repository is None or not _REPOSITORY.fullmatch(repository):
+        return []
+    host, slash, _ = repository.partition("/")
+    if slash and (host == "localhost" or "." in host or ":" in host):
+        return []
+    key = key_path("image", "repository")
+    hub = f"docker.io/{repository}" if slash else f"docker.io/<account>/{repository}"
+    return [
+        error(
+            key,
+            f"is {repository!r}, which names no registry; the password would be sent to a host "
+            f"called {host!r}. Put the registry's host first, as in "
+            f"registry.example.com/llm/ray-vllm. For Docker Hub, type: {set_command(key, hub)}",
+        )
+    ]
+
+
+@rule
 def the_operators_image_has_a_tag(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """KubeRay's chart takes repository and tag as two values."""
     image = settings.operator.image

@@ -196,5 +196,9 @@ def test_the_documentation_names_every_variable() -> None:
         used |= set(re.findall(r"\b(?:RAYLINE|PULUMI)_[A-Z_]+\b", path.read_text()))
     for path in (ROOT / "ci").rglob("*.py"):
         used |= set(re.findall(r"\b(?:RAYLINE|PULUMI)_[A-Z_]+\b", path.read_text()))
-    used -= {"PULUMI_DEBUG_COMMANDS", "PULUMI_HOME", "PULUMI_SKIP_UPDATE_CHECK"}  # not to be set
+    used -= {
+        "PULUMI_CREDENTIALS_PATH",
+        "PULUMI_DEBUG_COMMANDS",
+        "PULUMI_SKIP_UPDATE_CHECK",
+    }  # not to be set
     assert {name for name in used if name not in documented} == set()

@@ -25,8 +25,6 @@ class Stack:
         self._environment = environment | {
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "correct horse",
-            "PULUMI_HOME": str(folder / "pulumi-home"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         self._config_file = folder / "Pulumi.test.yaml"

@@ -17,7 +17,9 @@ REPOSITORY, OPERATOR = "rayline:image.repository", "rayline:operator.image"
     [
         ("registry.example.com/llm/ray-vllm", True),
         ("localhost:5000/rayline/service", True),
-        ("team/ray-vllm", True),
+        ("docker.io/team/ray-vllm", True),
+        ("team/ray-vllm", False),
+        ("ray-vllm", False),
         ("registry.example.com/llm/ray-vllm:1.1.2", False),
         ("localhost:5000/ray:1", False),
         ("https://registry.example.com/llm", False),
@@ -28,6 +30,13 @@ REPOSITORY, OPERATOR = "rayline:image.repository", "rayline:operator.image"
 )
 def test_the_image_is_pushed_to_a_repository(repository: str, fits: bool) -> None:
     assert list(errors(image__repository=repository)) == ([] if fits else [REPOSITORY])
+
+
+def test_a_repository_without_a_host_is_one_of_docker_hub() -> None:
+    reported = errors(image__repository="team/ray-vllm")[REPOSITORY]
+    assert "a host called 'team'" in reported
+    command = "pulumi config set --path 'rayline:image.repository' docker.io/team/ray-vllm"
+    assert reported.endswith(command)
 
 
 def test_the_advice_omits_the_tag() -> None:
