@@ -11,7 +11,7 @@ from toolchain.links import key_of_links, make_links
 from toolchain.model import Tool
 from toolchain.prebuilt import address, install
 from toolchain.probe import find_on_path
-from toolchain.report import Reporter
+from toolchain.report import Reporter, Silent
 from toolchain.settings import Settings
 from toolchain.store import Store
 
@@ -39,6 +39,14 @@ def ensure(
     if names is None and gocache.drop(run.settings.cache):
         report.note("every tool is available, so Go's caches were removed")
     return {name: folder for name, folder in found.items() if folder is not None}
+
+
+def present(names: Iterable[str], *, settings: Settings | None = None) -> dict[str, Path] | None:
+    """The folders that `ensure` would return; None if it would have to download or build one."""
+    run = _Run(settings if settings is not None else Settings.from_environment(), Silent())
+    found = {tool.name: run.present(tool) for tool in _select(run.settings.tools, names)}
+    whole = {name: folder for name, folder in found.items() if folder is not None}
+    return whole if len(whole) == len(found) else None
 
 
 def _select(tools: tuple[Tool, ...], names: Iterable[str] | None) -> list[Tool]:

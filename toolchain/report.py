@@ -24,6 +24,16 @@ class Reporter(Protocol):
         """Shows one line."""
 
 
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, name: str, what: str) -> None: ...
+
+    def end(self, name: str, outcome: str, seconds: float) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
 def duration(seconds: float) -> str:
     """`0.4 s`, `12 s`, `283 s`."""
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ci import preview, tools, up
+from tests.apiserver.fixtures import NEEDED
 from toolchain import TOOLS
 
 ROOT = Path(__file__).parents[2]
@@ -202,3 +203,10 @@ def test_the_documentation_names_every_variable() -> None:
         "PULUMI_SKIP_UPDATE_CHECK",
     }  # not to be set
     assert {name for name in used if name not in documented} == set()
+
+
+def test_the_check_never_skips_the_tests_against_an_api_server() -> None:
+    """Without the variable they would be skipped, because a runner has no binaries at first."""
+    (step,) = (s for s in GITHUB["jobs"]["check"]["steps"] if s.get("run") == "make test-fast")
+    for variables in (step["env"], GITLAB["check"]["variables"]):
+        assert variables == {NEEDED: "needed"}
