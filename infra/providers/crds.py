@@ -18,11 +18,12 @@ import yaml
 
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.call import Call, ProviderError
-from infra.providers.common.properties import Props, differing
+from infra.providers.common.properties import Props, differing, only
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 
 TYPE = "rayline:index:KubeRayCrds"
+ID = "ray.io"
 OUTPUTS = ("digests", "missing")
 # The operator watches all four and does not start if one is missing.
 # https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/crds
@@ -47,7 +48,7 @@ class KubeRayCrdsArgs:
     """Version and origin of the CRDs, and where to apply them."""
 
     context: str
-    """Context of the kubeconfig. A change replaces the resource."""
+    """Context of the kubeconfig. A change is an update, which stores the new name."""
     version: str
     """KubeRay's version. A change applies the files again."""
     source: str
@@ -73,14 +74,16 @@ class KubeRayCrdsProvider(Provider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         changed = differing(olds, news, ("context", "version", "keep"))
-        replaces = [key for key in changed if key == "context"]
-        return Diff(bool(changed) or bool(olds.get("missing")), replaces)
+        return Diff(bool(changed or olds.get("missing")))
 
     def create(self, call: Call, props: Props) -> Created:
-        return Created(f"ray.io-{props['context']}", _apply(call, props))
+        return Created(ID, _apply(call, props))
 
-    def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
-        return _apply(call, news)
+    def update(self, call: Call, _id: str, olds: Props, news: Props) -> Props:
+        """Fetches and applies the files only for another version, or where CRDs are missing."""
+        if olds.get("missing") or differing(olds, news, ("version",)):
+            return _apply(call, news)
+        return {**only(news, INPUTS), **only(olds, OUTPUTS)}
 
     def read(self, call: Call, _id: str, props: Props) -> Live | None:
         """None if all CRDs are absent; `missing` names those that are."""

@@ -18,7 +18,7 @@ import pulumi
 from infra.providers.common.call import Call
 from infra.providers.common.properties import UNKNOWN, Props, differing
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Provider
-from infra.providers.common.ray_cluster import IDENTITY, RayClusterRef
+from infra.providers.common.ray_cluster import IDENTITY, PLACE, RayClusterRef
 
 if TYPE_CHECKING:
     from infra.settings.framework.problems import Problem
@@ -27,7 +27,7 @@ TYPE = "rayline:index:GroupOrder"
 ID = "group-order"
 CLUSTER = (*IDENTITY, "delivery")
 """The inputs that identify the cluster; in a new cluster any order is allowed."""
-INPUTS = (*CLUSTER, "removes_disabled", "names", "disabled")
+INPUTS = (*PLACE, "delivery", "removes_disabled", "names", "disabled")
 
 
 @dataclass(frozen=True, kw_only=True)

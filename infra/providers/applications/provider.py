@@ -13,12 +13,12 @@ from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props, differing, only, without_empty
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
-from infra.providers.common.ray_cluster import IDENTITY
+from infra.providers.common.ray_cluster import IDENTITY, PLACE
 from infra.providers.common.waiting import Waiting
 
 ID = "serve"
 INPUTS = (
-    *IDENTITY,
+    *PLACE,
     "head_service",
     "token_secret",
     "config",
@@ -27,7 +27,7 @@ INPUTS = (
     "deadline_seconds",
     "replace_foreign",
 )
-COMPARED = ("head_service", "token_secret", "config")
+COMPARED = ("context", "head_service", "token_secret", "config")
 
 
 class ServeApplicationsProvider(Provider):

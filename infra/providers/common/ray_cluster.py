@@ -4,15 +4,18 @@ from dataclasses import dataclass
 
 import pulumi
 
-IDENTITY = ("context", "namespace", "cluster")
+IDENTITY = ("namespace", "cluster")
+"""Inputs whose change is a different RayCluster. The context is not among them: it is only this
+machine's name of a Kubernetes cluster, which may be renamed."""
+PLACE = ("context", *IDENTITY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RayClusterRef:
-    """One RayCluster of one Kubernetes cluster; a change of any field is a different RayCluster."""
+    """One RayCluster of one Kubernetes cluster."""
 
     context: pulumi.Input[str]
-    """Context of the kubeconfig."""
+    """Context of the kubeconfig. A change is an update, which stores the new name."""
     namespace: pulumi.Input[str]
     """Namespace of the RayCluster."""
     cluster: pulumi.Input[str]

@@ -2,15 +2,15 @@
 
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
-from infra.providers.common.properties import Props, differing
+from infra.providers.common.properties import Props, differing, only
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Job, ended
 from infra.providers.download.reconcile import Download, DownloadError
 from infra.providers.download.resource import OUTPUTS, TYPE
 
-IDENTITY = ("context", "namespace", "name")
-INPUTS = (*IDENTITY, "model", "job", "deadline_seconds")
+IDENTITY = ("namespace", "name")
+INPUTS = ("context", *IDENTITY, "model", "job", "deadline_seconds")
 
 
 class DownloadJobProvider(Provider):
@@ -21,16 +21,20 @@ class DownloadJobProvider(Provider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
         """A different name is a different download. Nothing else is a change: weights stay valid,
-        whichever image or mirror they were downloaded with."""
+        whichever image or mirror they were downloaded with. A renamed context is stored."""
         replaces = differing(olds, news, IDENTITY)
-        return Diff(bool(replaces) or not olds.get("complete"), replaces)
+        changed = differing(olds, news, ("context",)) or not olds.get("complete")
+        return Diff(bool(replaces or changed), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         """Adopts the Job of an interrupted `up`."""
         return Created(props["name"], self._download(call, props))
 
-    def update(self, call: Call, _id: str, _olds: Props, news: Props) -> Props:
-        """The same as create: the cluster decides what is missing."""
+    def update(self, call: Call, _id: str, olds: Props, news: Props) -> Props:
+        """The same as create: the cluster decides what is missing. Nothing is, after a complete
+        download whose Job may have been deleted since."""
+        if olds.get("complete"):
+            return {**only(news, INPUTS), "complete": True}
         return self._download(call, news)
 
     def read(self, call: Call, _id: str, props: Props) -> Live:

@@ -15,7 +15,7 @@ class DownloadJobArgs:
     """Which Job, and where."""
 
     context: str
-    """Context of the kubeconfig. A change replaces the resource."""
+    """Context of the kubeconfig. A change is an update, which stores the new name."""
     model: str
     """The model's name, for messages."""
     job: Mapping[str, Any]

@@ -8,7 +8,7 @@ from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props, differing, only
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
-from infra.providers.common.ray_cluster import IDENTITY
+from infra.providers.common.ray_cluster import IDENTITY, PLACE
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
 from infra.providers.rollout.pods import observe
@@ -16,7 +16,7 @@ from infra.providers.rollout.reconcile import Rollout, RolloutError
 from infra.providers.rollout.resource import OUTPUTS, TYPE
 
 ID = "pods"
-INPUTS = (*IDENTITY, "groups", "upgrade", "deadline_seconds")
+INPUTS = (*PLACE, "groups", "upgrade", "deadline_seconds")
 UPGRADES = ("recreate", "manual")
 
 
@@ -48,7 +48,7 @@ class PodRolloutProvider(Provider):
         are: with `manual`, someone may have restarted them since, and the applications with them.
         """
         replaces = differing(olds, news, IDENTITY)
-        changed = bool(differing(olds, news, ("groups", "upgrade")))
+        changed = bool(differing(olds, news, ("context", "groups", "upgrade")))
         return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
 
     def create(self, call: Call, props: Props) -> Created:

@@ -100,6 +100,19 @@ def test_everything_is_in_the_configured_context(named: tuple[str, Program]) -> 
             assert resource.inputs["context"] == context
 
 
+def test_a_renamed_context_is_stored_by_an_update(prod: Program) -> None:
+    """In every resource of ours: the cluster is the same, so nothing is created or deleted."""
+    providers = {provider.type: provider for provider in PROVIDERS}
+    compared = set()
+    for resource in prod.custom.values():
+        if resource.type in providers and "context" in resource.inputs:
+            compared.add(resource.type)
+            renamed = {**resource.inputs, "context": "renamed"}
+            diff = providers[resource.type].diff("id", dict(resource.inputs), renamed)
+            assert (diff.changes, list(diff.replaces)) == (True, []), resource.type
+    assert len(compared) >= 5
+
+
 def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
     """Otherwise a refused `up` would change them. A provider creates no object."""
     _, program = named

@@ -211,6 +211,14 @@ def test_the_next_up_retries_a_failed_job() -> None:
     assert not diff.replaces
 
 
+def test_a_renamed_context_starts_no_second_download(cluster: Cluster) -> None:
+    cluster.statuses = [None]  # the Job was deleted after it was complete
+    news = props(context="renamed")
+    stored = DownloadJobProvider().update(call(), NAME, props(complete=True), news)
+    assert stored == {**news, "complete": True}
+    assert cluster.requests == []
+
+
 def test_create_update_read_and_delete(cluster: Cluster) -> None:
     provider = DownloadJobProvider()
     cluster.statuses = [None, COMPLETE]
