@@ -72,7 +72,7 @@ def _event_logs() -> Iterator[None]:
 @pytest.fixture(scope="package")
 def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
     """The hub runs and the stack's configuration is written, but nothing of it is deployed yet."""
-    _free_the_sandbox()
+    free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)
     assert hub.returncode == 0, hub.stdout + hub.stderr
     folder = Path(tempfile.mkdtemp(prefix="rayline main job "))
@@ -97,7 +97,7 @@ def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator
     shutil.rmtree(folder)
 
 
-def _free_the_sandbox() -> None:
+def free_the_sandbox() -> None:
     """Destroy the deployment of an earlier `make up`, because a cluster has room for only one."""
     stack = LocalStack()
     if (stack.folder / "state").exists():
