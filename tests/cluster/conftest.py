@@ -38,6 +38,14 @@ def sandbox_up() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def event_logs() -> Iterator[None]:
+    """Enable Pulumi's hidden option --event-log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_DEBUG_COMMANDS", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
 def kubectl(sandbox_up: None) -> Kubectl:
     return Kubectl(paths.BIN / "kubectl", paths.KUBECONFIG)
 

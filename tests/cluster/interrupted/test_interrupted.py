@@ -38,7 +38,7 @@ INTERRUPTED_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def stack(kubectl: Kubectl) -> Iterator[Deployed]:
+def stack(kubectl: Kubectl, event_logs: None) -> Iterator[Deployed]:
     """A stack with its own state; nothing of it is deployed."""
     free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)

@@ -62,15 +62,7 @@ def canaries() -> Secrets:
 
 
 @pytest.fixture(scope="package")
-def _event_logs() -> Iterator[None]:
-    """Enable Pulumi's hidden option --event-log."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PULUMI_DEBUG_COMMANDS", "true")
-        yield
-
-
-@pytest.fixture(scope="package")
-def prepared(kubectl: Kubectl, canaries: Secrets, _event_logs: None) -> Iterator[Deployed]:
+def prepared(kubectl: Kubectl, canaries: Secrets, event_logs: None) -> Iterator[Deployed]:
     """The hub runs and the stack's configuration is written, but nothing of it is deployed yet."""
     free_the_sandbox()
     hub = sandbox_command("hub", timeout=2400)
