@@ -102,6 +102,37 @@ def test_a_first_up_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixtur
         stack.run(*DESTROY)
         last = killed(stack, moment, number)
         seconds = converges(stack)
+        report(capsys, f"first up killed after {moment:.1f} s of {whole:.0f} s", last, seconds)
+
+
+def other_length(config: Config) -> None:
+    config["rayline:models"][0]["maxModelLen"] = 512
+
+
+def other_environment(config: Config) -> None:
+    config["rayline:ray"]["env"] |= {"RAYLINE_TEST": "changed"}
+
+
+@pytest.mark.timeout(600 * (KILLS + 1))
+def test_a_change_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    """By turns a swap of the model's settings, which keeps the pods, and one that replaces them."""
+    stack.configure()
+    stack.up()
+    wholes: dict[str, float] = {}
+    for number in range(KILLS):
+        change = (other_length, other_environment)[number % 2]
+        if change.__name__ not in wholes:
+            stack.configure(change)
+            began = time.monotonic()
+            stack.up()
+            wholes[change.__name__] = time.monotonic() - began
+            stack.configure()
+            stack.up()
+        stack.configure(change)
+        whole = wholes[change.__name__]
+        moment = moments("change", whole)[number]
+        last = killed(stack, moment, number)
+        seconds = converges(stack)
         report(
             capsys, f"{change.__name__} killed after {moment:.1f} s of {whole:.0f} s", last, seconds
         )
