@@ -88,6 +88,12 @@ def killed(deployed: Deployed, moment: float, number: int) -> str:
     return "it had ended" if ended else lines[-1].strip()[:90] if lines else "nothing printed"
 
 
+def report(capsys: pytest.CaptureFixture[str], what: str, last: str, seconds: float) -> None:
+    with capsys.disabled():
+        print(f"\n{what}, at: {last}; converged after {seconds:.0f} s", flush=True)
+
+
+@pytest.mark.timeout(600 * (KILLS + 1))
 def test_a_first_up_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     began = time.monotonic()
     stack.up()
@@ -96,10 +102,7 @@ def test_a_first_up_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixtur
         stack.run(*DESTROY)
         last = killed(stack, moment, number)
         seconds = converges(stack)
-        with capsys.disabled():
-            print(
-                f"\nfirst up killed after {moment:.1f} s of {whole:.0f} s ({last}): {seconds:.0f} s"
-            )
+        report(capsys, f"first up killed after {moment:.1f} s of {whole:.0f} s", last, seconds)
 
 
 def other_length(config: Config) -> None:
@@ -110,6 +113,7 @@ def other_environment(config: Config) -> None:
     config["rayline:ray"]["env"] |= {"RAYLINE_TEST": "changed"}
 
 
+@pytest.mark.timeout(600 * (KILLS + 1))
 def test_a_change_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """By turns a swap of the model's settings, which keeps the pods, and one that replaces them."""
     stack.configure()
@@ -129,11 +133,9 @@ def test_a_change_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[
         moment = moments("change", whole)[number]
         last = killed(stack, moment, number)
         seconds = converges(stack)
-        with capsys.disabled():
-            print(
-                f"\n{change.__name__} killed after {moment:.1f} s of {whole:.0f} s ({last}): "
-                f"{seconds:.0f} s"
-            )
+        report(
+            capsys, f"{change.__name__} killed after {moment:.1f} s of {whole:.0f} s", last, seconds
+        )
         stack.configure()
         stack.up()
 
