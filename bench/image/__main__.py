@@ -24,6 +24,8 @@ from toolchain.paths import CHECKOUT
 
 FOLDER = Path(__file__).parent
 REQUIREMENTS = "app-gpu.txt"
+UNUSED = {"build_backend.py"}
+"""Left in two packages by mistake; nothing imports it."""
 DECOMPRESS = {"gzip": ("gzip", "-dc"), "zstd": ("zstd", "-dc")}
 
 
@@ -80,7 +82,7 @@ def layers(image: Pushed) -> list[tuple[str, int, int]]:
 
 
 def main() -> int:
-    """Exit code 1: a build failed, or more than one CUDA version was found."""
+    """Exit code 1: a build failed, there is more than one CUDA version, or packages overlap."""
     parser = argparse.ArgumentParser(prog="python -m bench.image", description=__doc__)
     parser.add_argument("--log", type=Path, default=paths.LOGS / "bench-image.log")
     bench = Bench(parser.parse_args().log)
@@ -99,7 +101,7 @@ def main() -> int:
     print(f"after a change of app/: {changed.added_to(image):,} bytes in {second.seconds:.1f} s")
     minors = {".".join(version.split(".")[:2]) for version in facts["versions"].values()}
     print(f"CUDA: {', '.join(sorted(minors))}")
-    return 0 if len(minors) == 1 else 1
+    return 0 if len(minors) == 1 and set(facts["contested files"]) <= UNUSED else 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 ARCHITECTURE = "8.6"
@@ -36,6 +37,16 @@ def versions() -> dict[str, str]:
         "nvcc on PATH": re.findall(r"release ([\d.]+)", nvcc)[0],
         "ptxas on PATH": re.findall(r"release ([\d.]+)", output("ptxas", "--version"))[0],
     }
+
+
+def contested() -> list[str]:
+    """Files that two packages contain with different content; the one installed last decides."""
+    owners: dict[str, set[str]] = {}
+    for distribution in metadata.distributions():
+        for file in distribution.files or []:
+            if file.hash is not None and file.suffix != ".pyc":
+                owners.setdefault(str(file), set()).add(file.hash.value)
+    return sorted(file for file, hashes in owners.items() if len(hashes) > 1)
 
 
 def driver_stub(folder: Path) -> None:
@@ -93,6 +104,7 @@ def main() -> None:
         "vLLM uses FlashInfer": has_flashinfer(),
         "CUDA_HOME": os.path.realpath(os.environ["CUDA_HOME"]),
         "kernels": compiled(folder),
+        "contested files": contested(),
         "pip check": output(sys.executable, "-m", "pip", "check").strip(),
     }
     Path(sys.argv[1]).write_text(json.dumps(facts))

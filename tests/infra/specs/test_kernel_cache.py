@@ -4,8 +4,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.settings import StackSettings
 from infra.specs import Spec, names, pods
+from tests.apiserver.server import ApiServer, Refused
 from tests.infra.specs.original import IMAGE, original
 
 CPU = {"repository": "registry.example.com/llm", "device": "cpu"}
@@ -14,6 +17,11 @@ CPU = {"repository": "registry.example.com/llm", "device": "cpu"}
 def workers(settings: StackSettings) -> list[Spec]:
     made = [pods.worker_template(settings, group, IMAGE) for group in settings.gpu_groups]
     return [template["spec"] for template in made]
+
+
+def made(kind: str, name: str, namespace: str | None = None) -> Spec:
+    where = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **where}}
 
 
 def folders(pod: Spec) -> list[dict[str, Any]]:
@@ -72,8 +80,25 @@ def test_its_init_container_makes_the_folder_and_never_keeps_a_pod_from_starting
     subprocess.run([*shell, str(tmp_path / "file" / "below")], check=True, capture_output=True)
 
 
-def test_its_init_container_meets_the_restricted_standard() -> None:
+def test_its_init_container_states_its_resources_because_quotas_demand_them() -> None:
     (container,) = workers(original())[0]["initContainers"]
-    assert container["securityContext"]["allowPrivilegeEscalation"] is False
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert set(container["resources"]) == {"requests", "limits"}  # quotas demand them
+    assert set(container["resources"]) == {"requests", "limits"}
+
+
+@pytest.mark.apiserver
+def test_a_namespace_with_the_restricted_standard_accepts_workers(api_server: ApiServer) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
+    namespace = made("Namespace", "restricted-kernels")
+    namespace["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api_server.create(namespace)
+    try:
+        account = names.service_account(original())
+        api_server.create(made("ServiceAccount", account, "restricted-kernels"))
+        for spec in workers(original()):
+            pod = made("Pod", "worker", "restricted-kernels") | {"spec": spec}
+            api_server.create(pod, dry_run=True)
+            spec["initContainers"][0]["securityContext"] = {"runAsUser": 0, "runAsNonRoot": False}
+            with pytest.raises(Refused, match="violates PodSecurity"):
+                api_server.create(pod, dry_run=True)
+    finally:
+        api_server.call("DELETE", api_server.path_of(namespace))
