@@ -12,6 +12,7 @@ from ray.serve._private import http_util
 from ray.serve.config import BackpressureConfig
 
 from app.engine.engine import Engine, EngineDeadError, leave
+from app.engine.kernels import keep_kernels
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -44,6 +45,7 @@ class Replica:
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
         install_request_ids(http_util)  # the replica's server is started after this
+        keep_kernels(os.environ)
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
         # Before the engine: a missing key must be reported before minutes of loading weights.

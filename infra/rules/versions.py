@@ -7,6 +7,7 @@ token. Ray 2.52.0 is the first version with token authentication (validation.go)
 
 import re
 
+from infra.facts.cuda import image_tag, locked_cuda
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
@@ -87,7 +88,12 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
         return problems
     tag_ray, tag_python, device = parts.groups()
     repository = image.base[: parts.start()]
-    wanted = f"{repository}:{ray}-py{PYTHON}-{device or 'cu128'}"
+    cuda = locked_cuda(facts.locked)
+    if image.device == "gpu":
+        wanted_device = f"-{image_tag(cuda)}" if cuda else "-gpu"
+    else:
+        wanted_device = f"-{device}" if device else ""
+    wanted = f"{repository}:{ray}-py{PYTHON}{wanted_device}"
     if tag_ray != ray:
         problems.append(
             error(
@@ -109,7 +115,16 @@ def the_base_image_has_these_versions(settings: StackSettings, facts: Facts) -> 
             warning(
                 base,
                 f"is {image.base!r} without CUDA, but image.device is gpu: containers may not "
-                f"see the cards. Type: {set_command(base, f'{repository}:{ray}-py{PYTHON}-cu128')}",
+                f"see the cards. Type: {set_command(base, wanted)}",
+            )
+        )
+    elif image.device == "gpu" and cuda and device != image_tag(cuda):
+        problems.append(
+            warning(
+                base,
+                f"is {image.base!r}, but requirements/{image.requirements} locks CUDA "
+                f"{'.'.join(map(str, cuda))}: the image would contain the libraries of two "
+                f"versions. Type: {set_command(base, wanted)}",
             )
         )
     return problems

@@ -19,8 +19,9 @@ class Image(Settings):
     """Device that models run on. It selects the build of vLLM in the image
     (requirements/app-gpu.txt or app-cpu.txt); with cpu, replicas use no cards and the checks of
     cards are skipped."""
-    base: str = "rayproject/ray:2.60.0-py311-cu128"
-    """Base image of the build; it determines the versions of Python and CUDA."""
+    base: str = "rayproject/ray:2.60.0-py311-cu130"
+    """Base image of the build, with Python 3.11 and the CUDA version of
+    requirements/app-gpu.txt, 13.0. CUDA 13 needs NVIDIA's driver 580 or newer on the nodes."""
     builder: Literal["buildx", "docker"] = "buildx"
     """buildx: BuildKit, through pulumi-docker-build. docker: a plain Docker engine, through
     pulumi-docker, which Pulumi downloads; it has no build secrets and is tested with mocks only."""

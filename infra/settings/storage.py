@@ -21,3 +21,7 @@ class Storage(Settings):
     fix_permissions: bool = False
     """Let download Jobs, as root, change the owner of the folder to uid 1000 and gid 100 where it
     differs. For volumes that ignore fsGroup."""
+    kernel_cache: bool = True
+    """Let the workers of a GPU group keep the kernels that FlashInfer compiles in a folder of the
+    claim, kernel-cache, which is all that they may write there. Set to false for a claim that
+    cannot be written; each new pod then compiles its own, for minutes."""

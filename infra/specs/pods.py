@@ -13,7 +13,7 @@ import math
 from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
-from infra.specs import Leaf, Spec, names, pod_parts
+from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
@@ -96,7 +96,13 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
 def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Spec:
     """Pod template of a group's workers, without the hash annotation. It depends neither on their
     number nor on other groups."""
-    env = pod_parts.environment(COMMON_ENV, {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env)
+    env = pod_parts.environment(
+        COMMON_ENV,
+        {"HF_HUB_OFFLINE": "1"},
+        kernel_cache.environment(settings),
+        settings.ray.env,
+        group.env,
+    )
     cards = {group.gpu.resource: group.gpu.count}
     container = {
         **_container(settings, image, names.WORKER_CONTAINER, env),
@@ -107,6 +113,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         "ports": _ports(settings),
         "volumeMounts": [
             *_mounts(),
+            *kernel_cache.mounts(settings, group),
             {"name": pod_parts.SHM_VOLUME, "mountPath": "/dev/shm"},
             # Never subPath: kubelet updates files in running pods only if the folder is mounted.
             {"name": pod_parts.AUTH_VOLUME, "mountPath": names.AUTH_MOUNT, "readOnly": True},
@@ -129,6 +136,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **group.labels}),
         "spec": {
             **_pod(settings),
+            **kernel_cache.init_containers(settings, group, image),
             "containers": [container],
             "volumes": [
                 *_volumes(settings),

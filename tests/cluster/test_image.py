@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from sandbox.cluster.kubectl import Kubectl
+from sandbox.images import service_image
+from sandbox.images.service_image import Pushed, pushed
 from sandbox.settings import Settings
-from tests.cluster import app_image
-from tests.cluster.app_image import Pushed, pushed
 from toolchain.paths import CHECKOUT
 
 FACTS = Path(__file__).parent / "image_facts.py"
 REPOSITORY = f"{Settings().registry}/rayline-test/app"
 
 
-def built(context: Path, tag: str, base: str) -> tuple[Pushed, app_image.Build]:
-    done = app_image.build(context, f"{REPOSITORY}:{tag}", base)
+def built(context: Path, tag: str, base: str) -> tuple[Pushed, service_image.Build]:
+    done = service_image.build(context, f"{REPOSITORY}:{tag}", base)
     assert done.code == 0, done.log[-3000:]
     return pushed(f"{REPOSITORY}:{tag}"), done
 
@@ -108,7 +108,7 @@ def test_the_size_is_bounded(image: Pushed) -> None:
 def test_another_checkout_makes_the_same_image(images: dict[str, str], tmp_path: Path) -> None:
     """The checkout's path, its file times and its owner's umask do not matter."""
     image, _ = built(CHECKOUT, "checkout", images["base"])
-    other, done = built(app_image.checkout(tmp_path), "other", images["base"])
+    other, done = built(service_image.checkout(tmp_path), "other", images["base"])
     assert other.digest == image.digest
     assert done.seconds < 30
 
@@ -116,7 +116,7 @@ def test_another_checkout_makes_the_same_image(images: dict[str, str], tmp_path:
 def test_a_change_of_the_service_is_built_and_pushed_in_seconds(
     image: Pushed, images: dict[str, str], tmp_path: Path
 ) -> None:
-    context = app_image.checkout(tmp_path)
+    context = service_image.checkout(tmp_path)
     with (context / "app" / "main.py").open("a") as source:
         source.write(f"# {tmp_path}\n")
     changed, done = built(context, "changed", images["base"])
@@ -134,7 +134,7 @@ def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
     images: dict[str, str], base: Pushed, tmp_path: Path
 ) -> None:
     """Installs one small package, from a list that is new each time, so never from a cache."""
-    context = app_image.checkout(tmp_path / "checkout")
+    context = service_image.checkout(tmp_path / "checkout")
     whole = context / "requirements" / "app-cpu.txt"
     entry = re.search(r"^six==(?:.*\\\n)+.*\n", whole.read_text(), re.MULTILINE)
     assert entry
@@ -144,14 +144,16 @@ def test_the_secret_of_the_package_index_is_used_and_is_in_no_layer(
     # Nothing listens at this index; pip's message proves that pip tried it.
     secret.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\nretries = 0\n")
     reference = f"{REPOSITORY}:secret"
-    refused = app_image.build(context, reference, images["base"], secret=secret)
+    refused = service_image.build(context, reference, images["base"], secret=secret)
     assert refused.code != 0
     assert "six" in refused.log
     assert "127.0.0.1" in refused.log
 
     secret.write_text(f"# {CANARY}\n[global]\nretries = 1\n")
     gzipped = "compression=gzip,oci-mediatypes=true"
-    done = app_image.build(context, reference, images["base"], secret=secret, compression=gzipped)
+    done = service_image.build(
+        context, reference, images["base"], secret=secret, compression=gzipped
+    )
     assert done.code == 0, done.log[-3000:]
     small = pushed(reference)
     assert CANARY not in json.dumps(small.config)

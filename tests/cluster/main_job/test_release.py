@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.images import service_image
 from sandbox.local_stack import LocalStack
-from tests.cluster import app_image
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
@@ -15,7 +15,7 @@ from toolchain.paths import CHECKOUT
 @pytest.fixture
 def changed(serving: Deployed, tmp_path: Path) -> Deployed:
     """The same stack, run from a checkout whose service differs by one line."""
-    checkout = app_image.checkout(tmp_path / "another checkout")
+    checkout = service_image.checkout(tmp_path / "another checkout")
     for name in ("infra", "Pulumi.yaml", "__main__.py", ".venv"):
         (checkout / name).symlink_to(CHECKOUT / name)
     with (checkout / "app" / "main.py").open("a") as source:
@@ -31,12 +31,12 @@ def manual(config: Config) -> None:
 def test_a_change_of_the_code_is_small_and_restarts_pods_unless_upgrade_is_manual(
     serving: Deployed, changed: Deployed, canaries: Secrets
 ) -> None:
-    old = app_image.at(serving.stack.outputs()["image"])
+    old = service_image.at(serving.stack.outputs()["image"])
     pods = serving.pods()
 
     changed.configure(manual)
     kept = changed.up()
-    new = app_image.at(changed.stack.outputs()["image"])
+    new = service_image.at(changed.stack.outputs()["image"])
     print(f"{new.added_to(old)} bytes pushed")
     assert new.digest != old.digest
     assert 1_000 < new.added_to(old) < 200_000

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from sandbox.cluster.kubectl import Kubectl
-from tests.cluster import app_image
+from sandbox.images import service_image
 from tests.cluster.main_job.conftest import Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Deployed, audit_log
 from toolchain.paths import CHECKOUT
@@ -82,17 +82,19 @@ def test_not_in_the_environment_of_a_process_that_does_not_need_it(
 
 
 @pytest.fixture
-def unsecret(images: dict[str, str]) -> app_image.Pushed:
+def unsecret(images: dict[str, str]) -> service_image.Pushed:
     """The image of this checkout, built without any secret."""
     reference = "localhost:5000/rayline-test/app:without"
-    done = app_image.build(CHECKOUT, reference, images["base"])
+    done = service_image.build(CHECKOUT, reference, images["base"])
     assert done.code == 0, done.log[-3000:]
-    return app_image.pushed(reference)
+    return service_image.pushed(reference)
 
 
-def test_not_in_the_image(serving: Deployed, unsecret: app_image.Pushed, canaries: Secrets) -> None:
+def test_not_in_the_image(
+    serving: Deployed, unsecret: service_image.Pushed, canaries: Secrets
+) -> None:
     """The image is byte for byte equal to one that was built without any of them."""
-    pushed = app_image.at(serving.stack.outputs()["image"])
+    pushed = service_image.at(serving.stack.outputs()["image"])
     assert pushed.layers == unsecret.layers
     assert found(json.dumps(pushed.config) + json.dumps(pushed.manifest), canaries) == []
 

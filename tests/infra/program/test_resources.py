@@ -178,7 +178,7 @@ def test_the_image_is_built_and_used_by_digest(prod: Program) -> None:
     assert image.type == "docker-build:index:Image"
     assert image.inputs["tags"] == ["registry.example.com/llm/ray-vllm:prod"]
     assert image.inputs["buildOnPreview"] is False
-    assert image.inputs["buildArgs"]["BASE"] == "rayproject/ray:2.60.0-py311-cu128"
+    assert image.inputs["buildArgs"]["BASE"] == "rayproject/ray:2.60.0-py311-cu130"
     reference = f"registry.example.com/llm/ray-vllm@{DIGEST}"
     assert prod.outputs["image"] == reference
     for key in ("RayCluster ray-cluster", "DownloadJob download-Dolphin3.0"):

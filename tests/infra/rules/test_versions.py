@@ -8,7 +8,7 @@ from tests.infra.rules.stack import errors, warnings
 from tests.stacks import settings
 from toolchain import catalogue
 
-LOCKED = Facts(locked={"ray": "2.60.0", "vllm": "0.32.0"})
+LOCKED = Facts(locked={"ray": "2.60.0", "vllm": "0.32.0", "cuda-toolkit": "13.0.3.0"})
 
 
 def test_the_default_versions_are_tested_together_and_locked() -> None:
@@ -25,12 +25,12 @@ def test_the_default_versions_are_tested_together_and_locked() -> None:
         (
             {"image__base": "rayproject/ray:2.59.0-py311-cu128"},
             "rayline:image.base",
-            "rayproject/ray:2.60.0-py311-cu128",
+            "rayproject/ray:2.60.0-py311-cu130",
         ),
         (
             {"image__base": "mirror.example.com/ray:2.60.0-py310-cu128"},
             "rayline:image.base",
-            "mirror.example.com/ray:2.60.0-py311-cu128",
+            "mirror.example.com/ray:2.60.0-py311-cu130",
         ),
         ({"ray__version": "2.61.0"}, "rayline:ray.version", "'rayline:ray.version' 2.60.0"),
     ],
@@ -54,9 +54,23 @@ def test_the_name_of_a_custom_base_image_is_not_read() -> None:
 
 
 def test_an_image_for_gpus_on_a_base_without_cuda() -> None:
-    assert "cu128" in warnings(LOCKED, image__base="r/ray:2.60.0-py311-cpu")["rayline:image.base"]
+    assert "cu130" in warnings(LOCKED, image__base="r/ray:2.60.0-py311-cpu")["rayline:image.base"]
     cpu = {"image__base": "r/ray:2.60.0-py311-cpu", "image__device": "cpu"}
     assert warnings(LOCKED, **cpu) == {}
+
+
+@pytest.mark.parametrize("device", ["cu128", "cu129", "cu1310", "gpu"])
+def test_a_base_with_another_cuda_than_the_locked_packages(device: str) -> None:
+    """Ray's tag `-gpu` is an alias, so its CUDA changes from one release to the next."""
+    reported = warnings(LOCKED, image__base=f"r/ray:2.60.0-py311-{device}")["rayline:image.base"]
+    assert "CUDA 13.0" in reported
+    assert "r/ray:2.60.0-py311-cu130" in reported
+    assert warnings(LOCKED, image__base="r/ray:2.60.0-py311-cu130") == {}
+
+
+def test_the_advice_for_an_image_without_gpus_keeps_the_base_without_cuda() -> None:
+    cpu = {"image__device": "cpu", "image__base": "r/ray:2.59.0-py311"}
+    assert errors(LOCKED, **cpu)["rayline:image.base"].endswith("'r/ray:2.60.0-py311'")
 
 
 def test_a_prebuilt_image_is_not_compared_with_our_requirements() -> None:

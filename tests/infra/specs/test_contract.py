@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from app.auth import config as app_auth
 from app.auth import passwords, source
+from app.engine import kernels
 from app.engine.placement import deployment_placement
 from app.engine.settings import from_environment
 from infra.settings import StackSettings
-from infra.specs import names, pods, serve_config
+from infra.specs import kernel_cache, names, pods, serve_config
 from infra.specs.auth_config import alias, auth_config
 from tests.infra.specs.original import ORIGINAL, original, production
 from tests.stacks import ROOT
@@ -27,6 +28,11 @@ OLD_KEY = "0aYb8Xc6Wd4Ve2Uf1Tg3Sh5Ri7Qj9Pk_"
 @pytest.fixture(params=["original", "production"])
 def settings(request: pytest.FixtureRequest) -> StackSettings:
     return original() if request.param == "original" else production()
+
+
+def test_the_service_reads_the_folder_of_kernels_where_workers_offer_it() -> None:
+    assert kernel_cache.VARIABLE == kernels.FOLDER
+    assert kernel_cache.environment(original()) == {kernels.FOLDER: names.KERNEL_CACHE_MOUNT}
 
 
 def test_the_engine_gets_the_settings_of_the_model() -> None:

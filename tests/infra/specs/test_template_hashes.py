@@ -34,6 +34,7 @@ RESTARTING: list[tuple[Location, Any, set[str]]] = [
     (("image", "device"), "cpu", {FIRST, SECOND}),  # only in rayStartParams
     (("ray", "name"), "other", EVERY),  # a label
     (("storage", "claim"), "other", EVERY),
+    (("storage", "kernelCache"), False, {FIRST, SECOND}),
     (("auth", "secretName"), "other", {FIRST, SECOND}),
     (("ray", "head", "limits"), {"cpu": "6", "memory": "9G"}, {HEAD}),
     (("ray", "head", "requests"), {"cpu": "1", "memory": "1G"}, {HEAD}),

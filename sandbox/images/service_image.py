@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,23 @@ def build(
     reference: str,
     base: str,
     *,
+    requirements: str = "app-cpu.txt",
     secret: Path | None = None,
     compression: str = COMPRESSION,
 ) -> Build:
     """Build `app/Dockerfile` of the checkout `context` and push it as `reference`."""
+    options = [
+        f"--opt=build-arg:BASE={base}",
+        f"--opt=build-arg:REQUIREMENTS={requirements}",
+        "--opt=build-arg:SOURCE_DATE_EPOCH=0",
+        *((f"--secret=id=pip.conf,src={secret}",) if secret else ()),
+        f"--output=type=image,name={reference},push=true,{compression}",
+    ]
+    return buildctl(context, context / "app", options)
+
+
+def buildctl(context: Path, dockerfile: Path, options: Sequence[str]) -> Build:
+    """Run BuildKit on the Dockerfile in the folder `dockerfile`."""
     command = [
         str(paths.BIN / "buildctl"),
         f"--addr=unix://{layout.BUILDKIT_SOCKET}",
@@ -43,12 +58,8 @@ def build(
         "--progress=plain",
         "--frontend=dockerfile.v0",
         f"--local=context={context}",
-        f"--local=dockerfile={context / 'app'}",
-        f"--opt=build-arg:BASE={base}",
-        "--opt=build-arg:REQUIREMENTS=app-cpu.txt",
-        "--opt=build-arg:SOURCE_DATE_EPOCH=0",
-        *((f"--secret=id=pip.conf,src={secret}",) if secret else ()),
-        f"--output=type=image,name={reference},push=true,{compression}",
+        f"--local=dockerfile={dockerfile}",
+        *options,
     ]
     begun = time.monotonic()
     done = subprocess.run(
@@ -108,7 +119,12 @@ class Pushed:
         return sum(size for digest, size in self.sizes.items() if digest not in other.sizes)
 
     def blob(self, digest: str) -> bytes:
-        return _get(self.repository, f"blobs/{digest}")
+        with self.stream(digest) as answer:
+            return bytes(answer.read())
+
+    def stream(self, digest: str) -> HTTPResponse:
+        """A blob to read in pieces; packages of a GPU image do not fit into memory at once."""
+        return _open(self.repository, f"blobs/{digest}")
 
 
 def pushed(reference: str) -> Pushed:
@@ -127,8 +143,13 @@ def at(reference: str) -> Pushed:
 
 
 def _get(repository: str, what: str) -> bytes:
+    with _open(repository, what) as answer:
+        return bytes(answer.read())
+
+
+def _open(repository: str, what: str) -> HTTPResponse:
     host, _, name = repository.partition("/")
     url = f"http://{host}/v2/{name}/{what}"
     request = urllib.request.Request(url, headers={"Accept": registry.MANIFEST_TYPES})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return bytes(answer.read())
+    answer: HTTPResponse = urllib.request.urlopen(request, timeout=60)
+    return answer
