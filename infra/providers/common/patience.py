@@ -40,6 +40,17 @@ _REFUSALS = (
 )
 """Parts of a registry's final answers, in lower case, as containerd and CRI-O pass them on."""
 _IMAGE = {"ErrImagePull", "ImagePullBackOff"}
+_START = {
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+_NOT_MADE = {"FailedToCreateHeadPod", "FailedToCreateWorkerPod"}
+_PASSING = ("exceeded quota", "failed calling webhook", "timeout", "connection refused")
+"""Parts of refusals of a new pod that end without an edit: someone frees the quota, or the webhook
+comes back."""
 _BARE_BACK_OFF = "back-off pulling image"
 _ADVICE = (
     ("insufficient", "free or add that resource, or request less"),
@@ -88,26 +99,34 @@ class Patience:
 
 
 def seconds(trouble: Trouble) -> float:
-    """For how long a trouble may last; infinite: until the caller's deadline."""
+    """For how long a trouble may last; infinite: until the caller's deadline.
+
+    A pod that has ended (Evicted, UnexpectedAdmissionError) is replaced by its controller.
+    """
     text = trouble.text.lower()
-    patience = REFUSED_SECONDS
-    if trouble.kind == "Unschedulable":
-        patience = math.inf
-    elif trouble.kind in _IMAGE:
-        patience = REFUSED_SECONDS if any(part in text for part in _REFUSALS) else math.inf
-    elif trouble.kind == "CrashLoopBackOff":
+    patience = math.inf
+    if trouble.kind == "CrashLoopBackOff":
         patience = CRASH_SECONDS
-    elif trouble.kind == "CreateContainerConfigError" and "not found" in text:
+    elif trouble.kind in _START | _NOT_MADE and "not found" in text:
         patience = MISSING_SECONDS
+    elif trouble.kind in _NOT_MADE:
+        patience = math.inf if any(part in text for part in _PASSING) else REFUSED_SECONDS
+    elif trouble.kind in _START or (
+        trouble.kind in _IMAGE and any(part in text for part in _REFUSALS)
+    ):
+        patience = REFUSED_SECONDS
     return patience
 
 
 def _advice(trouble: Trouble) -> str:
+    text = trouble.text.lower()
     if trouble.kind in _IMAGE and math.isinf(seconds(trouble)):
-        return ". Waiting for the registry: can this node reach it?"
+        return ". Waiting for the registry: can the node reach it?"
+    if trouble.kind in _NOT_MADE and math.isinf(seconds(trouble)):
+        quota = "exceeded quota" in text
+        return f". Waiting: {'raise or free the quota' if quota else 'does the webhook run?'}"
     if trouble.kind != "Unschedulable":
         return ""
-    text = trouble.text.lower()
     found = [advice for part, advice in _ADVICE if part in text]
     return ". Waiting for a node: if no autoscaler adds one, " + (
         "; ".join(found) or "look at the events of the pod"

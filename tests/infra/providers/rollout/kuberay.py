@@ -112,13 +112,13 @@ class FakeKubeRay(FakeApi):
             "annotations": {ANNOTATION: pod.hash},
             "labels": {
                 "ray.io/cluster": CLUSTER,
-                "ray.io/node-type": "head" if head else "worker",
+                "ray.io/node-type": "head" if head else "worker" if pod.group else "job",
                 "ray.io/group": "headgroup" if head else pod.group,
             },
         }
         if pod.leaving >= 0:
-            meta["deletionTimestamp"] = "2026-11-24T00:00:00Z"
-        return {"metadata": meta, "status": status}
+            meta |= {"deletionTimestamp": "2026-11-24T00:00:00Z", "deletionGracePeriodSeconds": 30}
+        return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
 
     def _resource(self) -> dict[str, Any]:
         def group(name: str) -> dict[str, Any]:
