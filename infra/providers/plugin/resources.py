@@ -3,6 +3,7 @@
 from infra.providers.applications.provider import ServeApplicationsProvider
 from infra.providers.common.provider import Provider
 from infra.providers.crds import KubeRayCrdsProvider
+from infra.providers.delivery import RayDeliveryProvider
 from infra.providers.download.provider import DownloadJobProvider
 from infra.providers.group_order import GroupOrderProvider
 from infra.providers.random_secret import RandomSecretProvider
@@ -14,5 +15,6 @@ PROVIDERS: tuple[Provider, ...] = (
     KubeRayCrdsProvider(),
     PodRolloutProvider(),
     RandomSecretProvider(),
+    RayDeliveryProvider(),
     ServeApplicationsProvider(),
 )
