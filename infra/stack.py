@@ -140,7 +140,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
     models = delivery.deploy(
         settings,
-        pod_templates(settings, image.ref, _when_known),
+        pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
             pods=[chosen, operator, cache, auth, account],
             downloads=downloads,

@@ -24,9 +24,10 @@ WhenKnown = Callable[[Any, Callable[[Any], str]], Leaf]
 class PodTemplate:
     """The input from which KubeRay makes the pods of one group.
 
-    `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers `template`
-    and `start_params` (`rayStartParams`). With these, every edit that requires new pods changes the
-    hash. The number of pods, `enabled` and other groups are not part of it.
+    `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers
+    `template`, `start_params` (`rayStartParams`), and the version of Ray's token, which pods read
+    only at their start. With these, every edit that requires new pods changes the hash.
+    The number of pods, `enabled` and other groups are not part of it.
     """
 
     template: Spec
@@ -60,11 +61,14 @@ def pod_templates(
     settings: StackSettings,
     image: Leaf,
     when_known: WhenKnown = lambda value, function: function(value),
+    token_version: Leaf = 0,
 ) -> PodTemplates:
-    """The templates with `image`. If that is an output, `when_known` computes the hashes later."""
+    """The templates with `image`. If that or `token_version` (of Ray's token) is an output,
+    `when_known` computes the hashes later."""
 
     def hashed(template: Spec, start_params: dict[str, str]) -> PodTemplate:
-        return PodTemplate(template, start_params, when_known([template, start_params], _digest))
+        content = [template, start_params, token_version]
+        return PodTemplate(template, start_params, when_known(content, _digest))
 
     return PodTemplates(
         hashed(pods.head_template(settings, image), pods.head_start_params(settings)),
@@ -78,6 +82,9 @@ def pod_templates(
     )
 
 
-def _digest(content: Any) -> str:
+def _digest(content: list[Any]) -> str:
+    """Without a version that is 0: a token that never changed restarts nothing."""
+    if not content[-1]:
+        content = content[:-1]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]

@@ -8,6 +8,7 @@ from infra.providers.download.provider import DownloadJobProvider
 from infra.providers.group_order import GroupOrderProvider
 from infra.providers.random_secret import RandomSecretProvider
 from infra.providers.rollout.provider import PodRolloutProvider
+from infra.providers.secret_version import SecretVersionProvider
 
 PROVIDERS: tuple[Provider, ...] = (
     DownloadJobProvider(),
@@ -16,5 +17,6 @@ PROVIDERS: tuple[Provider, ...] = (
     PodRolloutProvider(),
     RandomSecretProvider(),
     RayDeliveryProvider(),
+    SecretVersionProvider(),
     ServeApplicationsProvider(),
 )

@@ -20,6 +20,7 @@ TOKENS = {
     "rayline:index:PodRollout",
     "rayline:index:RandomSecret",
     "rayline:index:RayDelivery",
+    "rayline:index:SecretVersion",
     "rayline:index:ServeApplications",
     "rayline:platform:Auth",
     "rayline:platform:KubeRayOperator",
@@ -59,6 +60,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         *(f"RandomSecret password-{user}" for user in USERS[name]),
         "RandomSecret jwt-key",
         "RandomSecret ray-token",
+        "SecretVersion ray-token-version",
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
@@ -131,14 +133,17 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     """The command that a refused switch advises deletes what depends on it."""
     program = run("prod", serve__delivery=delivery)
     needs = {key for key in program.custom if "RayDelivery delivery" in program.waits_for(key)}
-    assert needs == {
-        "restApi": {
-            "RayCluster ray-cluster",
-            "PodRollout pods",
-            "ServeApplications applications",
-        },
-        "rayService": {"RayService ray-service", "GroupOrder applied-groups"},
-    }[delivery]
+    assert (
+        needs
+        == {
+            "restApi": {
+                "RayCluster ray-cluster",
+                "PodRollout pods",
+                "ServeApplications applications",
+            },
+            "rayService": {"RayService ray-service", "GroupOrder applied-groups"},
+        }[delivery]
+    )
     # Declared first, so that a refusal comes before everything else.
     ours = [r for r in program.resources.values() if r.type.startswith("rayline:")]
     assert [resource.name for resource in ours[:2]] == ["delivery", "gpu-groups"]

@@ -1,5 +1,6 @@
 """The resources under the real Pulumi engine, against fakes of the cluster."""
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -286,3 +287,25 @@ def test_generated_secrets_are_encrypted_and_hidden(
     assert any("history" in str(path) for path in files)
     assert not [path for path in files if password.encode() in path.read_bytes()]
     assert "2 unchanged" in program.up()
+
+
+def test_the_version_of_a_secret_is_plain_and_known_in_a_preview(tmp_path: Path) -> None:
+    """The digest of a weak secret would let anyone who reads the state test guesses of it."""
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "from infra.providers.secret_version import SecretVersion, SecretVersionArgs",
+        "SecretVersion('v', SecretVersionArgs(secret=pulumi.Output.secret(args['secret'])))\n"
+        "pulumi.export('hash', made.version.apply(lambda version: f'hash-of-{version}'))",
+    )
+    seen = ""
+    for number, secret in enumerate(("tiger", "kitten")):
+        program.args(secret=secret)
+        seen += program.run("preview", "--diff", "--non-interactive")
+        assert f"hash-of-{number}" in seen, "a preview shows what will restart"
+        seen += program.up()
+        assert program.outputs() == {"hash": f"hash-of-{number}"}, "not secret"
+        seen += program.state()
+        assert "2 unchanged" in program.up()
+    for secret in ("tiger", "kitten"):
+        assert secret not in seen
+        assert hashlib.sha256(secret.encode()).hexdigest() not in seen
