@@ -67,6 +67,7 @@ class RestApi(Delivery):
                 replicas=replicas(settings),
                 upgrade=settings.ray.upgrade,
                 ready_seconds=settings.timeouts.pods_ready_seconds,
+                leaving_seconds=templates.leaving_seconds,
             ),
             needed.after(*needed.pods),
         )
@@ -105,6 +106,7 @@ class RayServiceDelivery(Delivery):
             RayServiceArgs(
                 manifest=ray_service(settings, templates),
                 ready_seconds=timeouts.pods_ready_seconds + timeouts.model_ready_seconds,
+                leaving_seconds=templates.leaving_seconds,
             ),
             needed.after(*needed.pods, *needed.downloads),
         )

@@ -12,7 +12,7 @@ remembers what was applied, and one before everything else compares with the liv
 docs/adr/0013-group-order-in-the-state.md
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,25 +86,41 @@ class GroupOrderProvider(Provider):
 
 
 def _stored(call: Call, news: Props) -> Props:
-    """The outputs. GroupOrderError if the live RayService has another order."""
-    if news["delivery"] == ORDERED and not news["applied"]:
+    """The outputs. GroupOrderError if the live RayService has another order, or is gone after it
+    should have been applied."""
+    if news["delivery"] == ORDERED:
         with KubeClient(news["context"], call.run) as kube:
-            live = live_groups(kube, news["namespace"], news["cluster"])
-        found = problems(before=live, now=news["names"])
-        if found:
+            live = _ray_service(kube, news["namespace"], news["cluster"])
+        if news["applied"]:
+            _refuse_absent(live, news)
+        elif found := problems(before=live_groups(live), now=news["names"]):
             raise GroupOrderError(" ".join(str(problem) for problem in found))
     return only(news, INPUTS)
 
 
-def live_groups(kube: KubeClient, namespace: str, name: str) -> list[str]:
-    """The worker groups of the RayService in their order; empty if there is no RayService."""
+def _refuse_absent(live: Mapping[str, Any], news: Props) -> None:
+    """A removal that was killed leaves the RayService in the state, where Pulumi takes it for
+    unchanged."""
+    if not live or live["metadata"].get("deletionTimestamp"):
+        raise GroupOrderError(
+            f"the RayService {news['cluster']} is gone or being deleted although the state has "
+            "it, for example because a removal was interrupted. Type: pulumi up --refresh"
+        )
+
+
+def _ray_service(kube: KubeClient, namespace: str, name: str) -> dict[str, Any]:
+    """Empty if there is no RayService."""
     try:
-        found = kube.get(f"/apis/ray.io/v1/namespaces/{namespace}/rayservices/{name}")
+        return kube.get(f"/apis/ray.io/v1/namespaces/{namespace}/rayservices/{name}")
     except KubeError as error:
         if error.status == 404:
-            return []
+            return {}
         raise
-    spec: dict[str, Any] = (found.get("spec") or {}).get("rayClusterConfig") or {}
+
+
+def live_groups(ray_service: Mapping[str, Any]) -> list[str]:
+    """The worker groups of a RayService in their order; empty if there is no RayService."""
+    spec = (ray_service.get("spec") or {}).get("rayClusterConfig") or {}
     return [group["groupName"] for group in spec.get("workerGroupSpecs") or []]
 
 

@@ -15,6 +15,8 @@ from infra.settings import StackSettings
 from infra.specs import Leaf, Spec, names, pods
 
 _HASH_DIGITS = 16
+LEAVING_MARGIN_SECONDS = 300
+"""Time that kubelet and the garbage collector take, in addition to the pods' own."""
 
 WhenKnown = Callable[[Any, Callable[[Any], str]], Leaf]
 """Applies a function to a value once every leaf of the value is known; returns a leaf."""
@@ -47,6 +49,13 @@ class PodTemplates:
 
     head: PodTemplate
     groups: Mapping[str, PodTemplate]
+
+    @property
+    def leaving_seconds(self) -> int:
+        """How long it may take until the last pod has ended, once the cluster is deleted."""
+        each = [self.head, *self.groups.values()]
+        graces = [template.template["spec"]["terminationGracePeriodSeconds"] for template in each]
+        return int(max(graces)) + LEAVING_MARGIN_SECONDS
 
     @property
     def hashes(self) -> dict[str, Leaf]:

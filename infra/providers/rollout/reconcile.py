@@ -89,6 +89,8 @@ class Rollout:
         """Take the next step. Returns what it waits for; None: every pod matches and is Ready."""
         resource = self._cluster.resource()
         self.pods = self._cluster.pods()
+        if resource["metadata"].get("deletionTimestamp"):
+            return f"the RayCluster {self._cluster.cluster} is being deleted"
         self._made = made = template_hashes(resource)
         leftover = gone(self.pods, self._groups, made)
         unfinished = [name for name in self._groups if not self._finished(name)]
@@ -227,7 +229,8 @@ class Rollout:
     def _absent(self, error: KubeError) -> Exception:
         if error.status == 404:
             return RolloutError(
-                f"there is no RayCluster {self._cluster.cluster}: {error}. Is KubeRay installed "
-                f"(rayline:operator)? {self._cluster.command('get raycluster')}"
+                f"there is no RayCluster {self._cluster.cluster}: {error}. If someone has deleted "
+                "it, or a removal was interrupted, type: pulumi up --refresh. Otherwise: is "
+                f"KubeRay installed (rayline:operator)? {self._cluster.command('get raycluster')}"
             )
         return error

@@ -197,6 +197,7 @@ def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path
             return [resource["urn"] for resource in program.deployment()["resources"]]
 
         declare("a", "b")
+        fake.live = ["a"]
         assert "5 created" in program.up()
         fake.live = ["a", "b"]
         before = urns()

@@ -41,6 +41,8 @@ class FakeKubeRay(FakeApi):
     """Status of a group's new pods instead of becoming Ready."""
     events: list[dict[str, Any]] = field(default_factory=list)
     absent: bool = False
+    removing: int = 0
+    """Requests for the RayCluster until it is gone; 0: it stays."""
     errors: int = 0
     _names: Any = field(default_factory=count)
 
@@ -60,6 +62,9 @@ class FakeKubeRay(FakeApi):
             self.deleted.append(name)
             self.pods[name].leaving = 1
             return 200, {}
+        if request.path == RESOURCE and self.removing:
+            self.removing -= 1
+            self.absent = not self.removing
         if request.path == RESOURCE and not self.absent:
             return 200, self._resource()
         if request.path == f"{CORE}/events":
@@ -126,7 +131,8 @@ class FakeKubeRay(FakeApi):
             return {"groupName": name, "template": {"metadata": {"annotations": annotations}}}
 
         workers = [group(name) for name in self.templates if name != "head"]
+        removed = {"deletionTimestamp": "2026-11-24T00:00:20Z"} if self.removing else {}
         return {
-            "metadata": {"managedFields": [{"time": "2026-11-24T00:00:10Z"}]},
+            "metadata": {"managedFields": [{"time": "2026-11-24T00:00:10Z"}], **removed},
             "spec": {"headGroupSpec": group("head"), "workerGroupSpecs": workers},
         }

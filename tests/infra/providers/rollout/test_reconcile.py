@@ -355,6 +355,16 @@ def test_deadline_absence_and_passing_errors(bench: Bench) -> None:
         bench.run(bench.fake.templates)
 
 
+def test_a_raycluster_that_a_killed_removal_took_is_named_with_what_to_type(bench: Bench) -> None:
+    """Pulumi finds it unchanged in its state."""
+    bench.fake.wants(groups(head=("h1", 1)), running=True)
+    bench.fake.removing = 10
+    with pytest.raises(RolloutError, match="type: pulumi up --refresh"):
+        bench.run(bench.fake.templates)
+    assert any("the RayCluster ray is being deleted" in line for line in bench.lines)
+    assert bench.fake.deleted == []
+
+
 def test_seeded_rollouts_end_right_or_with_a_named_error(bench: Bench) -> None:
     """100 runs: success means that every pod carries its group's hash."""
     succeeded = 0
