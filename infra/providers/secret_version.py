@@ -36,7 +36,7 @@ class SecretVersion(pulumi.CustomResource):
     def __init__(
         self, name: str, args: SecretVersionArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        digest = pulumi.Output.secret(args.secret.apply(_digest))
+        digest: pulumi.Output[str] = pulumi.Output.secret(args.secret.apply(_digest))
         super().__init__(TYPE, name, {"digest": digest, VERSION: None}, opts)
 
 

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-import toolchain
 from tests.apiserver.server import CONTEXT, ApiServer
-from tests.infra.providers.engine.programs import Program
-from toolchain import pulumi
+from tests.infra.providers.engine.programs import Program, with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
 pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
@@ -35,11 +33,7 @@ RESOURCE = (
 
 @pytest.fixture
 def program(tmp_path: Path, api_server: ApiServer) -> Program:
-    found = toolchain.present(("pulumi-resource-kubernetes",))
-    if found is None:
-        pytest.skip("no Kubernetes provider: type `make tools`")
-    pulumi.link(found, tmp_path / "bin", tmp_path / "home")
-    made = Program(tmp_path, api_server.kubeconfig)
+    made = with_kubernetes(tmp_path, api_server)
     made.write(IMPORTS, RESOURCE)
     return made
 
