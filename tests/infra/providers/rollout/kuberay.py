@@ -16,6 +16,15 @@ def groups(**wanted: tuple[Any, int]) -> dict[str, dict[str, Any]]:
     return {name.replace("_", "-"): {"hash": h, "replicas": n} for name, (h, n) in wanted.items()}
 
 
+def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """Status of a pod whose container does not start."""
+    state = {"state": {"waiting": {"reason": reason, "message": message}}}
+    return {"containerStatuses": [{"name": "ray", **state, **more}]}
+
+
+NOT_FOUND = waiting("ErrImagePull", "registry.example.com/a: not found")
+
+
 @dataclass
 class FakePod:
     group: str
