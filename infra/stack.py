@@ -62,7 +62,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         names=[group.name for group in settings.gpu_groups],
         applied=False,
     )
-    groups = GroupOrder("gpu-groups", replace(order, names=_once_accepted(chosen, order.names)))
+    groups = GroupOrder("gpu-groups", replace(order, names=once_accepted(chosen, order.names)))
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -167,7 +167,7 @@ def _when_known(value: Any, function: Callable[[Any], str]) -> pulumi.Output[str
     return pulumi.Output.from_input(value).apply(function)
 
 
-async def _once_accepted(resource: pulumi.Resource, value: Any) -> Any:
+async def once_accepted(resource: pulumi.Resource, value: Any) -> Any:
     """The value, once the engine has created the resource or left it as it is. Unlike an output of
     the resource it makes nobody depend on it: whoever deletes the resource with what depends on it
     deletes only the cluster."""

@@ -67,9 +67,9 @@ def test_another_delivery_is_accepted_once_the_cluster_is_gone(tmp_path: Path) -
         program.write(
             "from infra.providers.random_secret import RandomSecret, RandomSecretArgs\n"
             "from infra.providers.delivery import RayDelivery, RayDeliveryArgs\n"
-            "from infra.stack import _once_accepted",
+            "from infra.stack import once_accepted",
             "RayDelivery(RayDeliveryArgs(**args))\n"
-            "serial = _once_accepted(made, 0)\n"
+            "serial = once_accepted(made, 0)\n"
             "key = RandomSecret('key', RandomSecretArgs(kind='key', serial=serial))\n"
             "cluster = pulumi.ComponentResource('rayline:ray:RayCluster', args['delivery'], None,\n"
             "    pulumi.ResourceOptions(depends_on=[made, key]))\n"
