@@ -168,7 +168,8 @@ class Rollout:
             if pod.trouble and pod.ended:
                 self._ended[pod.group] = f"{pod.trouble.kind}: {pod.trouble.text}"
         for name in unfinished:
-            missing = len(self._present(name)) < int(self._groups[name]["replicas"])
+            # KubeRay counts leaving pods, so it does not even try before they are gone.
+            missing = self._missing(name) > 0 and not self._leaving(name)
             trouble = self._cluster.not_made(resource, name) if missing else None
             troubles[name] = name, trouble
         self._verdicts = {
@@ -189,15 +190,15 @@ class Rollout:
         wanted = int(group["replicas"])
         ready = sum(pod.ready and pod.hash == group["hash"] for pod in present)
         parts = [f"{name}: {ready} of {wanted} ready"]
-        leaving = [pod for pod in self.pods if pod.deleting and pod.group == name]
+        leaving = self._leaving(name)
         slow = next((pod for pod in present if not pod.ready), None)
         verdict = self._verdicts.get(slow.name if slow else name)
         if verdict is not None:
             parts.append(verdict.text)
         elif slow is not None:
             parts.append(self._cluster.last_event(slow) or slow.state)
-        elif len(present) < wanted:
-            parts.append(f"waiting for KubeRay to make {wanted - len(present)}")
+        elif self._missing(name) > 0:
+            parts.append(f"waiting for KubeRay to make {self._missing(name)}")
         if name in self._ended:
             parts.append(f"its last pod has ended with {self._ended[name]}")
         if leaving or len(present) > wanted:
@@ -219,6 +220,12 @@ class Rollout:
 
     def _present(self, name: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.group == name and not pod.deleting]
+
+    def _missing(self, name: str) -> int:
+        return int(self._groups[name]["replicas"]) - len(self._present(name))
+
+    def _leaving(self, name: str) -> list[Pod]:
+        return [pod for pod in self.pods if pod.group == name and pod.deleting]
 
     def _old(self, name: str) -> list[Pod]:
         return [pod for pod in self._present(name) if pod.hash != self._groups[name]["hash"]]

@@ -119,6 +119,16 @@ def test_pods_that_kuberay_cannot_make_are_explained(
     assert (bench.fake.clock.now() >= 900) is waits
 
 
+def test_an_earlier_refusal_does_not_count_while_pods_let_their_streams_end(bench: Bench) -> None:
+    """KubeRay makes no pod before they are gone."""
+    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)), running=True)
+    bench.fake.events = [not_made("violates PodSecurity")]
+    for pod in bench.fake.pods.values():
+        pod.leaving = 200 if pod.group == "a" else -1
+    bench.run(bench.fake.templates)
+    assert bench.fake.clock.now() > 300
+
+
 def test_an_evicted_pod_is_named_while_kuberay_makes_another(bench: Bench) -> None:
     bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)))
     bench.fake.trouble = {
