@@ -1,6 +1,7 @@
 """The whole environment: settings mapped to the Args of components, in order of dependency."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -22,6 +23,7 @@ from infra.components.platform import (
 )
 from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
+from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.specs import names, platform, services
 from infra.specs.download_job import download_job
@@ -43,19 +45,24 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         enable_secret_mutable=True,
     )
 
-    # First of all: if its check refuses the configuration, nothing else has been touched.
-    groups = GroupOrder(
-        "gpu-groups",
-        GroupOrderArgs(
+    # First of all: if one of the two refuses the configuration, nothing else has been touched.
+    chosen = RayDelivery(
+        RayDeliveryArgs(
             context=context,
             namespace=settings.cluster.namespace,
             cluster=settings.ray.name,
             delivery=settings.serve.delivery,
-            removes_disabled=delivery.removes_disabled_groups,
-            names=[group.name for group in settings.gpu_groups],
-            disabled=[group.name for group in settings.gpu_groups if not group.enabled],
-        ),
+        )
     )
+    order = GroupOrderArgs(
+        context=context,
+        namespace=settings.cluster.namespace,
+        cluster=settings.ray.name,
+        delivery=settings.serve.delivery,
+        names=[group.name for group in settings.gpu_groups],
+        applied=False,
+    )
+    groups = GroupOrder("gpu-groups", replace(order, names=once_accepted(chosen, order.names)))
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -133,8 +140,13 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
     models = delivery.deploy(
         settings,
-        pod_templates(settings, image.ref, _when_known),
-        Prerequisites(pods=[operator, cache, auth, account], downloads=downloads, after=after),
+        pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
+        Prerequisites(
+            pods=[chosen, operator, cache, auth, account],
+            downloads=downloads,
+            after=after,
+            groups=order,
+        ),
     )
 
     url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(
@@ -153,3 +165,11 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
 
 def _when_known(value: Any, function: Callable[[Any], str]) -> pulumi.Output[str]:
     return pulumi.Output.from_input(value).apply(function)
+
+
+async def once_accepted(resource: pulumi.Resource, value: Any) -> Any:
+    """The value, once the engine has created the resource or left it as it is. Unlike an output of
+    the resource it makes nobody depend on it: whoever deletes the resource with what depends on it
+    deletes only the cluster."""
+    await resource.urn.future()
+    return value

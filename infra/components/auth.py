@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.configuration import Secrets
 from infra.providers.random_secret import RandomSecret, RandomSecretArgs
+from infra.providers.secret_version import SecretVersion, SecretVersionArgs
 from infra.settings.auth import Auth as AuthSettings
 from infra.settings.auth import User
 from infra.specs import names
@@ -28,9 +29,11 @@ class AuthArgs:
 
 
 class Auth(pulumi.ComponentResource):
-    """`passwords` maps user names to generated passwords; it is secret."""
+    """`passwords` maps user names to generated passwords; it is secret. `ray_token_version` is
+    another number after each change of Ray's token, which Ray reads only at its start."""
 
     passwords: pulumi.Output[Mapping[str, str]]
+    ray_token_version: pulumi.Output[int]
 
     def __init__(
         self, name: str, args: AuthArgs, opts: pulumi.ResourceOptions | None = None
@@ -57,6 +60,9 @@ class Auth(pulumi.ComponentResource):
         )
         ray_token = secrets.ray_token or self._key("ray-token")
         self._secret(args.ray_token_secret, {names.RAY_TOKEN_KEY: ray_token})
+        self.ray_token_version = SecretVersion(
+            "ray-token-version", SecretVersionArgs(secret=ray_token), self._child
+        ).version
         if secrets.hub_token is not None:
             self._secret(args.hub_token_secret, {names.HUB_TOKEN_KEY: secrets.hub_token})
         self.passwords = pulumi.Output.secret(

@@ -6,7 +6,7 @@ Everything that differs between the deliveries is one object here. A new deliver
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -14,6 +14,7 @@ import pulumi
 from infra.components.ray_cluster import RayCluster, RayClusterArgs
 from infra.components.ray_service import RayService, RayServiceArgs
 from infra.components.serving import Applications, ApplicationsArgs
+from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.settings import StackSettings
 from infra.specs import names
 from infra.specs.pod_templates import PodTemplates
@@ -25,11 +26,12 @@ from infra.specs.serve_config import serve_config
 @dataclass(frozen=True, kw_only=True)
 class Prerequisites:
     """Resources declared earlier: everything that pods need, and the downloads. `after` returns
-    options that make a resource wait for others."""
+    options that make a resource wait for others. `groups` are the arguments of GroupOrder."""
 
     pods: Sequence[pulumi.Resource]
     downloads: Sequence[pulumi.Resource]
     after: Callable[..., pulumi.ResourceOptions]
+    groups: GroupOrderArgs
 
 
 class Delivery(ABC):
@@ -38,8 +40,6 @@ class Delivery(ABC):
     head_labels: Mapping[str, str] = {}
     """Labels that a serving head has in addition to those of every head; the API's Service selects
     by them."""
-    removes_disabled_groups = False
-    """Whether a GPU group may be removed from the list once it has been disabled."""
 
     @abstractmethod
     def deploy(
@@ -54,8 +54,6 @@ class RestApi(Delivery):
     Pods start while weights are being downloaded; only the applications wait for both.
     """
 
-    removes_disabled_groups = True
-
     def deploy(
         self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites
     ) -> pulumi.Input[Mapping[str, Any]]:
@@ -69,6 +67,7 @@ class RestApi(Delivery):
                 replicas=replicas(settings),
                 upgrade=settings.ray.upgrade,
                 ready_seconds=settings.timeouts.pods_ready_seconds,
+                leaving_seconds=templates.leaving_seconds,
             ),
             needed.after(*needed.pods),
         )
@@ -102,14 +101,16 @@ class RayServiceDelivery(Delivery):
         self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites
     ) -> pulumi.Input[Mapping[str, Any]]:
         timeouts = settings.timeouts
-        RayService(
+        service = RayService(
             "ray-service",
             RayServiceArgs(
                 manifest=ray_service(settings, templates),
                 ready_seconds=timeouts.pods_ready_seconds + timeouts.model_ready_seconds,
+                leaving_seconds=templates.leaving_seconds,
             ),
             needed.after(*needed.pods, *needed.downloads),
         )
+        GroupOrder("applied-groups", replace(needed.groups, applied=True), needed.after(service))
         return {model.name: {"route_prefix": model.route_prefix} for model in settings.models}
 
 

@@ -13,7 +13,8 @@ from infra.specs import Spec
 @dataclass(frozen=True, kw_only=True)
 class RayClusterArgs:
     """`hashes` (of the pod templates in `manifest`) and `replicas` (numbers of pods) are by group;
-    `upgrade` and `ready_seconds` are ray.upgrade and timeouts.podsReadySeconds."""
+    `upgrade` and `ready_seconds` are ray.upgrade and timeouts.podsReadySeconds. `leaving_seconds`:
+    how long its pods may take to end."""
 
     context: str
     manifest: Spec
@@ -21,6 +22,7 @@ class RayClusterArgs:
     replicas: Mapping[str, int]
     upgrade: str
     ready_seconds: int
+    leaving_seconds: int
 
 
 class RayCluster(pulumi.ComponentResource):
@@ -41,7 +43,11 @@ class RayCluster(pulumi.ComponentResource):
             kind=args.manifest["kind"],
             metadata=metadata,
             spec=args.manifest["spec"],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Pulumi waits for the pods, by default for 10 minutes, and streams may last longer.
+                custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.leaving_seconds}s"),
+            ),
         )
         rollout = PodRollout(
             "pods",

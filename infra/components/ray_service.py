@@ -16,10 +16,12 @@ READY = json.dumps(["condition=Ready", "condition=UpgradeInProgress=False"])
 
 @dataclass(frozen=True, kw_only=True)
 class RayServiceArgs:
-    """`ready_seconds`: how long the cluster and its applications may take together."""
+    """`ready_seconds`: how long the cluster and its applications may take together.
+    `leaving_seconds`: how long its pods may take to end."""
 
     manifest: Spec
     ready_seconds: int
+    leaving_seconds: int
 
 
 class RayService(pulumi.ComponentResource):
@@ -42,7 +44,9 @@ class RayService(pulumi.ComponentResource):
             spec=args.manifest["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=timeout, update=timeout, delete=f"{args.leaving_seconds}s"
+                ),
             ),
         )
         self.register_outputs({})

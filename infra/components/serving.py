@@ -10,6 +10,13 @@ from infra.providers.applications import ServeApplications, ServeApplicationsArg
 from infra.providers.common.ray_cluster import RayClusterRef
 from infra.specs import Spec
 
+UNAWAITED = {"pulumi.com/skipAwait": "true"}
+"""Some ingress controllers and load balancers publish no address, and a Service whose pods are not
+Ready is one of the states that the same `up` mends: ServeApplications is the check that counts.
+Deletion is still awaited: only Namespaces and kinds with pods skip that too
+(allowsSkipAwaitWithDelete of
+https://github.com/pulumi/pulumi-kubernetes/blob/v4.25.0/provider/pkg/metadata/overrides.go)."""
+
 # Shown by a preview: Kubernetes assigns the address when it creates the Service.
 UNKNOWN = "<known after up>"
 
@@ -82,12 +89,17 @@ class Api(pulumi.ComponentResource):
         super().__init__("rayline:serving:Api", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         service = kubernetes.core.v1.Service(
-            name, metadata=args.service["metadata"], spec=args.service["spec"], opts=child
+            name, metadata=_unawaited(args.service), spec=args.service["spec"], opts=child
         )
         if args.ingress is not None:
             kubernetes.networking.v1.Ingress(
-                name, metadata=args.ingress["metadata"], spec=args.ingress["spec"], opts=child
+                name, metadata=_unawaited(args.ingress), spec=args.ingress["spec"], opts=child
             )
         port = args.service["spec"]["ports"][0]["port"]
         self.address = service.spec.cluster_ip.apply(lambda ip: f"{ip or UNKNOWN}:{port}")
         self.register_outputs({"address": self.address})
+
+
+def _unawaited(manifest: Spec) -> Spec:
+    metadata: Spec = manifest["metadata"]
+    return {**metadata, "annotations": {**metadata.get("annotations", {}), **UNAWAITED}}

@@ -27,7 +27,7 @@ class Serve(Settings):
     """restApi: rayline posts the applications to Ray and waits until they are RUNNING; a change
     touches only what it names. rayService: KubeRay posts them and restores them by itself when the
     head is lost, but `up` waits only for the first start and for a new cluster, not for a changed
-    model."""
+    model. A change is refused while the cluster exists, and names the commands that delete it."""
     port: int = Field(8000, ge=1024, le=65535)
     """Port of Serve's proxies and of the API's Service."""
     ingress: Ingress | None = None

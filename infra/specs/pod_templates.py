@@ -15,6 +15,8 @@ from infra.settings import StackSettings
 from infra.specs import Leaf, Spec, names, pods
 
 _HASH_DIGITS = 16
+LEAVING_MARGIN_SECONDS = 300
+"""Time that kubelet and the garbage collector take, in addition to the pods' own."""
 
 WhenKnown = Callable[[Any, Callable[[Any], str]], Leaf]
 """Applies a function to a value once every leaf of the value is known; returns a leaf."""
@@ -24,9 +26,10 @@ WhenKnown = Callable[[Any, Callable[[Any], str]], Leaf]
 class PodTemplate:
     """The input from which KubeRay makes the pods of one group.
 
-    `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers `template`
-    and `start_params` (`rayStartParams`). With these, every edit that requires new pods changes the
-    hash. The number of pods, `enabled` and other groups are not part of it.
+    `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers
+    `template`, `start_params` (`rayStartParams`), and the version of Ray's token, which pods read
+    only at their start. With these, every edit that requires new pods changes the hash.
+    The number of pods, `enabled` and other groups are not part of it.
     """
 
     template: Spec
@@ -48,6 +51,13 @@ class PodTemplates:
     groups: Mapping[str, PodTemplate]
 
     @property
+    def leaving_seconds(self) -> int:
+        """How long it may take until the last pod has ended, once the cluster is deleted."""
+        each = [self.head, *self.groups.values()]
+        graces = [template.template["spec"]["terminationGracePeriodSeconds"] for template in each]
+        return int(max(graces)) + LEAVING_MARGIN_SECONDS
+
+    @property
     def hashes(self) -> dict[str, Leaf]:
         """Hash by group name; the head's is under `names.HEAD`."""
         return {
@@ -60,11 +70,14 @@ def pod_templates(
     settings: StackSettings,
     image: Leaf,
     when_known: WhenKnown = lambda value, function: function(value),
+    token_version: Leaf = 0,
 ) -> PodTemplates:
-    """The templates with `image`. If that is an output, `when_known` computes the hashes later."""
+    """The templates with `image`. If that or `token_version` (of Ray's token) is an output,
+    `when_known` computes the hashes later."""
 
     def hashed(template: Spec, start_params: dict[str, str]) -> PodTemplate:
-        return PodTemplate(template, start_params, when_known([template, start_params], _digest))
+        content = [template, start_params, token_version]
+        return PodTemplate(template, start_params, when_known(content, _digest))
 
     return PodTemplates(
         hashed(pods.head_template(settings, image), pods.head_start_params(settings)),
@@ -78,6 +91,9 @@ def pod_templates(
     )
 
 
-def _digest(content: Any) -> str:
+def _digest(content: list[Any]) -> str:
+    """Without a version that is 0: a token that never changed restarts nothing."""
+    if not content[-1]:
+        content = content[:-1]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]

@@ -42,6 +42,9 @@ def trouble(status: Mapping[str, Any]) -> Trouble | None:
             )
             what = f"container {container.get('name')}: {waiting.get('message') or reason}"
             return Trouble(reason, what + ended)
+    if status.get("phase") == "Failed" and status.get("reason"):
+        # Evicted, or refused by kubelet: it never runs again, and its controller makes another one.
+        return Trouble(str(status["reason"]), str(status.get("message") or "no message"))
     scheduled = _conditions(status).get("PodScheduled", {})
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         return Trouble("Unschedulable", str(scheduled.get("message", "no message")))

@@ -3,10 +3,12 @@
 from infra.providers.applications.provider import ServeApplicationsProvider
 from infra.providers.common.provider import Provider
 from infra.providers.crds import KubeRayCrdsProvider
+from infra.providers.delivery import RayDeliveryProvider
 from infra.providers.download.provider import DownloadJobProvider
 from infra.providers.group_order import GroupOrderProvider
 from infra.providers.random_secret import RandomSecretProvider
 from infra.providers.rollout.provider import PodRolloutProvider
+from infra.providers.secret_version import SecretVersionProvider
 
 PROVIDERS: tuple[Provider, ...] = (
     DownloadJobProvider(),
@@ -14,5 +16,7 @@ PROVIDERS: tuple[Provider, ...] = (
     KubeRayCrdsProvider(),
     PodRolloutProvider(),
     RandomSecretProvider(),
+    RayDeliveryProvider(),
+    SecretVersionProvider(),
     ServeApplicationsProvider(),
 )

@@ -1,9 +1,10 @@
 """One RayCluster and its pods, read and deleted through the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from infra.providers.common.api_server import KubeClient
+from infra.providers.common.pods import Trouble
 from infra.providers.rollout.pods import CLUSTER_LABEL, HEAD, TEMPLATE_HASH, Pod, parse
 
 # KubeRay validates in its controller, not at admission: it reports an invalid spec in an event and
@@ -62,6 +63,17 @@ class RayClusterPods:
         Events are kept for an hour, so only those after the last change of the spec count. Both
         times come from the API server or the operator, never from this machine.
         """
+        return self._last(resource, _INVALID)
+
+    def not_made(self, resource: Mapping[str, Any], group: str) -> Trouble | None:
+        """Why KubeRay cannot make the head or a worker: a quota, an admission webhook, Pod
+        Security. There is then no pod that could report it."""
+        reason = "FailedToCreateHeadPod" if group == HEAD else "FailedToCreateWorkerPod"
+        text = self._last(resource, {reason})
+        return Trouble(reason, text) if text else None
+
+    def _last(self, resource: Mapping[str, Any], reasons: Collection[str]) -> str:
+        """Message of the last event about the current RayCluster; empty if there is none."""
         changed = max(
             (
                 str(field.get("time", ""))
@@ -70,12 +82,12 @@ class RayClusterPods:
             ),
             default="",
         )
-        refusals = [
+        found = [
             event
             for event in self._events("RayCluster", self.cluster)
-            if event.get("reason") in _INVALID and _time(event) >= changed
+            if event.get("reason") in reasons and _time(event) >= changed
         ]
-        return str(max(refusals, key=_time).get("message", "no message")) if refusals else ""
+        return str(max(found, key=_time).get("message", "no message")) if found else ""
 
     def _events(self, kind: str, name: str) -> list[dict[str, Any]]:
         selector = f"involvedObject.kind={kind},involvedObject.name={name}"

@@ -3,7 +3,7 @@
 Labels: KubeRay's controllers/ray/common/pod.go, labelPod; constants in controllers/ray/utils.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ TEMPLATE_HASH = "rayline.dev/template-hash"
 CLUSTER_LABEL = "ray.io/cluster"
 GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
-HEAD = "head"
+HEAD, WORKER = "head", "worker"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Pod:
 
     name: str
     group: str
-    """The worker group's name, or `head` (whose label is `headgroup`)."""
+    """The worker group's name, or `head` (whose label is `headgroup`); empty if it is neither."""
     hash: str
     """Hash of the template that it was made from; empty if the pod has none."""
     incarnation: str
@@ -34,6 +34,12 @@ class Pod:
     state: str
     """What it is doing, for the user."""
     trouble: Trouble | None
+    ended: bool
+    """It never runs again: evicted, or refused by its node. KubeRay replaces it."""
+    node: str
+    """The node that runs it; empty before it has one."""
+    grace_seconds: float
+    """How long it may take to end, once it is being deleted."""
 
 
 def parse(item: Mapping[str, Any]) -> Pod:
@@ -43,18 +49,21 @@ def parse(item: Mapping[str, Any]) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
     found = trouble(status)
-    head = labels.get(TYPE_LABEL) == HEAD
+    head, worker = (labels.get(TYPE_LABEL) == kind for kind in (HEAD, WORKER))
     restarts = sum(int(c.get("restartCount", 0)) for c in status.get("containerStatuses") or [])
     uid = str(meta.get("uid", ""))
     return Pod(
         name=meta["name"],
-        group=HEAD if head else labels.get(GROUP_LABEL, ""),
+        group=HEAD if head else labels.get(GROUP_LABEL, "") if worker else "",
         hash=(meta.get("annotations") or {}).get(TEMPLATE_HASH, ""),
         incarnation=f"{uid}/{restarts}" if head else uid,
         ready=ready,
         deleting=meta.get("deletionTimestamp") is not None,
         state="ready" if ready else found.kind if found else state(status),
         trouble=found,
+        ended=status.get("phase") == "Failed",
+        node=str((item.get("spec") or {}).get("nodeName") or ""),
+        grace_seconds=float(meta.get("deletionGracePeriodSeconds") or 0),
     )
 
 
@@ -68,11 +77,28 @@ class Observed:
     incarnations: dict[str, list[str]]
     """For each of these groups, the incarnations of its pods, sorted."""
     outdated: list[str]
-    """Names of the pods whose template is not that of their group."""
+    """Names of the pods whose template is not that of their group, or whose group is gone."""
 
 
-def observe(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> Observed:
-    """Pods that are being deleted, or belong to a group that is not ours, do not count."""
+def gone(pods: Iterable[Pod], *groups: Container[str]) -> list[Pod]:
+    """Workers of which none of `groups` has the group, and that are not being deleted. KubeRay
+    leaves them running (raycluster_controller.go, reconcilePods, goes through the groups of the
+    spec)."""
+    return [
+        pod
+        for pod in pods
+        if pod.group not in ("", HEAD)
+        and not pod.deleting
+        and not any(pod.group in known for known in groups)
+    ]
+
+
+def observe(
+    pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]], made: Container[str]
+) -> Observed:
+    """Pods that are being deleted do not count, nor do those of a group that someone else has added
+    to the RayCluster, whose groups are `made`."""
+    pods = list(pods)
     present = [pod for pod in pods if not pod.deleting and pod.group in groups]
     wanted = {
         name: [pod for pod in present if pod.group == name]
@@ -82,5 +108,11 @@ def observe(pods: Iterable[Pod], groups: Mapping[str, Mapping[str, Any]]) -> Obs
     return Observed(
         hashes={name: ",".join(sorted({p.hash for p in found})) for name, found in wanted.items()},
         incarnations={name: sorted(p.incarnation for p in found) for name, found in wanted.items()},
-        outdated=sorted(p.name for p in present if p.hash != groups[p.group]["hash"]),
+        outdated=sorted(
+            pod.name
+            for pod in [
+                *(pod for pod in present if pod.hash != groups[pod.group]["hash"]),
+                *gone(pods, groups, made),
+            ]
+        ),
     )

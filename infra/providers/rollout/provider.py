@@ -10,7 +10,7 @@ from infra.providers.common.properties import UNKNOWN, Props, differing, only
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.common.ray_cluster import IDENTITY, PLACE
 from infra.providers.common.waiting import Waiting
-from infra.providers.rollout.cluster import RayClusterPods
+from infra.providers.rollout.cluster import RayClusterPods, template_hashes
 from infra.providers.rollout.pods import observe
 from infra.providers.rollout.reconcile import Rollout, RolloutError
 from infra.providers.rollout.resource import OUTPUTS, TYPE
@@ -44,12 +44,14 @@ class PodRolloutProvider(Provider):
         return Checked(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """A different deadline is not a change. Pods that ran an old template when last observed
-        are: with `manual`, someone may have restarted them since, and the applications with them.
+        """A different deadline is not a change. Pods that ran an old template when last observed,
+        or whose group was gone, are: with `manual`, someone may have restarted them since, and the
+        applications with them.
         """
         replaces = differing(olds, news, IDENTITY)
         changed = bool(differing(olds, news, ("context", "groups", "upgrade")))
-        return Diff(bool(replaces) or changed or _drifted(olds, news), replaces)
+        changed |= bool(olds.get("outdated")) or _drifted(olds, news)
+        return Diff(bool(replaces) or changed, replaces)
 
     def create(self, call: Call, props: Props) -> Created:
         """Leaves pods alone that already match their template."""
@@ -64,14 +66,14 @@ class PodRolloutProvider(Provider):
         an error."""
         with _cluster(call, props) as cluster:
             try:
-                cluster.resource()
+                made = template_hashes(cluster.resource())
                 pods = cluster.pods()
             except KubeError as error:
                 if error.status == 404:
                     return None
                 raise
         inputs = only(props, INPUTS)
-        return Live({**inputs, **vars(observe(pods, props["groups"]))}, inputs)
+        return Live({**inputs, **vars(observe(pods, props["groups"], made))}, inputs)
 
     def _roll(self, call: Call, props: Props) -> Props:
         waiting = Waiting(call.status, call.clock, float(props["deadline_seconds"]))
@@ -90,7 +92,9 @@ class PodRolloutProvider(Provider):
                     "`upgrade: manual`. When interrupting their requests is acceptable (a restart "
                     "of the head restarts everything), type: "
                     f"{cluster.delete_command(observed.outdated)}, then `pulumi up`, because a new "
-                    "head has lost the applications"
+                    "head has lost the applications. After a change of rayline:rayToken do it "
+                    "soon: a container that restarts by itself reads the new token, which the "
+                    "other pods do not have yet"
                 )
             return {**only(props, INPUTS), **vars(observed)}
 

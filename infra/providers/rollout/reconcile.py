@@ -9,16 +9,16 @@ from typing import Any
 
 from infra.providers.common.api_server import KubeError
 from infra.providers.common.call import ProviderError
+from infra.providers.common.patience import Patience, Verdict
+from infra.providers.common.pods import Trouble
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods, template_hashes
-from infra.providers.rollout.pods import HEAD, Observed, Pod, observe
+from infra.providers.rollout.pods import HEAD, Observed, Pod, gone, observe
 
 Groups = Mapping[str, Mapping[str, Any]]
 
-TROUBLE_SECONDS = 60.0
-"""A pod that cannot start for this many seconds is a failure."""
-UNSCHEDULABLE_SECONDS = 120.0
-"""The same for a pod without a node: an autoscaler may add one, or a leaving pod may free one."""
+STUCK_SECONDS = 60.0
+"""A pod that is still there this long after its grace period has a node that does not answer."""
 STALE_SECONDS = 60.0
 """Seconds for which the RayCluster may lack a wanted hash."""
 MAX_DELETIONS = 5
@@ -48,15 +48,19 @@ class Rollout:
         self._groups = groups
         self._recreate = upgrade == "recreate"
         self._waiting = waiting
+        self._patience = Patience(waiting)
         self._state = "the pods were not observed yet"
         self._deletions: dict[str, int] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._ended: dict[str, str] = {}
+        self._made: dict[str, str] = {}
         self.pods: list[Pod] = []
         """The pods when they were last observed."""
 
     @property
     def observed(self) -> Observed:
         """The pods when they were last observed, by group."""
-        return observe(self.pods, self._groups)
+        return observe(self.pods, self._groups, self._made)
 
     def run(self) -> None:
         """Return when every pod matches its template and is Ready.
@@ -85,8 +89,12 @@ class Rollout:
         """Take the next step. Returns what it waits for; None: every pod matches and is Ready."""
         resource = self._cluster.resource()
         self.pods = self._cluster.pods()
+        if resource["metadata"].get("deletionTimestamp"):
+            return f"the RayCluster {self._cluster.cluster} is being deleted"
+        self._made = made = template_hashes(resource)
+        leftover = gone(self.pods, self._groups, made)
         unfinished = [name for name in self._groups if not self._finished(name)]
-        if not unfinished:
+        if not unfinished and not leftover:
             return None
         refusal = self._cluster.refusal(resource)
         if refusal:
@@ -94,7 +102,6 @@ class Rollout:
                 f"KubeRay refuses the RayCluster {self._cluster.cluster}: {refusal}. "
                 "Correct rayline:ray or rayline:gpuGroups"
             )
-        made = template_hashes(resource)
         behind = [n for n, group in self._groups.items() if made.get(n) != group["hash"]]
         if self._waiting.lasts("behind", bool(behind)) > STALE_SECONDS:
             raise RolloutError(
@@ -102,10 +109,20 @@ class Rollout:
                 "are not the wanted ones: something else changes it. "
                 f"{self._cluster.command(f'get raycluster {self._cluster.cluster} -o yaml')}"
             )
+        if leftover and not behind:
+            return self._remove(leftover)
         if not behind:
             self._replace(unfinished)
-        self._raise_troubles()
+        self._judge(resource, unfinished)
         return "; ".join(self._line(name) for name in unfinished)
+
+    def _remove(self, leftover: list[Pod]) -> str:
+        """Also with `manual`, as KubeRay does when a number of workers is lowered. Their preStop
+        hook lets streams end; nobody waits for it."""
+        for pod in leftover:
+            self._cluster.delete(pod)
+        groups = ", ".join(sorted({pod.group for pod in leftover}))
+        return f"deleting {len(leftover)} pods of groups that are gone: {groups}"
 
     def _replace(self, unfinished: list[str]) -> None:
         """Delete outdated pods: all pods if the head is outdated, else one group at a time."""
@@ -141,19 +158,30 @@ class Rollout:
             return False
         return all(pod.ready for pod in current)
 
-    def _raise_troubles(self) -> None:
-        leaving = any(pod.deleting for pod in self.pods)
-        failed = []
+    def _judge(self, resource: Mapping[str, Any], unfinished: list[str]) -> None:
+        """What is wrong with pods, and with pods that KubeRay cannot make. RolloutFailedError for
+        what waiting does not mend."""
+        troubles: dict[str, tuple[str, Trouble | None]] = {}
         for pod in self.pods:
-            group = self._groups.get(pod.group, {})
-            trouble = None if pod.deleting or pod.hash != group.get("hash") else pod.trouble
-            patience = TROUBLE_SECONDS
-            if trouble and trouble.kind == "Unschedulable":
-                patience = UNSCHEDULABLE_SECONDS
-                trouble = None if leaving else trouble
-            lasts = self._waiting.lasts(f"trouble {pod.name}", trouble is not None)
-            if trouble and lasts >= patience:
-                failed.append(f"{pod.group}: pod {pod.name}: {trouble.kind}: {trouble.text}")
+            wanted = not pod.deleting and pod.hash == self._groups.get(pod.group, {}).get("hash")
+            troubles[pod.name] = f"{pod.group}: pod {pod.name}", pod.trouble if wanted else None
+            if pod.trouble and pod.ended:
+                self._ended[pod.group] = f"{pod.trouble.kind}: {pod.trouble.text}"
+        for name in unfinished:
+            # KubeRay counts leaving pods, so it does not even try before they are gone.
+            missing = self._missing(name) > 0 and not self._leaving(name)
+            trouble = self._cluster.not_made(resource, name) if missing else None
+            troubles[name] = name, trouble
+        self._verdicts = {
+            key: verdict
+            for key, (_, trouble) in troubles.items()
+            if (verdict := self._patience.judge(key, trouble)) is not None
+        }
+        failed = [
+            f"{troubles[key][0]}: {verdict.text}"
+            for key, verdict in self._verdicts.items()
+            if verdict.failed
+        ]
         if failed:
             raise RolloutFailedError("; ".join(failed) + f". Look at {self._describe()}")
 
@@ -162,18 +190,42 @@ class Rollout:
         wanted = int(group["replicas"])
         ready = sum(pod.ready and pod.hash == group["hash"] for pod in present)
         parts = [f"{name}: {ready} of {wanted} ready"]
-        leaving = sum(pod.deleting and pod.group == name for pod in self.pods)
+        leaving = self._leaving(name)
         slow = next((pod for pod in present if not pod.ready), None)
-        if slow is not None:
+        verdict = self._verdicts.get(slow.name if slow else name)
+        if verdict is not None:
+            parts.append(verdict.text)
+        elif slow is not None:
             parts.append(self._cluster.last_event(slow) or slow.state)
-        elif len(present) < wanted:
-            parts.append(f"waiting for KubeRay to make {wanted - len(present)}")
+        elif self._missing(name) > 0:
+            parts.append(f"waiting for KubeRay to make {self._missing(name)}")
+        if name in self._ended:
+            parts.append(f"its last pod has ended with {self._ended[name]}")
         if leaving or len(present) > wanted:
-            parts.append(f"{leaving or len(present) - wanted} leaving")
+            parts.append(f"{len(leaving) or len(present) - wanted} leaving")
+        parts += filter(None, map(self._stuck, leaving))
         return ", ".join(parts)
+
+    def _stuck(self, pod: Pod) -> str:
+        """What to do about a leaving pod whose node does not confirm its end; empty at first."""
+        lasts = self._waiting.lasts(f"leaving {pod.name}", True)
+        if lasts < pod.grace_seconds + STUCK_SECONDS:
+            return ""
+        node = self._cluster.command(f"get node {pod.node}") if pod.node else "its node"
+        force = self._cluster.command(f"delete pod {pod.name} --force")
+        return (
+            f"{pod.name} should have ended {lasts - pod.grace_seconds:.0f} s ago: does {node} "
+            f"show the node as Ready? If the node is lost for good, type: {force}"
+        )
 
     def _present(self, name: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.group == name and not pod.deleting]
+
+    def _missing(self, name: str) -> int:
+        return int(self._groups[name]["replicas"]) - len(self._present(name))
+
+    def _leaving(self, name: str) -> list[Pod]:
+        return [pod for pod in self.pods if pod.group == name and pod.deleting]
 
     def _old(self, name: str) -> list[Pod]:
         return [pod for pod in self._present(name) if pod.hash != self._groups[name]["hash"]]
@@ -184,7 +236,8 @@ class Rollout:
     def _absent(self, error: KubeError) -> Exception:
         if error.status == 404:
             return RolloutError(
-                f"there is no RayCluster {self._cluster.cluster}: {error}. Is KubeRay installed "
-                f"(rayline:operator)? {self._cluster.command('get raycluster')}"
+                f"there is no RayCluster {self._cluster.cluster}: {error}. If someone has deleted "
+                "it, or a removal was interrupted, type: pulumi up --refresh. Otherwise: is "
+                f"KubeRay installed (rayline:operator)? {self._cluster.command('get raycluster')}"
             )
         return error

@@ -17,6 +17,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
 
 from infra import configuration, stack
+from infra.providers import secret_version
 from tests.stacks import committed
 
 # https://www.pulumi.com/docs/iac/concepts/secrets: how a secret is marked on the wire.
@@ -54,6 +55,8 @@ class Program:
     resources: dict[str, Declared] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
+    checked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Inputs of a SecretVersion as its provider completes them, by name."""
 
     @property
     def custom(self) -> dict[str, Declared]:
@@ -124,6 +127,8 @@ class _Providers(Mocks):
 
     preview: bool
     digest: str
+    program: Program
+    earlier: Program | None
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         answers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -146,6 +151,11 @@ class _Providers(Mocks):
             groups = args.inputs["groups"].items()
             of = {n: [f"of {g['hash'] if new else 'before'}/0"] for n, g in groups}
             more = {"incarnations": of}
+        if args.typ == secret_version.TYPE:
+            news = _without_secrets(args.inputs, lambda value: value)
+            olds = self.earlier.checked[args.name] if self.earlier else {}
+            more = secret_version.SecretVersionProvider().check(olds, news).inputs
+            self.program.checked[args.name] = more
         return f"{args.name}-id", {**args.inputs, **more}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -158,11 +168,18 @@ def run(
     *,
     preview: bool = False,
     digest: str = DIGEST,
+    earlier: Program | None = None,
     **changes: Any,
 ) -> Program:
-    """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`."""
+    """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`.
+    `earlier` is what the state contains."""
     return run_values(
-        committed(stack_name, **changes), secrets, stack_name, preview=preview, digest=digest
+        committed(stack_name, **changes),
+        secrets,
+        stack_name,
+        preview=preview,
+        digest=digest,
+        earlier=earlier,
     )
 
 
@@ -173,11 +190,12 @@ def run_values(
     *,
     preview: bool = False,
     digest: str = DIGEST,
+    earlier: Program | None = None,
 ) -> Program:
     """Runs the program on any values, with encrypted `secrets`."""
     values = {**whole, **(secrets or {})}
     program = Program()
-    mocks = _Providers(preview, digest)
+    mocks = _Providers(preview, digest, program, earlier)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def declare() -> pulumi.Output[None]:

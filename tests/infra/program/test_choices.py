@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.infra.program.harness import DIGEST, HIDDEN, run
 
 REF = "registry.example.com/llm/ray-vllm@sha256:" + "2" * 64
@@ -93,8 +95,26 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
         "PersistentVolumeClaim model-cache",
         "Secret auth-config",
     } <= program.waits_for("RayService ray-service")
-    assert service.options["customTimeouts"] == {"create": "3000s", "update": "3000s"}
+    assert service.options["customTimeouts"] == {
+        "create": "3000s",
+        "update": "3000s",
+        "delete": "600s",
+    }
     assert program.outputs["models"] == {"Dolphin3.0": {"route_prefix": "/"}}
+
+
+@pytest.mark.parametrize("delivery", ["restApi", "rayService"])
+def test_the_removal_of_a_cluster_waits_for_its_streams(delivery: str) -> None:
+    """Pulumi waits for the pods, by default for 10 minutes."""
+    program = run("prod", serve__delivery=delivery, models__0__drainSeconds=3600)
+    (cluster,) = (r for k, r in program.custom.items() if k.startswith(("RayC", "RayS")))
+    template = cluster.inputs["spec"].get("rayClusterConfig", cluster.inputs["spec"])
+    (grace, *_) = (
+        group["template"]["spec"]["terminationGracePeriodSeconds"]
+        for group in template["workerGroupSpecs"]
+    )
+    assert cluster.options["customTimeouts"]["delete"] == f"{int(grace) + 300}s"
+    assert grace > 3600
 
 
 def test_an_ingress_is_for_the_api_alone() -> None:

@@ -19,6 +19,8 @@ TOKENS = {
     "rayline:index:KubeRayCrds",
     "rayline:index:PodRollout",
     "rayline:index:RandomSecret",
+    "rayline:index:RayDelivery",
+    "rayline:index:SecretVersion",
     "rayline:index:ServeApplications",
     "rayline:platform:Auth",
     "rayline:platform:KubeRayOperator",
@@ -47,6 +49,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
     name, program = named
     assert set(program.custom) == {
         "kubernetes cluster",
+        "RayDelivery delivery",
         "GroupOrder gpu-groups",
         "Image image",
         "Namespace kuberay-operator",
@@ -57,6 +60,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         *(f"RandomSecret password-{user}" for user in USERS[name]),
         "RandomSecret jwt-key",
         "RandomSecret ray-token",
+        "SecretVersion ray-token-version",
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
@@ -82,10 +86,13 @@ def test_the_order_of_the_groups_is_kept_with_what_identifies_the_cluster(prod: 
         "namespace": "kuberay-projects",
         "cluster": "deepseek-raycluster",
         "delivery": "restApi",
-        "removes_disabled": True,
         "names": ["rtx-3090", "rtx-3060"],
-        "disabled": ["rtx-3060"],
+        "applied": False,
     }
+    service = run("prod", serve__delivery="rayService")
+    applied = service["GroupOrder applied-groups"].inputs
+    assert applied == {**service["GroupOrder gpu-groups"].inputs, "applied": True}
+    assert "RayService ray-service" in service.waits_for("GroupOrder applied-groups")
 
 
 def test_everything_is_in_the_configured_context(named: tuple[str, Program]) -> None:
@@ -116,8 +123,30 @@ def test_a_renamed_context_is_stored_by_an_update(prod: Program) -> None:
 def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
     """Otherwise a refused `up` would change them. A provider creates no object."""
     _, program = named
-    for key in set(program.custom) - {"kubernetes cluster", "GroupOrder gpu-groups"}:
+    first = {"kubernetes cluster", "GroupOrder gpu-groups", "RayDelivery delivery"}
+    for key in set(program.custom) - first:
         assert "GroupOrder gpu-groups" in program.waits_for(key), key
+
+
+@pytest.mark.parametrize("delivery", ["restApi", "rayService"])
+def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
+    """The command that a refused switch advises deletes what depends on it."""
+    program = run("prod", serve__delivery=delivery)
+    needs = {key for key in program.custom if "RayDelivery delivery" in program.waits_for(key)}
+    assert (
+        needs
+        == {
+            "restApi": {
+                "RayCluster ray-cluster",
+                "PodRollout pods",
+                "ServeApplications applications",
+            },
+            "rayService": {"RayService ray-service", "GroupOrder applied-groups"},
+        }[delivery]
+    )
+    # Declared first, so that a refusal comes before everything else.
+    ours = [r for r in program.resources.values() if r.type.startswith("rayline:")]
+    assert [resource.name for resource in ours[:2]] == ["delivery", "gpu-groups"]
 
 
 @pytest.mark.parametrize(

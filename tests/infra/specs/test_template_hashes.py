@@ -161,6 +161,15 @@ def test_a_different_image_changes_every_hash() -> None:
     assert changed(before, after) == EVERY
 
 
+def test_a_changed_token_changes_every_hash_and_an_unchanged_one_none() -> None:
+    """Also for stacks whose state was made before versions were counted."""
+    first, second, third = (
+        pod_templates(original(), IMAGE, token_version=version).hashes for version in (0, 1, 2)
+    )
+    assert first == hashes_of(original())
+    assert changed(first, second) == changed(second, third) == EVERY
+
+
 def test_the_order_of_groups_changes_no_hash() -> None:
     turned = original(gpuGroups=list(reversed(ORIGINAL["gpuGroups"])))
     assert hashes_of(turned) == hashes_of(original())

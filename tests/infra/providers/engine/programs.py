@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import toolchain
+from tests.apiserver.server import ApiServer
+from toolchain import pulumi
+
 ROOT = Path(__file__).parents[4]
 PLUGIN = ROOT / "infra/providers/plugin"
 BINARIES = (ROOT / ".sandbox/bin", ROOT / ".bin")
@@ -117,3 +123,13 @@ class Program:
             if resource["type"] == f"rayline:index:{kind}"
         )
         return dict(found)
+
+
+def with_kubernetes(folder: Path, server: ApiServer) -> Program:
+    """A stack that may declare Kubernetes' own objects on a real API server; skips the test where
+    Pulumi's provider for them is missing."""
+    found = toolchain.present(("pulumi-resource-kubernetes",))
+    if found is None:
+        pytest.skip("no Kubernetes provider: type `make tools`")
+    pulumi.link(found, folder / "bin", folder / "home")
+    return Program(folder, server.kubeconfig)

@@ -1,6 +1,6 @@
 """The resources under the real Pulumi engine, against fakes of the cluster."""
 
-import json
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,37 +169,6 @@ def test_pods_from_their_creation_to_their_end(tmp_path: Path) -> None:
         program.destroy()
 
 
-def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path) -> None:
-    program = Program(tmp_path, tmp_path / "none")
-    program.write(
-        "from infra.providers.random_secret import RandomSecret, RandomSecretArgs\n"
-        "from infra.providers.group_order import GroupOrder, GroupOrderArgs",
-        "GroupOrder('gpu-groups', GroupOrderArgs(**args))\n"
-        "for name in args['names']:\n"
-        "    RandomSecret(name, RandomSecretArgs(kind='key'), pulumi.ResourceOptions("
-        "depends_on=[made]))",
-    )
-
-    def declare(*names: str) -> None:
-        cluster = {"context": "c", "namespace": "n", "cluster": "r", "delivery": "restApi"}
-        program.args(**cluster, removes_disabled=True, names=names, disabled=[])
-
-    declare("a", "b")
-    assert "4 created" in program.up()
-    before = program.state()
-    declare("a", "c", "b")
-    for refused in (program.up(fails=True), program.run("preview", fails=True)):
-        assert "rayline:gpuGroups is a, c, b; it was a, b." in refused
-        assert "Traceback" not in refused
-    after = program.state()
-    assert [r["urn"] for r in json.loads(after)["deployment"]["resources"]] == [
-        r["urn"] for r in json.loads(before)["deployment"]["resources"]
-    ]
-    declare("a", "b", "c")
-    assert "1 created" in program.up()
-    assert "5 unchanged" in program.up()
-
-
 def test_generated_secrets_are_encrypted_and_hidden(
     tmp_path: Path,
 ) -> None:
@@ -220,3 +189,25 @@ def test_generated_secrets_are_encrypted_and_hidden(
     assert any("history" in str(path) for path in files)
     assert not [path for path in files if password.encode() in path.read_bytes()]
     assert "2 unchanged" in program.up()
+
+
+def test_the_version_of_a_secret_is_plain_and_known_in_a_preview(tmp_path: Path) -> None:
+    """The digest of a weak secret would let anyone who reads the state test guesses of it."""
+    program = Program(tmp_path, tmp_path / "none")
+    program.write(
+        "from infra.providers.secret_version import SecretVersion, SecretVersionArgs",
+        "SecretVersion('v', SecretVersionArgs(secret=pulumi.Output.secret(args['secret'])))\n"
+        "pulumi.export('hash', made.version.apply(lambda version: f'hash-of-{version}'))",
+    )
+    seen = ""
+    for number, secret in enumerate(("tiger", "kitten")):
+        program.args(secret=secret)
+        seen += program.run("preview", "--diff", "--non-interactive")
+        assert f"hash-of-{number}" in seen, "a preview shows what will restart"
+        seen += program.up()
+        assert program.outputs() == {"hash": f"hash-of-{number}"}, "not secret"
+        seen += program.state()
+        assert "2 unchanged" in program.up()
+    for secret in ("tiger", "kitten"):
+        assert secret not in seen
+        assert hashlib.sha256(secret.encode()).hexdigest() not in seen

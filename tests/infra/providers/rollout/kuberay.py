@@ -16,6 +16,15 @@ def groups(**wanted: tuple[Any, int]) -> dict[str, dict[str, Any]]:
     return {name.replace("_", "-"): {"hash": h, "replicas": n} for name, (h, n) in wanted.items()}
 
 
+def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """Status of a pod whose container does not start."""
+    state = {"state": {"waiting": {"reason": reason, "message": message}}}
+    return {"containerStatuses": [{"name": "ray", **state, **more}]}
+
+
+NOT_FOUND = waiting("ErrImagePull", "registry.example.com/a: not found")
+
+
 @dataclass
 class FakePod:
     group: str
@@ -41,6 +50,8 @@ class FakeKubeRay(FakeApi):
     """Status of a group's new pods instead of becoming Ready."""
     events: list[dict[str, Any]] = field(default_factory=list)
     absent: bool = False
+    removing: int = 0
+    """Requests for the RayCluster until it is gone; 0: it stays."""
     errors: int = 0
     _names: Any = field(default_factory=count)
 
@@ -60,6 +71,9 @@ class FakeKubeRay(FakeApi):
             self.deleted.append(name)
             self.pods[name].leaving = 1
             return 200, {}
+        if request.path == RESOURCE and self.removing:
+            self.removing -= 1
+            self.absent = not self.removing
         if request.path == RESOURCE and not self.absent:
             return 200, self._resource()
         if request.path == f"{CORE}/events":
@@ -112,13 +126,13 @@ class FakeKubeRay(FakeApi):
             "annotations": {ANNOTATION: pod.hash},
             "labels": {
                 "ray.io/cluster": CLUSTER,
-                "ray.io/node-type": "head" if head else "worker",
+                "ray.io/node-type": "head" if head else "worker" if pod.group else "job",
                 "ray.io/group": "headgroup" if head else pod.group,
             },
         }
         if pod.leaving >= 0:
-            meta["deletionTimestamp"] = "2026-11-24T00:00:00Z"
-        return {"metadata": meta, "status": status}
+            meta |= {"deletionTimestamp": "2026-11-24T00:00:00Z", "deletionGracePeriodSeconds": 30}
+        return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
 
     def _resource(self) -> dict[str, Any]:
         def group(name: str) -> dict[str, Any]:
@@ -126,7 +140,8 @@ class FakeKubeRay(FakeApi):
             return {"groupName": name, "template": {"metadata": {"annotations": annotations}}}
 
         workers = [group(name) for name in self.templates if name != "head"]
+        removed = {"deletionTimestamp": "2026-11-24T00:00:20Z"} if self.removing else {}
         return {
-            "metadata": {"managedFields": [{"time": "2026-11-24T00:00:10Z"}]},
+            "metadata": {"managedFields": [{"time": "2026-11-24T00:00:10Z"}], **removed},
             "spec": {"headGroupSpec": group("head"), "workerGroupSpecs": workers},
         }

@@ -45,6 +45,11 @@ def test_outdated_pods_are_a_change(upgrade: str) -> None:
     assert PROVIDER.diff("pods", seen, {**INPUTS, "upgrade": upgrade}).changes
 
 
+def test_pods_of_a_gone_group_that_were_left_are_a_change() -> None:
+    left = {**OUTPUTS, "outdated": ["ray-gone-worker-x"]}
+    assert PROVIDER.diff("pods", left, INPUTS).changes
+
+
 def test_check() -> None:
     given = {"head": {"hash": "h1", "replicas": 1, "other": None}}
     checked = PROVIDER.check({}, {**INPUTS, "groups": given, "hashes": None})

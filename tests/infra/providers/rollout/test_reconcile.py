@@ -1,52 +1,18 @@
 """Which pods are replaced, in which order, and the errors when they do not start."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.waiting import Waiting
-from infra.providers.rollout.cluster import RayClusterPods
-from infra.providers.rollout.pods import Observed
+from infra.providers.common.api_server import KubeError
 from infra.providers.rollout.reconcile import (
-    Rollout,
     RolloutError,
     RolloutFailedError,
     RolloutTimeoutError,
 )
-from tests.infra.providers.common.fake_api_server import CONTEXT
-from tests.infra.providers.rollout.kuberay import CLUSTER, NAMESPACE, FakeKubeRay, groups
-
-
-class Bench:
-    """One fake, and rollouts on it."""
-
-    def __init__(self, fake: FakeKubeRay, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fake = fake
-        self.lines: list[str] = []
-        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(folder)))
-        self.kube = KubeClient(CONTEXT)
-
-    def run(
-        self, wanted: dict[str, Any], upgrade: str = "recreate", deadline: float = 1800
-    ) -> Observed:
-        waiting = Waiting(self.lines.append, self.fake.clock, deadline)
-        cluster = RayClusterPods(self.kube, NAMESPACE, CLUSTER)
-        work = Rollout(cluster, wanted, upgrade, waiting)
-        work.run()
-        return work.observed
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with FakeKubeRay() as fake:
-        made = Bench(fake, tmp_path, monkeypatch)
-        with made.kube:
-            yield made
-
+from tests.infra.providers.rollout.conftest import Bench
+from tests.infra.providers.rollout.kuberay import NOT_FOUND, groups
 
 BEFORE = groups(head=("h1", 1), rtx_3090=("a1", 2), rtx_3060=("b1", 0))
 
@@ -146,42 +112,6 @@ def test_manual_leaves_outdated_pods_and_names_them(bench: Bench) -> None:
     assert work.hashes["a"] == "a1,a2"
 
 
-WAITING = {
-    "name": "ray",
-    "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}},
-}
-CRASHING = {
-    "name": "ray",
-    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-    "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
-}
-NO_NODE = {
-    "type": "PodScheduled",
-    "status": "False",
-    "reason": "Unschedulable",
-    "message": "0/3 nodes are available: insufficient nvidia.com/gpu",
-}
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        ({"containerStatuses": [WAITING]}, "ImagePullBackOff: container ray: no image"),
-        ({"containerStatuses": [CRASHING]}, "OOMKilled, exit code 137"),
-        ({"conditions": [NO_NODE]}, "insufficient nvidia.com/gpu"),
-    ],
-)
-def test_pods_that_cannot_start_fail_early_with_the_cause(
-    bench: Bench, status: dict[str, Any], message: str
-) -> None:
-    bench.fake.wants(groups(head=("h1", 1), a=("a1", 1)))
-    bench.fake.trouble = {"a": status}
-    with pytest.raises(RolloutFailedError, match=message) as error:
-        bench.run(bench.fake.templates)
-    assert "kubectl --context fake -n llm describe pods" in str(error.value)
-    assert 50 < bench.fake.clock.now() < 150
-
-
 @pytest.mark.parametrize(("at", "fails"), [("2026-11-24T00:00:11Z", True), ("2026-11-23", False)])
 def test_a_refusal_by_kuberay_counts_only_for_this_spec(bench: Bench, at: str, fails: bool) -> None:
     event = {"kind": "RayCluster", "reason": "InvalidRayClusterSpec", "message": "bad group"}
@@ -214,6 +144,16 @@ def test_deadline_absence_and_passing_errors(bench: Bench) -> None:
         bench.run(bench.fake.templates)
 
 
+def test_a_raycluster_that_a_killed_removal_took_is_named_with_what_to_type(bench: Bench) -> None:
+    """Pulumi finds it unchanged in its state."""
+    bench.fake.wants(groups(head=("h1", 1)), running=True)
+    bench.fake.removing = 10
+    with pytest.raises(RolloutError, match="type: pulumi up --refresh"):
+        bench.run(bench.fake.templates)
+    assert any("the RayCluster ray is being deleted" in line for line in bench.lines)
+    assert bench.fake.deleted == []
+
+
 def test_seeded_rollouts_end_right_or_with_a_named_error(bench: Bench) -> None:
     """100 runs: success means that every pod carries its group's hash."""
     succeeded = 0
@@ -228,13 +168,13 @@ def test_seeded_rollouts_end_right_or_with_a_named_error(bench: Bench) -> None:
         fake.wants(before, running=True)
         after: dict[str, dict[str, Any]] = {
             n: {"hash": pick.choice("xy"), "replicas": 1 if n == "head" else pick.randrange(4)}
-            for n in names
+            for n in (*names[: pick.choice((2, 3))], *pick.choice(((), ("c",))))
         }
         fake.wants(after)
         fake.errors = pick.randrange(4)
         fake.stale = {"a": ["x"] * pick.randrange(8)}
         if seed % 4 == 0:
-            fake.trouble = {"b": {"containerStatuses": [WAITING]}}
+            fake.trouble = {"b": NOT_FOUND}
         began = fake.clock.now()
         try:
             work = bench.run(after, deadline=600)
@@ -247,6 +187,7 @@ def test_seeded_rollouts_end_right_or_with_a_named_error(bench: Bench) -> None:
             for name, group in after.items():
                 runs = [pod.hash for pod in present if pod.group == name]
                 assert runs == [group["hash"]] * group["replicas"], f"seed {seed}"
+            assert {pod.group for pod in present} <= set(after), f"seed {seed}"
             assert work.outdated == []
         assert fake.clock.now() - began <= 610
     assert 40 < succeeded < 100
