@@ -112,7 +112,7 @@ def kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
     """Bytes of KV cache per token on each card; None if it is not known."""
     if model.kv_kib_per_token is not None:
         return model.kv_kib_per_token * 1024 / model.gpus
-    element = _element_bytes(model, known)
+    element = element_bytes(model, known)
     if element is None or known.layers is None or known.kv_heads is None:
         return None
     layers = math.ceil(known.layers / model.pipeline_parallel)
@@ -120,7 +120,8 @@ def kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
     return known.kv_bytes_per_token(layers, heads, element)
 
 
-def _element_bytes(model: Model, known: ModelFacts) -> int | None:
+def element_bytes(model: Model, known: ModelFacts) -> int | None:
+    """Bytes of one number in the KV cache; None if its type is not known."""
     arguments = {name.replace("-", "_"): value for name, value in model.engine_args.items()}
     kind = arguments.get("kv_cache_dtype", "auto")
     if kind == "auto":
@@ -142,7 +143,8 @@ def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Probl
                 size,
                 f"is not set, and {model.source} is not in the local Hugging Face cache, so "
                 f"rayline cannot check whether it fits cards of {group.gpu.memory_gib:g} GiB. "
-                f"Type: {set_command(size, '<GiB of all weight files>')}",
+                f"`rayline facts {model.name}` reads it from the hub. Or type: "
+                f"{set_command(size, '<GiB of all weight files>')}",
             )
         ]
     parts = f"{card.weights:.1f} GiB of weights"
@@ -158,7 +160,10 @@ def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Probl
         return [error(key, f"({model.name}) {comparison}. {advice}")]
     problems = []
     if card.kv is None:
-        why = known.odd_attention or "its config.json is not in the local Hugging Face cache"
+        why = known.odd_attention or (
+            "its config.json is not in the local Hugging Face cache; "
+            f"`rayline facts {model.name}` reads it from the hub"
+        )
         kv = key_path("models", number, "kvKibPerToken")
         problems.append(
             warning(
