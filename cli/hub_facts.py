@@ -98,7 +98,9 @@ def _translated(source: str, revision: str, endpoint: str) -> Iterator[None]:
             f"Correct the model's `source`, or {token} that may read it"
         ) from None
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError):
-        raise HubError(_unreachable(source, endpoint, "no connection, or HF_HUB_OFFLINE is set")) from None
+        raise HubError(
+            _unreachable(source, endpoint, "no connection, or HF_HUB_OFFLINE is set")
+        ) from None
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         if status in (401, 403):

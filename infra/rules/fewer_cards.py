@@ -17,6 +17,9 @@ from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, hint, key_path, set_command
 from infra.settings.models import Model
 
+_MAXIMUM_CARDS = 4096
+"""More cards per replica are a mistake, for which the rules of placement have the words."""
+
 
 @rule
 def a_model_uses_no_more_cards_than_it_needs(
@@ -81,6 +84,8 @@ def _smaller(model: Model) -> list[Model]:
 
     Only divisors of the present numbers: they divide the attention heads, and fit a worker.
     """
+    if model.gpus > _MAXIMUM_CARDS:
+        return []
     splits = [
         (tensor, pipeline)
         for tensor in range(1, model.tensor_parallel + 1)

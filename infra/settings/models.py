@@ -62,12 +62,12 @@ class Model(Settings):
     guard: Guard | None = None
     """Settings of the guard of this model; a key that is absent has the value of rayline:guard."""
     weights_gib: float | None = Field(None, gt=0)
-    """Size of the weights, for the check that they fit. `rayline facts` writes it; absent: read from
-    the local Hugging Face cache if the model is in it."""
+    """Size of the weights, for the check that they fit. `rayline facts` writes it; absent: read
+    from the local Hugging Face cache if the model is in it."""
     kv_kib_per_token: float | None = Field(None, gt=0)
     """KiB of KV cache per token, over all layers and cards, for the same check. `rayline facts`
-    writes it; absent: computed from the model's config.json in the local Hugging Face cache. With grouped attention:
-    2 x layers x KV heads x head size x bytes of dtype / 1024."""
+    writes it; absent: computed from the model's config.json in the local Hugging Face cache. With
+    grouped attention: 2 x layers x KV heads x head size x bytes of dtype / 1024."""
 
     @property
     def route_prefix(self) -> str:

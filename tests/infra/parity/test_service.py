@@ -19,7 +19,7 @@ from app.guard import settings as app_guard
 from app.guard.application import Guard as AppGuard
 from infra import rules
 from infra.rules import environment
-from infra.settings import auth, models, parse
+from infra.settings import auth, parse
 from infra.settings.framework.problems import ConfigurationError
 from infra.settings.guard import Guard
 from infra.settings.raw import read
@@ -184,10 +184,3 @@ def _read_by_app() -> set[str]:
                 and found.value.isupper()
             }
     return names
-
-
-def test_the_watchdogs_default_is_the_engines() -> None:
-    assert models.Model.model_fields["stall_seconds"].default == engine.DEFAULT_STALL_SECONDS
-    stack = parse(values(models__0__stallSeconds=0))
-    found = engine.from_environment(model_environment(stack.models[0]), "cuda")
-    assert found.stall_seconds == 0
