@@ -40,6 +40,11 @@ def test_editors_accept_a_stack(name: str) -> None:
         {"models__0__tensor_parallel": 1},
         {"jwtKey": "plain"},
         {"userHashes": {"alice": "plain"}},
+        {"auth__roles": {"user": {"max_tokens": 5}}},
+        {"auth__roles": {"user": {"maxTokens": "many"}}},
+        {"auth__roles": {"user": {"groups": ["all"]}}},
+        {"guard": {"bodyByte": 5}},
+        {"models__0__guard": {"n": 0}},
     ],
 )
 def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
@@ -49,6 +54,16 @@ def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
     jsonschema.validate(config(), reference.editor_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config(**change), reference.editor_schema())
+
+
+def test_editors_accept_every_form_of_a_role() -> None:
+    every = {"groups": "*", "models": "*", "maxTokens": "*", "concurrent": None, "priority": -1}
+    roles = {"user": every, "batch": {"groups": ["pooling"], "models": ["one"], "maxTokens": 5}}
+    whole = values(auth__roles=roles)
+    jsonschema.validate(
+        {"config": {f"rayline:{k}": v for k, v in whole.items()}}, reference.editor_schema()
+    )
+    parse(whole)
 
 
 def test_encrypted_secrets_are_accepted_by_editors() -> None:
