@@ -13,8 +13,9 @@ https://github.com/pulumi/pulumi/blob/master/sdk/python/cmd/pulumi-language-pyth
 
 try:
     loaded = configuration.load()
-    for warning in rules.require(loaded.settings, rules.gather(loaded.settings)):
-        pulumi.log.warn(str(warning))
+    for found in rules.require(loaded.settings, rules.gather(loaded.settings)):
+        log = pulumi.log.warn if found.severity == "warning" else pulumi.log.info
+        log(str(found))
 except configuration.ConfigurationError as mistake:
     pulumi.log.error(str(mistake))
     sys.exit(REPORTED)

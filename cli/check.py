@@ -3,7 +3,7 @@
 It needs no cluster, no Pulumi engine and no secret; an encrypted value counts as set. The stack
 `local` is completed first with what only the sandbox knows.
 
-Exit code 0: no errors (warnings are allowed); 1: errors; 2: nothing could be checked.
+Exit code 0: no errors (warnings and hints are allowed); 1: errors; 2: nothing could be checked.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def _file(name: str, folder: Path, known: Mapping[str, Path]) -> Path:
 
 
 def problems(path: Path) -> list[Problem]:
-    """All problems of one stack file, errors and warnings."""
+    """All problems of one stack file, and hints."""
     try:
         found = _read(path)
     except StackFileError as error:
@@ -128,7 +128,8 @@ def as_text(found: Mapping[Path, Sequence[Problem]]) -> str:
     """One line per file and per problem."""
     lines = []
     for path, each in found.items():
-        count = {0: "no problems", 1: "1 problem"}.get(len(each), f"{len(each)} problems")
+        number = sum(problem.severity != "hint" for problem in each)
+        count = {0: "no problems", 1: "1 problem"}.get(number, f"{number} problems")
         lines.append(f"{path.name}: {count}")
         lines += [f"  {problem.severity}: {problem}" for problem in each]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from infra.facts.model_facts import ModelFacts, from_config
 from infra.settings.models import Model
 
-_INDEX = "model.safetensors.index.json"
+INDEX = "model.safetensors.index.json"
+_PART = re.compile(r"-of-(\d+)\.safetensors$")
+"""The number of parts, in the name of each; some are missing while a download runs."""
 _ALTERNATIVES = ("consolidated",)
 """Prefix of Mistral's second copy of the same weights; vLLM loads only one of the two."""
 
@@ -43,19 +46,20 @@ def read(cache: Path, model: Model) -> ModelFacts:
 
 def _weight_bytes(snapshot: Path) -> int | None:
     """The total of the index, which counts each tensor once, or else the sum of the file sizes."""
-    metadata = (_json(snapshot / _INDEX) or {}).get("metadata")
+    metadata = (_json(snapshot / INDEX) or {}).get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, Mapping) else None
     if isinstance(total, int | float) and not isinstance(total, bool) and total > 0:
         return int(total)
     try:
-        files = [
-            path.stat().st_size
+        files = {
+            path.name: path.stat().st_size
             for path in snapshot.glob("*.safetensors")
             if not path.name.startswith(_ALTERNATIVES)
-        ]
+        }
     except OSError:
         return None
-    return sum(files) or None
+    parts = [int(part[1]) for name in files if (part := _PART.search(name))]
+    return None if parts and len(parts) < max(parts) else sum(files.values()) or None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

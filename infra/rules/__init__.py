@@ -21,13 +21,13 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def check(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
-    """All problems, errors and warnings, in the order of the rules."""
+    """All problems and hints, in the order of the rules."""
     known = facts or Facts()
     return [problem for rule in rules() for problem in rule(settings, known)]
 
 
 def require(settings: StackSettings, facts: Facts | None = None) -> list[Problem]:
-    """The warnings if there is no error; otherwise ConfigurationError with every error."""
+    """Warnings and hints if there is no error; otherwise ConfigurationError with every error."""
     problems = check(settings, facts)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:

@@ -25,6 +25,7 @@ MODEL_VARIABLES: Mapping[str, str] = {
     "GPU_GROUP": "gpuGroup",
     "REPLICA_CPUS": "cpus",
     "DRAIN_SECONDS": "drainSeconds",
+    "ENGINE_STALL_SECONDS": "stallSeconds",
 }
 """Variables that infra.specs.serve_config writes -> the key of a model that sets them."""
 
@@ -64,6 +65,9 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "RAY_enable_autoscaler_v2": "KubeRay refuses it: rayline's groups have a fixed size",
 }  # fmt: skip
 
+GUARD_PREFIX = "GUARD_"
+"""Settings of the guard, which infra.rules.guard judges: GUARD_TOKEN_IDS is no secret."""
+
 _SECRET_WORDS = frozenset(
     {"TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIALS", "APIKEY"}
 )
@@ -73,7 +77,7 @@ _SECRET_WORDS = frozenset(
 def no_reserved_variable_is_set(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Messages contain names only: a value may be a secret that was put in the wrong place."""
     problems: list[Problem] = []
-    for parts, names in _all(settings):
+    for parts, names in variables(settings):
         for name in names:
             reason = _reason(name, parts)
             if reason:
@@ -91,7 +95,8 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET_WORDS & set(words)) or (words[-1] == "KEY" and len(words) > 1)
 
 
-def _all(settings: StackSettings) -> list[tuple[tuple[str | int, ...], Mapping[str, str]]]:
+def variables(settings: StackSettings) -> list[tuple[tuple[str | int, ...], Mapping[str, str]]]:
+    """Every `env` of the stack, with the location of its key."""
     return [
         (("ray", "env"), settings.ray.env),
         (("ray", "head", "env"), settings.ray.head.env),
@@ -106,7 +111,7 @@ def _reason(name: str, parts: tuple[str | int, ...]) -> str | None:
         return f"use rayline:models[{number}].{MODEL_VARIABLES[name]}"
     if name in OTHER_VARIABLES:
         return OTHER_VARIABLES[name]
-    if looks_secret(name):
+    if looks_secret(name) and not name.startswith(GUARD_PREFIX):
         return (
             "its name suggests a secret, and environment variables are in plain text in pods and "
             "in the state. Secrets that rayline needs have encrypted keys "

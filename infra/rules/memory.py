@@ -1,6 +1,7 @@
 """Whether the weights and the KV cache of one sequence of maxModelLen fit the cards of the group.
 
-Per card: (weights - offloaded) + KV cache + overhead <= gpuMemoryUtilization x memory. Weights are
+Per card: (weights - offloaded) + KV cache + overhead <= gpuMemoryUtilization x memory, where memory
+is what PyTorch sees of it (`infra.facts.cards`). Weights are
 divided by all cards of a replica; layers by the stages; KV heads by tensor parallelism, with at
 least one per card (vLLM 0.32, config/model.py: get_num_kv_heads). vLLM refuses to start if the KV
 cache is smaller than one sequence of maxModelLen (v1/core/kv_cache_utils.py:
@@ -10,6 +11,7 @@ check_enough_kv_cache_memory).
 import math
 from dataclasses import dataclass
 
+from infra.facts.cards import visible_gib
 from infra.facts.machine import Facts
 from infra.facts.model_facts import DTYPE_BYTES, ModelFacts
 from infra.rules.registry import rule
@@ -95,21 +97,22 @@ def need(model: Model, group: GpuGroup, known: ModelFacts) -> Need | None:
     tokens = model.max_model_len or known.max_length
     kv = None
     if tokens is not None:
-        per_token = _kv_bytes_per_card(model, known)
+        per_token = kv_bytes_per_card(model, known)
         if per_token is not None:
             kv = per_token * math.ceil(tokens / _BLOCK) * _BLOCK / GIB
     return Need(
         weights=max(0.0, weights / model.gpus - (model.cpu_offload_gb or 0.0)),
         kv=kv,
         tokens=tokens,
-        budget=model.gpu_memory_utilization * group.gpu.memory_gib,
+        budget=model.gpu_memory_utilization * visible_gib(group.gpu.model, group.gpu.memory_gib),
     )
 
 
-def _kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
+def kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
+    """Bytes of KV cache per token on each card; None if it is not known."""
     if model.kv_kib_per_token is not None:
         return model.kv_kib_per_token * 1024 / model.gpus
-    element = _element_bytes(model, known)
+    element = element_bytes(model, known)
     if element is None or known.layers is None or known.kv_heads is None:
         return None
     layers = math.ceil(known.layers / model.pipeline_parallel)
@@ -117,7 +120,8 @@ def _kv_bytes_per_card(model: Model, known: ModelFacts) -> float | None:
     return known.kv_bytes_per_token(layers, heads, element)
 
 
-def _element_bytes(model: Model, known: ModelFacts) -> int | None:
+def element_bytes(model: Model, known: ModelFacts) -> int | None:
+    """Bytes of one number in the KV cache; None if its type is not known."""
     arguments = {name.replace("-", "_"): value for name, value in model.engine_args.items()}
     kind = arguments.get("kv_cache_dtype", "auto")
     if kind == "auto":
@@ -139,22 +143,27 @@ def _fits(settings: StackSettings, number: int, known: ModelFacts) -> list[Probl
                 size,
                 f"is not set, and {model.source} is not in the local Hugging Face cache, so "
                 f"rayline cannot check whether it fits cards of {group.gpu.memory_gib:g} GiB. "
-                f"Type: {set_command(size, '<GiB of all weight files>')}",
+                f"`rayline facts {model.name}` reads it from the hub. Or type: "
+                f"{set_command(size, '<GiB of all weight files>')}",
             )
         ]
     parts = f"{card.weights:.1f} GiB of weights"
     parts += f" + {card.kv:.1f} GiB of KV cache for {card.tokens} tokens" if card.kv else ""
+    visible = visible_gib(group.gpu.model, group.gpu.memory_gib)
     comparison = (
         f"needs {card.total:.1f} GiB on each card ({parts} + {OVERHEAD_GIB:g} GiB overhead), but "
-        f"{model.gpu_memory_utilization:g} x {group.gpu.memory_gib:g} GiB = {card.budget:.1f} GiB "
-        f"may be used on a card of {group.name}"
+        f"{model.gpu_memory_utilization:g} x {visible:.2f} GiB = {card.budget:.1f} GiB may be used "
+        f"on a card of {group.name} (PyTorch sees {visible:.2f} GiB of {group.gpu.memory_gib:g})"
     )
     if card.total > card.budget:
         advice = _repairs(settings, number, known, card)
         return [error(key, f"({model.name}) {comparison}. {advice}")]
     problems = []
     if card.kv is None:
-        why = known.odd_attention or "its config.json is not in the local Hugging Face cache"
+        why = known.odd_attention or (
+            "its config.json is not in the local Hugging Face cache; "
+            f"`rayline facts {model.name}` reads it from the hub"
+        )
         kv = key_path("models", number, "kvKibPerToken")
         problems.append(
             warning(

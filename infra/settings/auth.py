@@ -1,13 +1,53 @@
 """`rayline:auth`. Password hashes and signing keys are encrypted keys (`secret_keys`)."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from infra.settings.framework.base import DnsLabel, Settings
 
+ALL = "*"
+_LARGEST = 2**31 - 1
+"""The largest number that app.access.roles accepts."""
+
 UserName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)
+]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+# app.auth.tokens.NAME, which names of service tokens match; their IDs are hexadecimal digits.
+ServiceToken = RoleName
+ServedName = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=256)]
+RouteGroup = Literal[
+    "*", "audio", "describe", "inference", "models", "operate", "pooling", "tokenize"
+]
+
+
+def _unlimited(value: Any) -> Any:
+    return None if value in (ALL, [ALL]) else value
+
+
+def _listed(value: Any) -> Any:
+    return [ALL] if value == ALL else value
+
+
+# "*" is converted before the check: pydantic reports a mistake in a union once per member.
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
+Limit = Annotated[
+    Annotated[int, Field(ge=1, le=_LARGEST, strict=True)] | None,
+    BeforeValidator(_unlimited),
+    WithJsonSchema({"anyOf": [_NUMBER, {"const": ALL}, {"type": "null"}]}),
+]
+_NAMES = {"type": "array", "items": {"type": "string", "pattern": r"^\S+$", "maxLength": 256}}
+ServedNames = Annotated[
+    tuple[ServedName, ...] | None,
+    BeforeValidator(_unlimited),
+    WithJsonSchema({"anyOf": [_NAMES, {"const": ALL}, {"type": "null"}]}),
+]
+_GROUPS = {"type": "array", "items": {"enum": list(get_args(RouteGroup)), "type": "string"}}
+RouteGroups = Annotated[
+    tuple[RouteGroup, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [_GROUPS, {"const": ALL}]}),
 ]
 
 
@@ -17,8 +57,31 @@ class User(Settings):
 
     name: UserName
     """User name at `POST /token`."""
-    role: str = "user"
+    role: RoleName = "user"
     """admin, user, guest, or a role of `roles`."""
+
+
+class Role(Settings):
+    """What one role may do. Limits count per user. In a default role (admin, user, guest), a key
+    that is absent keeps its default (docs/service.md); in any other role, it grants no route and
+    sets no limit."""
+
+    groups: RouteGroups = ()
+    """Groups of routes that the role may call, or "*" for all. operate can stop the engine and run
+    code in it."""
+    models: ServedNames = None
+    """Names of models that the role may use, or "*" for all."""
+    requests_per_minute: Limit = None
+    """Requests per minute, or "*" for no limit."""
+    tokens_per_minute: Limit = None
+    """Prompt and completion tokens per minute, counted when a request has ended; or "*" for no
+    limit."""
+    concurrent: Limit = None
+    """Requests that run at the same time, or "*" for no limit."""
+    max_tokens: Limit = None
+    """Largest completion that one request may ask for, in tokens; or "*" for no limit."""
+    priority: int = Field(0, ge=-(2**31), le=_LARGEST, strict=True)
+    """Requests with a lower number run first, where guard.priority is true."""
 
 
 class Auth(Settings):
@@ -32,7 +95,7 @@ class Auth(Settings):
     """Accept expired tokens. For demonstrations only; the service warns at every start."""
     users: tuple[User, ...] = Field(min_length=1)
     """Who may log in."""
-    roles: dict[str, dict[str, JsonValue]] = Field({})
-    """Changed or additional roles; docs/service.md describes them."""
-    revoked_service_tokens: tuple[str, ...] = ()
+    roles: dict[RoleName, Role] = Field({})
+    """Changed or additional roles, by name."""
+    revoked_service_tokens: tuple[ServiceToken, ...] = ()
     """IDs or names of service tokens that are no longer accepted."""

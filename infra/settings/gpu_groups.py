@@ -12,7 +12,8 @@ class Gpu(Settings):
     model: str
     """Human-readable name of the card, for example RTX 3090."""
     memory_gib: float = Field(gt=0)
-    """Memory of one card in GiB, as nvidia-smi shows it (a 24 GB card has 24)."""
+    """Memory of one card in GiB, as nvidia-smi shows it (a 24 GB card has 24). The check that
+    models fit counts what PyTorch sees of it, which is 1 to 4 percent less."""
     count: int = Field(1, ge=0)
     """Cards per worker."""
     resource: str = "nvidia.com/gpu"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, StringConstraints
 
 from infra.settings.framework.base import EnvName, Seconds, Settings
+from infra.settings.guard import Guard
 
 ModelName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
@@ -55,13 +56,18 @@ class Model(Settings):
     """Ray CPUs per replica."""
     drain_seconds: Seconds = 120
     """How long running streams may take to finish when a replica stops."""
+    stall_seconds: int = Field(300, ge=0)
+    """After how long without a response the engine counts as hung and is restarted; 0 disables the
+    check."""
+    guard: Guard | None = None
+    """Settings of the guard of this model; a key that is absent has the value of rayline:guard."""
     weights_gib: float | None = Field(None, gt=0)
-    """Size of the weights, for the check that they fit; absent: read from the local Hugging Face
-    cache if the model is in it."""
+    """Size of the weights, for the check that they fit. `rayline facts` writes it; absent: read
+    from the local Hugging Face cache if the model is in it."""
     kv_kib_per_token: float | None = Field(None, gt=0)
-    """KiB of KV cache per token, over all layers and cards, for the same check; absent: computed
-    from the model's config.json in the local Hugging Face cache. With grouped attention:
-    2 x layers x KV heads x head size x bytes of dtype / 1024."""
+    """KiB of KV cache per token, over all layers and cards, for the same check. `rayline facts`
+    writes it; absent: computed from the model's config.json in the local Hugging Face cache. With
+    grouped attention: 2 x layers x KV heads x head size x bytes of dtype / 1024."""
 
     @property
     def route_prefix(self) -> str:

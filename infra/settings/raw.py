@@ -17,7 +17,10 @@ from infra.settings.framework.problems import (
     listed,
 )
 from infra.settings.framework.schema import example
-from infra.settings.secret_keys import SECRET_KEYS, hash_problem, jwt_key_problem
+from infra.settings.secret_forms import hash_problem, jwt_key_problem, previous_keys_problem
+from infra.settings.secret_keys import SECRET_KEYS
+
+_FORMS = {"jwtKey": jwt_key_problem, "jwtPreviousKeys": previous_keys_problem}
 
 
 def read(
@@ -105,11 +108,10 @@ def _secret_problems(
                 f"Type: {SECRET_KEYS[name].command}",
             )
         )
-    key = raw.get("jwtKey", "").strip()
-    if key and decrypted and "jwtKey" in encrypted and (wrong := jwt_key_problem(key)):
-        problems.append(
-            error(key_path("jwtKey"), f"{wrong}. Type: {SECRET_KEYS['jwtKey'].command}")
-        )
+    for name, problem_of in _FORMS.items():
+        value = raw.get(name, "")
+        if decrypted and name in encrypted and value.strip() and (wrong := problem_of(value)):
+            problems.append(error(key_path(name), f"{wrong}. Type: {SECRET_KEYS[name].command}"))
     if raw.get("userHashes", "").strip():
         problems += _hash_problems(raw["userHashes"], settings, decrypted)
     return problems

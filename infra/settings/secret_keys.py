@@ -1,15 +1,8 @@
-"""The encrypted keys of a stack: the purpose of each, and the form of its value."""
+"""The encrypted keys of a stack and their purposes; the forms of values are in `secret_forms`."""
 
-import re
 from collections.abc import Mapping
 
 from infra.settings.framework.secret_key import SecretKey
-
-_HASH = re.compile(r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[^$\s]+\$[^$\s]+|[0-9a-f]{96}")
-"""The forms that app.auth.passwords accepts: argon2id, or a 16-byte salt and a SHA-256 in hex, as
-the original hand-made deployment wrote them (docs/origin.md)."""
-_MINIMUM_KEY_BYTES = 32
-"""The minimum size that app.auth.config requires of JWT_KEY."""
 
 
 def _entry(name: str, description: str, **more: bool) -> SecretKey:
@@ -49,18 +42,3 @@ SECRET_KEYS: Mapping[str, SecretKey] = {
         _entry("registryPassword", "Password or token for pushing to the registry."),
     )
 }
-
-
-def hash_problem(value: str) -> str | None:
-    """What is wrong with a stored hash, or None. The text never contains the hash."""
-    if _HASH.fullmatch(value):
-        return None
-    return "is neither an argon2id hash ($argon2id$...) nor a salted SHA-256 (32 + 64 hex digits)"
-
-
-def jwt_key_problem(value: str) -> str | None:
-    """What is wrong with a signing key, or None. The text never contains the key."""
-    size = len(value.encode())
-    if size >= _MINIMUM_KEY_BYTES:
-        return None
-    return f"has {size} bytes; at least {_MINIMUM_KEY_BYTES} are required"

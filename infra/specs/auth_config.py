@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from infra.settings.auth import Auth
+from infra.settings.auth import ALL, Auth, Role
 from infra.specs import Leaf
 
 # The service's limit for an alias (64) without a suffix of "_x" and 6 digits.
@@ -26,7 +26,7 @@ def auth_config(
         "ACCESS_TOKEN_EXPIRE_MINUTES": str(auth.token_minutes),
         "SKIP_EXP_CHECK": "true" if auth.skip_expiry_check else "false",
         "REVOKED_SERVICE_TOKENS": " ".join(auth.revoked_service_tokens),
-        "ROLES": json.dumps(auth.roles, sort_keys=True) if auth.roles else "",
+        "ROLES": _roles(auth.roles),
         "USER_LIST": ", ".join(alias(user.name) for user in auth.users),
     }
     for user in auth.users:
@@ -34,6 +34,21 @@ def auth_config(
         data[f"{alias(user.name)}_HASHED_PASSWORD"] = hashes[user.name]
         data[f"{alias(user.name)}_ROLE"] = user.role
     return data
+
+
+def _roles(roles: Mapping[str, Role]) -> str:
+    """JSON with the fields that a stack gives, as app.access.roles reads it: null lifts a limit."""
+    if not roles:
+        return ""
+    given = {
+        name: {key: _role_value(getattr(role, key)) for key in role.model_fields_set}
+        for name, role in roles.items()
+    }
+    return json.dumps(given, sort_keys=True)
+
+
+def _role_value(value: object) -> object:
+    return ALL if isinstance(value, tuple) and ALL in value else value
 
 
 def alias(user: str) -> str:

@@ -8,9 +8,11 @@ users and keys reach the replicas as files of the auth Secret.
 import json
 
 from infra.settings import StackSettings
+from infra.settings.guard import Guard
 from infra.settings.models import Model
 from infra.specs import Spec
 
+DEFAULT = Guard()
 IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
 """The only Serve deployment of each application; the same as `app.main.DEPLOYMENT`."""
@@ -21,27 +23,30 @@ def serve_config(settings: StackSettings) -> Spec:
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
-        "applications": [application(model) for model in settings.models],
+        "applications": [application(model, settings.guard) for model in settings.models],
     }
 
 
-def application(model: Model) -> Spec:
+def application(model: Model, guard: Guard = DEFAULT) -> Spec:
     """One application. The code in the image decides from this environment where its processes run;
     there is no working_dir, because that code is in the image."""
     return {
         "name": model.name,
         "route_prefix": model.route_prefix,
         "import_path": IMPORT_PATH,
-        "runtime_env": {"env_vars": environment(model)},
+        "runtime_env": {"env_vars": environment(model, guard)},
         "deployments": [{"name": DEPLOYMENT, "num_replicas": model.replicas}],
     }
 
 
-def environment(model: Model) -> dict[str, str]:
+def environment(model: Model, guard: Guard = DEFAULT) -> dict[str, str]:
     """What `app.engine.settings.from_environment` reads (docs/service.md).
 
-    `model.env` comes first, so that it cannot override what this configuration sets.
+    `model.env` comes first, so that it cannot override what this configuration sets. `guard` are
+    the settings of all models. Settings of the guard and of the watchdog are written only where
+    they differ from the service's defaults.
     """
+    stall = Model.model_fields["stall_seconds"].default
     optional: dict[str, object] = {
         "MODEL_REVISION": model.revision,
         "MAX_MODEL_LEN": model.max_model_len,
@@ -49,6 +54,7 @@ def environment(model: Model) -> dict[str, str]:
         "CPU_OFFLOAD_GB": model.cpu_offload_gb,
         "ENABLE_CHUNKED_PREFILL": model.chunked_prefill,
         "ENABLE_ENFORCE_EAGER": model.enforce_eager,
+        "ENGINE_STALL_SECONDS": model.stall_seconds if model.stall_seconds != stall else None,
         "ENGINE_ARGS": json.dumps(model.engine_args, sort_keys=True) if model.engine_args else None,
     }
     return {
@@ -65,4 +71,21 @@ def environment(model: Model) -> dict[str, str]:
         # Weights are in the cache before anything is served; replicas never download.
         "HF_HUB_OFFLINE": "1",
         **{name: str(value) for name, value in optional.items() if value is not None},
+        **guard_environment(guard.changed_by(model.guard)),
     }
+
+
+def guard_environment(guard: Guard) -> dict[str, str]:
+    """What `app.guard.settings.from_environment` reads: one variable per field that differs from
+    its default."""
+    return {
+        f"GUARD_{name.upper()}": _text(value)
+        for name, value in guard
+        if value != getattr(DEFAULT, name)
+    }
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,6 +12,9 @@ from infra.settings.framework.secret_key import SecretKey
 Secrets = Mapping[str, SecretKey]
 Location = tuple[str | int, ...]
 
+NAME = "<name>"
+"""Stands for any key of an object whose keys are names."""
+
 _UNITS = {
     "Seconds": "seconds",
     "Minutes": "minutes",
@@ -41,7 +44,7 @@ def _sections(schema: Schema, location: Location) -> Iterator[str]:
     rows = [_row(schema, (*inner, name), name in required) for name in fields]
     yield "\n".join(
         [
-            f"{'#' * (2 if len(location) == 1 else 3)} {title}",
+            f"{'#' * (2 if len(location) == 1 else 3)} {_cell(title)}",
             description(node),
             "",
             "| Key | Type | Default | Description |",
@@ -55,6 +58,8 @@ def _sections(schema: Schema, location: Location) -> Iterator[str]:
         items = schema.at((*inner, name, 0)) if child.get("type") == "array" else child
         if items.get("properties"):
             yield from _sections(schema, (*inner, name))
+        elif schema.at((*inner, name, NAME)).get("properties"):
+            yield from _sections(schema, (*inner, name, NAME))
 
 
 def _row(schema: Schema, location: Location, required: bool) -> str:
@@ -68,8 +73,12 @@ def _type(schema: Schema, location: Location) -> str:
     node = schema.at(location)
     if node.get("type") == "array":
         items = schema.at((*location, 0))
+        if "enum" in items:
+            return "list of " + ", ".join(map(str, items["enum"]))
         return "list of objects" if items.get("properties") else "list of strings"
     if node.get("type") == "object":
+        if schema.at((*location, NAME)).get("properties"):
+            return "object: name to object, below"
         return "object, below" if node.get("properties") else "object: name to value"
     words = allowed({k: v for k, v in node.items() if k != "pattern"})
     words = words.removeprefix("a ").removeprefix("one of ")

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "hint"]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake. `key` is spelled as users type it: `rayline:models[0].tensorParallel`; `message`
-    states what was given, what is allowed and what to type. It never contains a secret's value."""
+    """One mistake, or one hint. `key` is spelled as users type it:
+    `rayline:models[0].tensorParallel`; `message` states what was given, what is allowed and what
+    to type. It never contains a secret's value."""
 
     severity: Severity
     key: str
@@ -39,6 +40,11 @@ def error(key: str, message: str) -> Problem:
 def warning(key: str, message: str) -> Problem:
     """A problem that is only shown."""
     return Problem("warning", key, message)
+
+
+def hint(key: str, message: str) -> Problem:
+    """Nothing is wrong, but something else would probably be better."""
+    return Problem("hint", key, message)
 
 
 def key_path(*parts: str | int) -> str:

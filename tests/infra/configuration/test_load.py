@@ -16,7 +16,7 @@ from infra.settings.secret_keys import SECRET_KEYS
 from tests.stacks import path_of, put, values
 
 HASH = "0" * 96
-KEY = "k3y-" * 10
+KEY = "k3y-of-8-kinds!" * 3
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from infra import rules
 from infra.settings import StackSettings, parse, reference
 from infra.settings.framework.quantities import amount
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.stacks import STACKS, committed, values, whole_file
+from tests.stacks import STACKS, advised, committed, typed, values, whole_file
 
 
 def stack(name: str) -> StackSettings:
@@ -22,7 +22,8 @@ def stack(name: str) -> StackSettings:
 @pytest.mark.parametrize("name", STACKS)
 def test_a_stack_breaks_no_rule(name: str) -> None:
     settings = stack(name)
-    assert rules.require(settings, rules.gather(settings, environ={"HF_HUB_CACHE": "/none"})) == []
+    found = rules.require(settings, rules.gather(settings, environ={"HF_HUB_CACHE": "/none"}))
+    assert [problem for problem in found if problem.severity != "hint"] == []
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -39,6 +40,11 @@ def test_editors_accept_a_stack(name: str) -> None:
         {"models__0__tensor_parallel": 1},
         {"jwtKey": "plain"},
         {"userHashes": {"alice": "plain"}},
+        {"auth__roles": {"user": {"max_tokens": 5}}},
+        {"auth__roles": {"user": {"maxTokens": "many"}}},
+        {"auth__roles": {"user": {"groups": ["all"]}}},
+        {"guard": {"bodyByte": 5}},
+        {"models__0__guard": {"n": 0}},
     ],
 )
 def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
@@ -48,6 +54,16 @@ def test_editors_mark_mistakes(change: dict[str, Any]) -> None:
     jsonschema.validate(config(), reference.editor_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config(**change), reference.editor_schema())
+
+
+def test_editors_accept_every_form_of_a_role() -> None:
+    every = {"groups": "*", "models": "*", "maxTokens": "*", "concurrent": None, "priority": -1}
+    roles = {"user": every, "batch": {"groups": ["pooling"], "models": ["one"], "maxTokens": 5}}
+    whole = values(auth__roles=roles)
+    jsonschema.validate(
+        {"config": {f"rayline:{k}": v for k, v in whole.items()}}, reference.editor_schema()
+    )
+    parse(whole)
 
 
 def test_encrypted_secrets_are_accepted_by_editors() -> None:
@@ -155,6 +171,15 @@ def test_prods_model_is_the_original_one() -> None:
     assert (model.tensor_parallel, model.pipeline_parallel) == (1, 2)
     assert (model.dtype, model.max_model_len) == ("float16", 32768)
     assert model.gpu_memory_utilization == 0.97
+
+
+def test_a_hint_for_prod_tells_that_one_card_is_enough() -> None:
+    (found,) = rules.check(stack("prod"))
+    assert (found.severity, found.key) == ("hint", "rayline:models[0]")
+    assert "fits 1 card of rtx-3090 (RTX 3090): it needs 18.8 of 22.9 GiB" in found.message
+    changed = typed(committed("prod"), advised(found.message))
+    assert (changed["models"][0]["pipelineParallel"], changed["models"][0]["replicas"]) == (1, 2)
+    assert rules.check(parse(changed)) == []
 
 
 def test_prod_would_not_fit_on_one_card_of_the_other_group() -> None:

@@ -91,3 +91,14 @@ def test_a_warning_is_shown_and_stops_nothing(
     assert start(monkeypatch, operator__version="1.7.0") == {"tag": "prod"}
     (text,) = warned
     assert "KubeRay 1.7.0" in text
+
+
+def test_a_hint_is_information_and_no_warning(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    informed: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", informed.append)
+    start(monkeypatch)
+    (text,) = informed
+    assert "fits 1 card of rtx-3090" in text
+    assert warned == []

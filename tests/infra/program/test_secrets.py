@@ -8,7 +8,7 @@ import pytest
 from tests.infra.program.harness import HIDDEN, Program, run
 
 CANARIES: dict[str, Any] = {
-    "jwtKey": "canary-jwt-key-of-more-than-32-bytes",
+    "jwtKey": "canary-key-that-signs-with-more-than-32-bytes",
     "jwtPreviousKeys": "canary-previous-key-of-more-than-32-bytes",
     "userHashes": {"alice": "ca" * 48},
     "hubToken": "canary-hub-token",

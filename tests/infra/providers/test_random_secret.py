@@ -4,7 +4,7 @@ import pytest
 
 from app.auth import passwords
 from infra.providers.random_secret import RandomSecretProvider, generate
-from infra.settings.secret_keys import hash_problem, jwt_key_problem
+from infra.settings.secret_forms import hash_problem, jwt_key_problem
 from tests.infra.providers.calls import call
 
 PROVIDER = RandomSecretProvider()

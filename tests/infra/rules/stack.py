@@ -35,6 +35,11 @@ def warnings(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
     return _by_key(problems(facts, **changes), "warning")
 
 
+def hints(facts: Facts | None = None, /, **changes: Any) -> dict[str, str]:
+    """Messages of hints by key."""
+    return _by_key(problems(facts, **changes), "hint")
+
+
 def _by_key(reported: list[Problem], severity: str) -> dict[str, str]:
     keys = dict.fromkeys(p.key for p in reported if p.severity == severity)
     return {k: "\n".join(p.message for p in reported if p.key == k) for k in keys}

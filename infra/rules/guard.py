@@ -1,0 +1,98 @@
+"""Settings of the guard have keys, so that a mistake is found before a replica refuses to start."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from infra.facts.machine import Facts
+from infra.rules.environment import GUARD_PREFIX, variables
+from infra.rules.registry import rule
+from infra.settings import StackSettings
+from infra.settings.framework.problems import (
+    Problem,
+    closest,
+    error,
+    key_path,
+    listed,
+    remove_command,
+    set_command,
+    warning,
+)
+from infra.settings.guard import Guard
+
+_KEYS = {name: str(field.alias) for name, field in Guard.model_fields.items()}
+
+
+@rule
+def settings_of_the_guard_are_not_variables(
+    settings: StackSettings, _facts: Facts
+) -> list[Problem]:
+    """app.guard.settings reads `GUARD_<FIELD>`; rayline:guard and models[].guard write it. A
+    variable in `env` would silently override a key, or be overridden by it."""
+    return [
+        _variable(location, name, value)
+        for location, env in variables(settings)
+        for name, value in env.items()
+        if name.startswith(GUARD_PREFIX)
+    ]
+
+
+@rule
+def roles_name_models_of_the_stack(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """app.access.permissions compares the names. A LoRA adapter also has one, hence a warning."""
+    served = [model.name for model in settings.models]
+    problems = []
+    for role, limits in settings.auth.roles.items():
+        for number, name in enumerate(limits.models or ()):
+            if name in served:
+                continue
+            key = key_path("auth", "roles", role, "models", number)
+            meant = closest(name, served)
+            hint = f" Did you mean {meant!r}? Type: {set_command(key, meant)}" if meant else ""
+            problems.append(
+                warning(key, f"is {name!r}, and this stack serves {listed(served)}.{hint}")
+            )
+    return problems
+
+
+def _variable(location: tuple[str | int, ...], name: str, value: str) -> Problem:
+    key = key_path(*location, name)
+    remove = remove_command(key)
+    field = name.removeprefix(GUARD_PREFIX).lower()
+    if field not in _KEYS or name != GUARD_PREFIX + field.upper():
+        meant = closest(field, _KEYS)
+        hint = f" Did you mean the key {_target(location, meant)}?" if meant else ""
+        return error(key, f"is not a setting of the guard.{hint} Type: {remove}")
+    target = _target(location, field)
+    commands = _commands(location, field, value)
+    if commands is None:
+        return error(
+            key,
+            f"has its own key, {target}, which does not accept this value. Type: {remove}",
+        )
+    return error(key, f"has its own key, {target}. Type: {', then: '.join([remove, *commands])}")
+
+
+def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The guard of the model to which the variable belongs, or of all models."""
+    return (*location[:2], "guard") if location[0] == "models" else ("guard",)
+
+
+def _target(location: tuple[str | int, ...], field: str) -> str:
+    return key_path(*_place(location), _KEYS[field])
+
+
+def _commands(location: tuple[str | int, ...], field: str, text: str) -> list[str] | None:
+    """The commands that set the key to the variable's value; None if the key does not accept it."""
+    is_list = isinstance(getattr(Guard(), field), tuple)
+    words: Any = text.replace(",", " ").split() if is_list else text.strip()
+    if not is_list and words.isdecimal() and type(getattr(Guard(), field)) is not bool:
+        words = int(words)
+    try:
+        value = getattr(Guard.model_validate({field: words}), field)
+    except ValidationError:
+        return None
+    here = (*_place(location), _KEYS[field])
+    if is_list:
+        return [set_command(key_path(*here, i), each) for i, each in enumerate(value)]
+    return [set_command(key_path(*here), value)]

@@ -1,0 +1,90 @@
+"""`rayline:guard`, and the same keys of one model: `rayline:models[].guard`.
+
+Names, bounds, defaults and descriptions are those of app.guard.settings, which reads them from the
+environment; tests/infra/parity compares the two.
+"""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from infra.settings.framework.base import Settings
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        try:
+            meant = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"{error}; write a network such as 10.0.0.0/8") from None
+        raise ValueError(f"{error}; write {meant}") from None
+    return text
+
+
+# Strict, because pydantic on its own reads true as 1.
+Count = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+HostName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253),
+]
+Network = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"), AfterValidator(_network)
+]
+
+
+class Guard(Settings):
+    """Bounds on every request, whatever the caller's role, and what the guard trusts. A change
+    restarts the replicas of the models that it concerns."""
+
+    body_bytes: Count = 1024 * 1024
+    """Body of a request, in bytes."""
+    audio_body_bytes: Count = 25 * 1024 * 1024
+    """Body of an audio request, in bytes."""
+    headers: Count = 100
+    """Number of headers."""
+    header_bytes: Count = 32 * 1024
+    """Size of all headers together, in bytes."""
+    json_depth: Count = 32
+    """Levels of nesting in the JSON body."""
+    n: Count = 8
+    """Answers per prompt: `n` and `best_of`."""
+    logprobs: Count = 20
+    """Log probabilities per token."""
+    stop: Count = 16
+    """Number of stop sequences."""
+    stop_bytes: Count = 1024
+    """Size of one stop sequence or bad word, in bytes."""
+    tools: Count = 128
+    """Number of tools."""
+    grammar_bytes: Count = 32 * 1024
+    """Size of `tools`, `response_format` and `structured_outputs`, each as JSON, in bytes."""
+    prompts: Count = 64
+    """Prompts of one completion request, or conversations of one batch."""
+    inputs: Count = 2048
+    """Texts of one embedding, score or rerank request."""
+    token_ids: Count = 1024
+    """Entries of `logit_bias`, `allowed_token_ids`, `stop_token_ids` and `bad_words`."""
+    media_domains: tuple[HostName, ...] = ()
+    """Hosts from which media may be fetched; subdomains are not included."""
+    media_parts: Count = 16
+    """Media parts of one request."""
+    max_running: Count | None = None
+    """Concurrent requests that one replica gives its engine; further ones are answered with 429.
+    Absent: twice maxNumSeqs."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of proxies that are trusted to report the client's address in `X-Forwarded-For`."""
+    priority: bool = False
+    """Give each request the priority of its role; the engine then schedules by priority."""
+    shared: bool = True
+    """Share counts with other replicas where Ray runs."""
+
+    def changed_by(self, other: "Guard | None") -> "Guard":
+        """These settings with those that `other` gives explicitly."""
+        if other is None:
+            return self
+        return self.model_copy(
+            update={name: getattr(other, name) for name in other.model_fields_set}
+        )

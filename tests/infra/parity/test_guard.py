@@ -1,0 +1,118 @@
+"""Settings of the guard: rayline:guard, and GUARD_ variables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from app.errors import ConfigurationError as ServiceError
+from app.guard import settings as app_guard
+from infra.settings import parse
+from infra.settings.guard import Guard
+from infra.specs.serve_config import environment as model_environment
+from infra.specs.serve_config import guard_environment
+from tests.infra.parity import (
+    APP_GUARD,
+    EDGES,
+    JSON,
+    WORDS,
+)
+from tests.stacks import values
+
+
+def test_the_guard_has_the_same_settings() -> None:
+    assert list(Guard.model_fields) == [*_in_order(APP_GUARD)]
+
+
+def _in_order(names: Mapping[str, Any]) -> list[str]:
+    return sorted(names, key=list(Guard.model_fields).index)
+
+
+@pytest.mark.parametrize("name", APP_GUARD)
+def test_a_setting_of_the_guard_has_the_same_default_and_description(name: str) -> None:
+    ours, theirs = Guard.model_fields[name], APP_GUARD[name]
+    description = " ".join((ours.description or "").split())
+    if name == "max_running":  # the service computes it, and only its guard alone has a default
+        assert ours.default is None
+        assert description.startswith((theirs.description or "").partition(" The service")[0])
+        assert "twice `MAX_NUM_SEQS`" in (theirs.description or "")
+        assert "twice maxNumSeqs" in description
+    else:
+        assert type(ours.default)(theirs.default) == ours.default
+        assert description == theirs.description
+
+
+@pytest.mark.parametrize("name", [n for n in APP_GUARD if type(APP_GUARD[n].default) is int])
+@pytest.mark.parametrize("value", [-1, 0, 1, 2**31 - 1, 2**31, 10**30])
+def test_a_number_of_the_guard_has_the_same_bounds(name: str, value: int) -> None:
+    assert _infra_takes({name: value}) is _app_takes({app_guard.variable(name): str(value)})
+
+
+@examples(max_examples=400)
+@given(st.sampled_from(sorted(APP_GUARD)), JSON | EDGES | st.lists(WORDS, max_size=3))
+def test_what_infra_accepts_for_the_guard_the_service_reads_as_the_same(
+    name: str, value: object
+) -> None:
+    try:
+        guard = Guard.model_validate({name: value})
+    except ValidationError:
+        return
+    found = getattr(app_guard.from_environment(guard_environment(guard)), name)
+    expected = getattr(guard, name)
+    if name == "media_domains":
+        assert found == {host.lower() for host in expected}
+    elif name == "trusted_proxies":
+        assert len(found) == len(expected)
+    elif expected is not None:
+        assert found == expected
+
+
+LISTS = [name for name, field in APP_GUARD.items() if field.default in ((), frozenset())]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@given(st.lists(WORDS | st.text(st.characters(exclude_characters=" ,\0")), max_size=3))
+def test_a_list_that_the_guard_refuses_infra_refuses(name: str, words: list[str]) -> None:
+    if not _app_takes({app_guard.variable(name): " ".join(words)}):
+        assert not _infra_takes({name: words})
+
+
+def _infra_takes(given: Mapping[str, object]) -> bool:
+    try:
+        Guard.model_validate(dict(given))
+    except ValidationError:
+        return False
+    return True
+
+
+def _app_takes(environ: Mapping[str, str]) -> bool:
+    try:
+        app_guard.from_environment(environ)
+    except ServiceError:
+        return False
+    return True
+
+
+def test_a_models_guard_changes_only_what_it_gives() -> None:
+    stack = parse(
+        values(
+            guard={"n": 3, "stop": 5}, models__0__guard={"n": 8, "trustedProxies": ["10.0.0.0/8"]}
+        )
+    )
+    env = model_environment(stack.models[0], stack.guard)
+    assert {k: v for k, v in env.items() if k.startswith("GUARD_")} == {
+        "GUARD_STOP": "5",
+        "GUARD_TRUSTED_PROXIES": "10.0.0.0/8",
+    }
+    read_back = app_guard.from_environment(env)
+    assert (read_back.n, read_back.stop) == (8, 5)
+
+
+def test_a_stack_without_settings_of_the_guard_writes_none() -> None:
+    """A variable more would restart the replicas of every user who upgrades."""
+    env = model_environment(parse(values()).models[0])
+    assert not [name for name in env if name.startswith(("GUARD_", "ENGINE_STALL"))]
