@@ -93,6 +93,6 @@ def run(
         env=environment(endpoint, home),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=20,
         check=False,
     )
