@@ -5,8 +5,7 @@
 
 Exit codes: 0, the model is complete; 1, a retry may succeed and resumes where this run stopped; 2,
 a retry is pointless until the named mistake is corrected. Weights are below HF_HOME; the hub is
-HF_ENDPOINT. HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply; DOWNLOAD_CA contains certificates to trust
-in addition to the public ones.
+HF_ENDPOINT. HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply.
 """
 
 import argparse
@@ -54,6 +53,13 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--token-file", type=Path, help="file with a token for the hub, if any")
     root.add_argument("--proxy-file", type=Path, help="file with a proxy's address, if any")
     root.add_argument(
+        "--ca-file",
+        type=Path,
+        action="append",
+        default=[],
+        help="file with certificates to trust in addition to the public ones, if any",
+    )
+    root.add_argument(
         "--verify", action="store_true", help="read and hash the files that are already downloaded"
     )
     return root
@@ -66,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         started = time.monotonic()
-        folder = given.folder or _download(given)
+        folder = _folder(given)
         model = inspect(folder, given.load_format)
     except DownloadError as error:
         return _failed(str(error), error.exit_code)
@@ -80,6 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
         flush=True,
     )
     return 0
+
+
+def _folder(given: argparse.Namespace) -> Path:
+    """The model's folder, with everything that it needs."""
+    if given.folder is None or given.also:
+        return _download(given)
+    return Path(given.folder)
 
 
 def _download(given: argparse.Namespace) -> Path:
@@ -98,18 +111,20 @@ def _download(given: argparse.Namespace) -> Path:
     from app.download.hub import Repository
     from app.download.patience import Patience
     from app.download.references import require_known
-    from app.download.run import Wanted, download
+    from app.download.run import Into, Wanted, download
 
     endpoint = (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-    http = client.create(proxy, os.environ.get("DOWNLOAD_CA"))  # until the process ends
+    authorities = [_secret(path, "--ca-file") for path in given.ca_file]
+    http = client.create(proxy, [each for each in authorities if each])  # until the process ends
 
     def repository(source: str, revision: str | None, option: str) -> Repository:
         _require_pinned(source, revision, option)
         return Repository(endpoint, source, str(revision), http, token)
 
-    model = Wanted(
-        repository(given.source, given.revision, "--revision"), load_format=given.load_format
-    )
+    model = None
+    if given.source is not None:
+        pinned = repository(given.source, given.revision, "--revision")
+        model = Wanted(pinned, load_format=given.load_format)
     extras = [
         Wanted(repository(source, revision, "--also"), purpose)
         for purpose, source, revision in map(_also, given.also)
@@ -120,15 +135,9 @@ def _download(given: argparse.Namespace) -> Path:
         require_known(folder, given.source, known, runs_code=given.trust_remote_code)
 
     progress = Progress()
-    return download(
-        model,
-        extras,
-        Path(constants.HF_HUB_CACHE),
-        progress,
-        Patience(progress),
-        verify=given.verify,
-        before_weights=check,
-    )
+    into = Into(Path(constants.HF_HUB_CACHE), progress, Patience(progress), given.verify)
+    folder = download(model, extras, into, before_weights=check)
+    return folder or Path(given.folder)
 
 
 def _also(text: str) -> tuple[Any, str, str]:

@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import certifi
@@ -15,7 +15,7 @@ TIMEOUT = 60.0
 MAX_REDIRECTS = 10
 
 
-def create(proxy: str | None = None, authorities: str | None = None) -> httpx2.Client:
+def create(proxy: str | None = None, authorities: Iterable[str] = ()) -> httpx2.Client:
     """A client that uses `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment.
 
     `proxy` takes the place of the first two; it may contain a password and is never printed.
@@ -43,13 +43,13 @@ def create(proxy: str | None = None, authorities: str | None = None) -> httpx2.C
         ) from None
 
 
-def _trust(authorities: str | None) -> ssl.SSLContext:
+def _trust(authorities: Iterable[str]) -> ssl.SSLContext:
     # What SSL_CERT_FILE names replaces the public certificates, as it does for other programs.
     context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
-    if authorities:
+    for each in authorities:
         try:
-            context.load_verify_locations(cadata=authorities)
-        except ssl.SSLError:
+            context.load_verify_locations(cadata=each)
+        except (ssl.SSLError, ValueError):
             raise MistakeError(
                 "the additional certificate authorities are not certificates in PEM form "
                 "(-----BEGIN CERTIFICATE-----). Correct `network.caFile` or the ConfigMap of "
@@ -83,6 +83,17 @@ def translated(endpoint: str) -> Iterator[None]:
             f"({type(error).__name__}). Check the mirror (`hub.endpoint`)."
         ) from None
     except httpx2.HTTPError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise MistakeError(
+                f"{endpoint} shows a certificate that is not trusted ({error}). If a proxy or the "
+                "mirror has its own authority, set its certificate: "
+                "pulumi config set --path rayline:network.caFile ca.pem"
+            ) from None
+        if isinstance(error, httpx2.ProxyError) and "407" in str(error):
+            raise MistakeError(
+                f"the proxy requires a password ({error}). Type: "
+                "pulumi config set --secret rayline:proxyUrl"
+            ) from None
         detail = "" if "://" in str(error) else str(error)
         raise Interrupted(
             f"{endpoint}: {type(error).__name__}{': ' if detail else ''}{detail}"

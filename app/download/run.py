@@ -32,21 +32,29 @@ class Wanted:
         return "" if self.load_format == "auto" else f".{self.load_format.lower()}"
 
 
+@dataclass(frozen=True)
+class Into:
+    """Where and how to download. `verify`: read and hash what is in the cache already."""
+
+    cache: Path
+    progress: Progress
+    patience: Patience
+    verify: bool = False
+
+
 class Download:
     """The download of one commit into the cache. Raises `DownloadError`; what was received is kept
     for the next run."""
 
-    def __init__(
-        self, wanted: Wanted, cache: Path, progress: Progress, patience: Patience, *, verify: bool
-    ) -> None:
+    def __init__(self, wanted: Wanted, into: Into) -> None:
         self._wanted = wanted
         self._repository = wanted.repository
-        self._progress = progress
-        self._patience = patience
-        self._verify = verify
+        self._progress = into.progress
+        self._patience = into.patience
+        self._verify = into.verify
         self._selection: Selection | None = None
         self.store = ModelCache(
-            cache, self._repository.source, self._repository.revision, wanted.part
+            into.cache, self._repository.source, self._repository.revision, wanted.part
         )
 
     def plan(self) -> None:
@@ -127,26 +135,22 @@ class Download:
 
 
 def download(
-    model: Wanted,
+    model: Wanted | None,
     extras: Sequence[Wanted],
-    cache: Path,
-    progress: Progress,
-    patience: Patience,
+    into: Into,
     *,
-    verify: bool = False,
     before_weights: Callable[[Path], None] = lambda _folder: None,
-) -> Path:
+) -> Path | None:
     """The model's folder, once it and all `extras` are complete.
 
     All listings come first, so that a wrong name costs nothing. No two locks are held at once, as
     Jobs may name each other's repositories.
     """
-    main, *others = (
-        Download(each, cache, progress, patience, verify=verify) for each in (model, *extras)
-    )
-    for each in (main, *others):
+    main = Download(model, into) if model is not None else None
+    others = [Download(each, into) for each in extras]
+    for each in ([main] if main else []) + others:
         each.plan()
-    folder = main.run(before_weights)
+    folder = main.run(before_weights) if main else None
     for each in others:
         each.run()
         each.store.become_main()

@@ -25,6 +25,8 @@ class AuthArgs:
     labels: Mapping[str, str]
     ray_token_secret: str
     hub_token_secret: str
+    authorities: str | None = None
+    """Certificates that download Jobs trust, in PEM form."""
 
 
 class Auth(pulumi.ComponentResource):
@@ -57,8 +59,13 @@ class Auth(pulumi.ComponentResource):
         )
         ray_token = secrets.ray_token or self._key("ray-token")
         self._secret(args.ray_token_secret, {names.RAY_TOKEN_KEY: ray_token})
-        if secrets.hub_token is not None:
-            self._secret(args.hub_token_secret, {names.HUB_TOKEN_KEY: secrets.hub_token})
+        for_downloads = {
+            names.HUB_TOKEN_KEY: secrets.hub_token,
+            names.PROXY_KEY: secrets.proxy_url,
+            names.AUTHORITIES_KEY: args.authorities,
+        }
+        if given := {key: value for key, value in for_downloads.items() if value is not None}:
+            self._secret(args.hub_token_secret, given)
         self.passwords = pulumi.Output.secret(
             pulumi.Output.all(**{user: secret.value for user, secret in generated.items()})
         )

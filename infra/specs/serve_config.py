@@ -9,7 +9,7 @@ import json
 
 from infra.settings import StackSettings
 from infra.settings.models import Model
-from infra.specs import Spec
+from infra.specs import Spec, extra_sources, names
 
 IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
@@ -42,6 +42,7 @@ def environment(model: Model) -> dict[str, str]:
 
     `model.env` comes first, so that it cannot override what this configuration sets.
     """
+    engine_args = extra_sources.engine_args(model, names.CACHE_MOUNT)
     optional: dict[str, object] = {
         "MODEL_REVISION": model.revision,
         "MAX_MODEL_LEN": model.max_model_len,
@@ -49,7 +50,7 @@ def environment(model: Model) -> dict[str, str]:
         "CPU_OFFLOAD_GB": model.cpu_offload_gb,
         "ENABLE_CHUNKED_PREFILL": model.chunked_prefill,
         "ENABLE_ENFORCE_EAGER": model.enforce_eager,
-        "ENGINE_ARGS": json.dumps(model.engine_args, sort_keys=True) if model.engine_args else None,
+        "ENGINE_ARGS": json.dumps(engine_args, sort_keys=True) if engine_args else None,
     }
     return {
         **model.env,

@@ -15,7 +15,7 @@ from app.download.hub import Repository
 from app.download.patience import Patience
 from app.download.progress import Progress
 from app.download.remote import RemoteFile
-from app.download.run import Wanted, download
+from app.download.run import Into, Wanted, download
 from sandbox.hub.repositories import COMMIT, SECOND_COMMIT, Behaviour
 from tests.app.download import weights
 from tests.app.download.weights import SOURCE, partial_of, same
@@ -51,7 +51,10 @@ def fetch_model(
     progress = Progress((lines if lines is not None else []).append)
     with client.create() as http:
         wanted = Wanted(Repository(url, SOURCE, revision, http, token))
-        return download(wanted, [], cache, progress, Patience(progress), verify=verify)
+        into = Into(cache, progress, Patience(progress), verify)
+        folder = download(wanted, [], into)
+    assert folder is not None
+    return folder
 
 
 def blob_of(snapshot: Path, name: str = "model.safetensors") -> Path:

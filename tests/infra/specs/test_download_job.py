@@ -26,20 +26,24 @@ def test_the_hub_and_the_cache_are_configured() -> None:
 
 
 def test_a_model_of_the_hub_is_downloaded_at_its_revision() -> None:
-    (model,) = original().models
-    assert arguments(model) == [
+    settings = original()
+    assert arguments(settings, settings.models[0]) == [
         "--source",
         "Valdemardi/Dolphin3.0-R1-Mistral-24B-AWQ",
         "--revision",
         "0" * 40,
         "--token-file",
         "/etc/rayline/hub-token/token",
+        "--proxy-file",
+        "/etc/rayline/hub-token/proxy",
+        "--ca-file",
+        "/etc/rayline/hub-token/ca.pem",
     ]
 
 
 def test_a_folder_is_mounted_read_only_and_gets_no_token() -> None:
-    (model,) = original(models=[FOLDER]).models
-    assert arguments(model) == ["--folder", "/data/model-cache/mine"]
+    settings = original(models=[FOLDER])
+    assert arguments(settings, settings.models[0]) == ["--folder", "/data/model-cache/mine"]
     spec = pod(models=[FOLDER])
     assert [volume["name"] for volume in spec["volumes"]] == ["model-cache"]
     assert spec["containers"][0]["volumeMounts"][0]["readOnly"] is True
