@@ -75,7 +75,10 @@ class Repository:
             for each in (*answer.history, answer):
                 commit = each.headers.get("X-Repo-Commit", self.revision)
                 if commit != self.revision:
-                    raise self._hostile(f"answers with files of another commit, {commit[:40]!r}")
+                    raise MistakeError(
+                        f"{self.endpoint} answers with files of another commit of {self.source}, "
+                        f"{commit[:40]!r}. Check the mirror (`hub.endpoint`)."
+                    )
             yield answer
 
     def _page(self, url: str) -> tuple[list[dict[str, Any]], str | None]:

@@ -81,11 +81,13 @@ def select(
             f"{source} contains no LoRA adapter: no adapter_model.safetensors and no "
             "adapter_model.bin in its root"
         )
-    superfluous = {path for path, content in by_folder.items() if _is_checkpoint(path, content)}
+    superfluous = {
+        path for path, content in by_folder.items() if _has_training_state(path, content)
+    }
     kept: list[RemoteFile] = []
     left_out: dict[str, int] = defaultdict(int)
     for folder, content in by_folder.items():
-        if any(each in superfluous for each in (folder, *folder.parents)) or _is_foreign(folder):
+        if any(each in superfluous for each in (folder, *folder.parents)) or _is_other(folder):
             left_out[f"{folder.parts[0]}/"] += sum(file.size for file in content)
             continue
         here = _Folder(folder, content, form, purpose)
@@ -150,19 +152,20 @@ def _is_adapter(name: str) -> bool:
     return name in {"adapter_model.safetensors", "adapter_model.bin"}
 
 
-def _is_foreign(folder: PurePosixPath) -> bool:
+def _is_other(folder: PurePosixPath) -> bool:
+    """Whether the folder's name stands for a checkpoint or another program."""
     return any(
-        part.lower() in OTHER_FOLDERS or part.lower().endswith((".mlpackage", ".mlmodelc"))
+        part.lower() in OTHER_FOLDERS
+        or part.lower().endswith((".mlpackage", ".mlmodelc"))
+        or CHECKPOINT.fullmatch(part)
         for part in folder.parts
     )
 
 
-def _is_checkpoint(folder: PurePosixPath, content: Iterable[RemoteFile]) -> bool:
-    """Whether the folder is a state of the training, by its name or by the trainer's files."""
-    if not folder.parts:
-        return False
-    names = [PurePosixPath(file.path).name for file in content]
-    return bool(CHECKPOINT.fullmatch(folder.name)) or any(map(formats.is_training_state, names))
+def _has_training_state(folder: PurePosixPath, content: Iterable[RemoteFile]) -> bool:
+    """Whether the trainer's files show that the folder is a checkpoint, whatever its name."""
+    names = (PurePosixPath(file.path).name for file in content)
+    return bool(folder.parts) and any(map(formats.is_training_state, names))
 
 
 def _no_weights(source: str, paths: Sequence[str], load_format: str) -> str:
