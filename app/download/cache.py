@@ -55,7 +55,7 @@ class ModelCache:
             folder.mkdir(parents=True, exist_ok=True)
         with (self._records / "lock").open("a") as stream:
             waited = 0
-            while not _locked(stream.fileno()):
+            while not try_lock(stream.fileno()):
                 if waited % 10 == 0:
                     progress.report("another download of this model is running; waiting for it")
                 sleep(1.0)
@@ -159,7 +159,8 @@ def no_room(cache: Path, needed: str, free: int) -> str:
     )
 
 
-def _locked(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
+    """Whether the file is now locked for this process; also true where there are no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -47,7 +47,6 @@ REPOSITORIES = {
     "rayline/tiny-cut": Behaviour(cut=1024 * 1024),
     "rayline/tiny-corrupt": Behaviour(corrupt=-1),
     "rayline/tiny-busy": Behaviour(busy=-1),
-    "rayline/tiny-limited": Behaviour(limited=2, retry_after="3"),
     "rayline/tiny-slow": Behaviour(rate=128 * 1024),
     "rayline/tiny-broken": Behaviour(without=LARGE),
     "rayline/tiny-private": Behaviour(access="private"),

@@ -1,121 +1,25 @@
 """A download Job from its creation to its end, against a fake of the API server."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from infra.providers.common.api_server import KubeClient
-from infra.providers.common.waiting import Waiting
-from infra.providers.download.job import MANIFEST_HASH, TRANSFER_HASH, Job, digest, transfer
 from infra.providers.download.provider import DownloadJobProvider
-from infra.providers.download.reconcile import Download, DownloadError
+from infra.providers.download.reconcile import DownloadError
 from tests.infra.providers.calls import call
-from tests.infra.providers.common.fake_api_server import (
-    CONTEXT,
-    FakeApi,
-    FakeClock,
-    Request,
-    refused,
+from tests.infra.providers.common.fake_api_server import CONTEXT
+from tests.infra.providers.download.cluster import (
+    COMPLETE,
+    FAILED,
+    JOBS,
+    MANIFEST,
+    NAME,
+    NAMESPACE,
+    Bench,
+    Cluster,
+    created,
+    manifest,
+    pod,
+    props,
 )
-
-NAME, NAMESPACE = "ray-download-tiny-0badcafe", "here"
-JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-PART_OF = {"app.kubernetes.io/part-of": "ray"}
-
-
-def manifest(claim: str = "cache", image: str = "a", endpoint: str = "hub") -> dict[str, Any]:
-    volume = {"name": "model-cache", "persistentVolumeClaim": {"claimName": claim}}
-    container = {
-        "name": "download",
-        "image": image,
-        "args": ["--source", "owner/x"],
-        "env": [{"name": "HF_ENDPOINT", "value": endpoint}],
-    }
-    return {
-        "kind": "Job",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": PART_OF},
-        "spec": {"template": {"spec": {"containers": [container], "volumes": [volume]}}},
-    }
-
-
-MANIFEST = manifest()
-COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
-FAILED = {"conditions": [{"type": "Failed", "status": "True", "message": "a pod failed"}]}
-
-
-def pod(phase: str, words: str = "", code: int = 0, **status: Any) -> dict[str, Any]:
-    ended = {"terminated": {"exitCode": code, "reason": "Error", "message": words}} if code else {}
-    return {
-        "metadata": {"name": f"pod-{phase.lower()}-{code}", "creationTimestamp": str(code)},
-        "status": {
-            "phase": phase,
-            "containerStatuses": [{"name": "download", "state": ended}],
-            "conditions": [{"type": "PodScheduled", "status": "True"}],
-            **status,
-        },
-    }
-
-
-def created(wanted: dict[str, Any]) -> dict[str, Any]:
-    """A live Job that this version of rayline made from a manifest."""
-    hashes = {MANIFEST_HASH: digest(wanted), TRANSFER_HASH: digest(transfer(wanted))}
-    metadata = {**wanted["metadata"], "uid": "live", "annotations": hashes}
-    return {**wanted, "metadata": metadata}
-
-
-class Cluster(FakeApi):
-    """Answers with one status after another; the last one stays."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.statuses: list[dict[str, Any] | None] = [None]
-        self.existing: dict[str, Any] = created(MANIFEST)
-        """The Job before the run, without its status."""
-        self.pods: list[dict[str, Any]] = []
-        self.log = ""
-        self.broken = 0
-
-    def answer(self, request: Request) -> tuple[int, Any]:
-        if self.broken:
-            self.broken -= 1
-            return 503, "a proxy's page"
-        if request.path == f"{JOBS}/{NAME}" and request.method == "GET":
-            status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-            if status is None:
-                return refused(404, "NotFound", "")
-            return 200, {**self.existing, "status": status}
-        if request.path == PODS:
-            assert request.query["labelSelector"] == f"batch.kubernetes.io/job-name={NAME}"
-            return 200, {"items": self.pods}
-        if request.path.endswith("/log"):
-            return 200, self.log
-        return 200, {}
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    with Cluster() as fake:
-        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
-        yield fake
-
-
-class Bench:
-    """One run, and the lines that it showed."""
-
-    def __init__(self, deadline: float = 600) -> None:
-        self.lines: list[str] = []
-        self.clock = FakeClock()
-        self.deadline = deadline
-
-    def run(self, wanted: dict[str, Any] = MANIFEST) -> Download:
-        with KubeClient(CONTEXT) as kube:
-            waiting = Waiting(self.lines.append, self.clock, self.deadline)
-            work = Download(Job(kube, wanted), "tiny", waiting)
-            work.run()
-            return work
 
 
 def test_a_job_is_created_and_waited_for(cluster: Cluster) -> None:
@@ -227,11 +131,6 @@ def test_a_brief_outage_of_the_api_server_is_waited_out(cluster: Cluster) -> Non
     assert len(cluster.asked("POST")) == 1
 
 
-def props(**changes: Any) -> dict[str, Any]:
-    attributes = {"context": CONTEXT, "namespace": NAMESPACE, "name": NAME, "model": "tiny"}
-    return {**attributes, "job": MANIFEST, "deadline_seconds": 60, **changes}
-
-
 def test_only_a_different_name_is_a_different_download() -> None:
     diff = DownloadJobProvider().diff
     done = props(complete=True)
@@ -270,89 +169,3 @@ def test_create_update_read_and_delete(cluster: Cluster) -> None:
     assert cluster.asked("DELETE")[-1].path == f"{JOBS}/{NAME}"
     cluster.statuses = [None]  # someone deleted the Job to download again
     assert provider.read(call(), NAME, props(complete=True)).outs == props(complete=False)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "phase", "replaced"),
-    [
-        (manifest(), "Pending", False),
-        (manifest(), "Running", False),
-        (manifest(image="right"), "Pending", True),
-        (manifest(image="right"), "Failed", True),  # between two attempts
-        (manifest(image="right"), "Running", False),  # it makes progress, with the same result
-        (manifest(endpoint="mirror"), "Running", True),
-        (manifest(claim="other"), "Running", True),
-    ],
-)
-def test_a_job_of_an_earlier_configuration_is_replaced_unless_it_makes_progress(
-    cluster: Cluster, wanted: dict[str, Any], phase: str, replaced: bool
-) -> None:
-    cluster.pods = [pod(phase)]
-    cluster.statuses = [{}, {}, None, {}, COMPLETE] if replaced else [{}, COMPLETE]
-    Bench().run(wanted)
-    assert len(cluster.asked("DELETE")) == len(cluster.asked("POST")) == int(replaced)
-
-
-def test_a_corrected_pull_secret_reaches_a_job_that_could_not_start(cluster: Cluster) -> None:
-    """Three failures of 120 s with one POST and no DELETE, before Jobs knew their configuration."""
-    right = manifest(image="right")
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "x: unauthorized"}}
-    stuck = pod("Pending", containerStatuses=[{"name": "download", "state": waiting}])
-    cluster.pods, cluster.statuses = [stuck], [None, {}]
-    with pytest.raises(DownloadError, match=r"unauthorized.*`pulumi up` creates the Job again"):
-        Bench().run()
-    cluster.statuses = [{}, None, {}, COMPLETE]
-    bench = Bench()
-    bench.run(right)
-    assert bench.clock.now() < 20
-    assert bench.lines[0].startswith("tiny: deleting the Job of an earlier configuration")
-    assert cluster.asked("POST")[-1].body["spec"] == right["spec"]
-
-
-def test_a_job_of_an_earlier_release_is_left_alone_while_it_runs(cluster: Cluster) -> None:
-    cluster.existing = {**MANIFEST, "metadata": {**MANIFEST["metadata"], "uid": "old"}}
-    cluster.pods, cluster.statuses = [pod("Running")], [{}, COMPLETE]
-    Bench().run(manifest(image="right"))
-    assert not cluster.asked("DELETE")
-
-
-def test_a_complete_job_of_another_claim_is_run_again(cluster: Cluster) -> None:
-    wanted = manifest(claim="other")
-    done = props(complete=True)
-    diff = DownloadJobProvider().diff(NAME, done, props(job=wanted))
-    assert diff.changes
-    assert not diff.replaces
-    cluster.statuses = [COMPLETE, COMPLETE, None, {}, COMPLETE]
-    DownloadJobProvider().update(call(), NAME, done, props(job=wanted))
-    assert len(cluster.asked("DELETE")) == 1
-    (made,) = cluster.asked("POST")
-    assert made.body["spec"] == wanted["spec"]
-
-
-def test_an_upgrade_downloads_nothing_again(cluster: Cluster) -> None:
-    """The state and the Job of an earlier release know neither hashes nor proxies."""
-    old = {**MANIFEST, "metadata": {**MANIFEST["metadata"], "uid": "old"}}
-    cluster.existing, cluster.statuses = old, [COMPLETE]
-    new = props(job=manifest(image="new"))
-    assert not DownloadJobProvider().diff(NAME, props(complete=True), new).changes
-    Bench().run(manifest(image="new", endpoint="mirror"))
-    assert not cluster.asked("DELETE")
-    assert not cluster.asked("POST")
-
-
-def test_a_job_of_someone_else_is_neither_adopted_nor_deleted(cluster: Cluster) -> None:
-    metadata = {**MANIFEST["metadata"], "labels": {"app": "theirs"}, "uid": "theirs"}
-    cluster.existing, cluster.statuses = {**MANIFEST, "metadata": metadata}, [FAILED]
-    with pytest.raises(DownloadError, match=rf"did not create.*delete job {NAME}"):
-        Bench().run()
-    assert not cluster.asked("DELETE")
-
-
-def test_a_pod_without_a_node_is_waited_for_until_the_deadline(cluster: Cluster) -> None:
-    cluster.statuses = [None, {}]
-    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-    cluster.pods = [pod("Pending", conditions=[{**scheduled, "message": "0/3 nodes: taint"}])]
-    bench = Bench(deadline=900)
-    with pytest.raises(DownloadError, match=r"after 90\d s: pod .* cannot start yet: Unschedul"):
-        bench.run()
-    assert any("cannot start yet: Unschedulable: 0/3 nodes" in line for line in bench.lines)
