@@ -24,8 +24,9 @@ class DownloadJobProvider(Provider):
         they were downloaded with, but only in their claim: in another one the Job runs again, under
         the same name. A renamed context is stored."""
         replaces = differing(olds, news, IDENTITY)
-        moved = claim(olds.get("job") or {}) != claim(news["job"])
-        changed = moved or differing(olds, news, ("context",)) or not olds.get("complete")
+        changed = (
+            _moved(olds, news) or differing(olds, news, ("context",)) or not olds.get("complete")
+        )
         return Diff(bool(replaces or changed), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
@@ -34,8 +35,8 @@ class DownloadJobProvider(Provider):
 
     def update(self, call: Call, _id: str, olds: Props, news: Props) -> Props:
         """The same as create: the cluster decides what is missing. Nothing is, after a complete
-        download whose Job may have been deleted since."""
-        if olds.get("complete"):
+        download into the same claim, whose Job may have been deleted since."""
+        if olds.get("complete") and not _moved(olds, news):
             return {**only(news, INPUTS), "complete": True}
         return self._download(call, news)
 
@@ -69,3 +70,8 @@ class DownloadJobProvider(Provider):
                     raise
                 call.fail(error, props["name"], {**kept, "complete": False})
         return {**kept, "complete": True}
+
+
+def _moved(olds: Props, news: Props) -> bool:
+    """Whether the weights belong into another claim than before."""
+    return claim(olds.get("job") or {}) != claim(news["job"])
