@@ -75,10 +75,11 @@ class Job:
             if error.status != 409:
                 raise
 
-    def delete(self, uid: str | None = None) -> None:
+    def delete(self, live: Mapping[str, Any] | None = None) -> None:
         """Delete the Job and its pods; succeeds when it is absent, or when it is another Job than
-        `uid`."""
+        `live`."""
         options: dict[str, Any] = {"propagationPolicy": "Background"}
+        uid = _metadata(live).get("uid") if live else None
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:
@@ -90,7 +91,7 @@ class Job:
     def is_foreign(self, live: Mapping[str, Any]) -> bool:
         """Whether someone else made the live Job."""
         mine = (self._manifest["metadata"].get("labels") or {}).get(PART_OF)
-        return mine != (live["metadata"].get("labels") or {}).get(PART_OF)
+        return mine != (_metadata(live).get("labels") or {}).get(PART_OF)
 
     def fills_another_claim(self, live: Mapping[str, Any]) -> bool:
         """Whether the live Job downloads into another claim than the wanted one."""
@@ -99,7 +100,7 @@ class Job:
     def is_outdated(self, live: Mapping[str, Any], *, running: bool) -> bool:
         """Whether the live Job was made from other settings, as far as that matters to a Job with
         or without a running pod."""
-        known = live["metadata"].get("annotations") or {}
+        known = _metadata(live).get("annotations") or {}
         if not running:
             return bool(known.get(MANIFEST_HASH) != digest(self._manifest))
         # A Job of an earlier release of rayline has no annotations.
@@ -146,6 +147,10 @@ def digest(value: Any) -> str:
     """16 hexadecimal digits that differ for different values."""
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _metadata(live: Mapping[str, Any]) -> Mapping[str, Any]:
+    return live.get("metadata") or {}
 
 
 def _pod(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

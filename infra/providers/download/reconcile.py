@@ -58,7 +58,7 @@ class Download:
             return self._removing
         attempts = self._job.attempts()
         if not self.created and (reason := self._replaces(live, attempts)):
-            self._job.delete(live["metadata"].get("uid"))
+            self._job.delete(live)
             self._removing = f"deleting the Job{reason}"
             return self._removing
         self.created = True
