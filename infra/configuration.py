@@ -32,6 +32,7 @@ class Secrets:
     user_hashes: pulumi.Output[dict[str, str]] | None = None
     users_with_hash: frozenset[str] = frozenset()
     hub_token: pulumi.Output[str] | None = None
+    proxy_url: pulumi.Output[str] | None = None
     ray_token: pulumi.Output[str] | None = None
     registry_username: pulumi.Output[str] | None = None
     registry_password: pulumi.Output[str] | None = None
@@ -80,6 +81,7 @@ def _secrets(raw: Mapping[str, str]) -> Secrets:
         user_hashes=config.get_secret_object("userHashes"),
         users_with_hash=frozenset(hashes(raw.get("userHashes", "{}")) or ()),
         hub_token=config.get_secret("hubToken"),
+        proxy_url=config.get_secret("proxyUrl"),
         ray_token=config.get_secret("rayToken"),
         registry_username=config.get_secret("registryUsername"),
         registry_password=config.get_secret("registryPassword"),

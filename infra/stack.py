@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import outputs
+from infra.components import files
 from infra.components.auth import Auth, AuthArgs
 from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
@@ -36,6 +37,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     settings, secrets = configuration.settings, configuration.secrets
     context = settings.cluster.context
     delivery = DELIVERIES[settings.serve.delivery]
+    authorities = files.text(settings.network.ca_file)
     cluster = kubernetes.Provider(
         "cluster",
         context=context,
@@ -74,6 +76,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ServiceImageArgs(
             image=settings.image,
             tag=tag,
+            network=settings.network,
+            proxy_url=secrets.proxy_url,
+            authorities=authorities,
             registry_username=secrets.registry_username,
             registry_password=secrets.registry_password,
         ),
@@ -110,6 +115,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             labels=names.managed_labels(settings),
             ray_token_secret=names.ray_token_secret(settings),
             hub_token_secret=names.hub_token_secret(settings),
+            authorities=authorities,
         ),
         after(namespace),
     )
@@ -124,7 +130,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             ModelDownloadArgs(
                 context=context,
                 model=model.name,
-                job=download_job(settings, model, image.ref),
+                job=download_job(
+                    settings, model, image.ref, secret_proxy=secrets.proxy_url is not None
+                ),
             ),
             after(cache, auth, account),
         )

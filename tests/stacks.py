@@ -172,7 +172,7 @@ def complete(whole: Mapping[str, Any]) -> dict[str, Any]:
         default = SCHEMA.at(here).get("default", ...)
         if default is None and SCHEMA.keys_at(here):
             _fill(changed, here, _smallest(here))
-        elif default == [] and SCHEMA.keys_at((*here, 0)):
+        elif default in ([], None) and SCHEMA.keys_at((*here, 0)):
             _fill(changed, here, [_smallest((*here, 0))])
     return changed
 
@@ -187,19 +187,26 @@ def _fill(whole: dict[str, Any], location: Location, value: Any) -> None:
 
 def _smallest(location: Location) -> dict[str, Any]:
     """An object with the keys that it requires; texts are `other`."""
-    examples = {
-        key: example(SCHEMA.at((*location, key))) for key in SCHEMA.at(location).get("required", ())
+    nodes = {key: SCHEMA.at((*location, key)) for key in SCHEMA.at(location).get("required", ())}
+    return {
+        key: _text(node) if example(node) == "<value>" else example(node)
+        for key, node in nodes.items()
     }
-    return {key: "other" if value == "<value>" else value for key, value in examples.items()}
+
+
+def _text(node: Mapping[str, Any]) -> str:
+    return next(text for text in _TEXTS if re.search(node.get("pattern", ""), text))
 
 
 _TEXTS = (
     "other",
+    "other/other",
     "2Gi",
     "9.9.9",
     "https://other.example.com",
     "/other",
     "1" * 40,
+    "2" * 40,
     "NoSchedule",
     "NoExecute",
 )

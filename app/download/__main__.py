@@ -1,11 +1,11 @@
 """`python -m app.download`: the program of the download Job.
 
-    --source owner/name --revision COMMIT [--token-file FILE] [--verify]
+    --source owner/name --revision COMMIT [--also PURPOSE:owner/name@COMMIT]... [--verify]
     --folder FOLDER         check that a model copied to the volume by hand is complete
 
 Exit codes: 0, the model is complete; 1, a retry may succeed and resumes where this run stopped; 2,
 a retry is pointless until the named mistake is corrected. Weights are below HF_HOME; the hub is
-HF_ENDPOINT.
+HF_ENDPOINT. HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply.
 """
 
 import argparse
@@ -18,13 +18,17 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from app.download.errors import DownloadError, MistakeError, Stopped
 from app.download.inspect import inspect
 from app.download.progress import Progress, amount
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
-SOURCE = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# A name becomes the name of a folder, so it may not contain what joins its two parts there.
+SOURCE = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}")
+ALSO = re.compile(r"(model|adapter|files):([^@]+)@(.*)")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +39,26 @@ def parser() -> argparse.ArgumentParser:
     origin.add_argument("--source", metavar="OWNER/NAME", help="a model on the hub")
     origin.add_argument("--folder", type=Path, help="check a model that is already on the volume")
     root.add_argument("--revision", metavar="COMMIT", help="40 hexadecimal digits; with --source")
+    root.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="PURPOSE:OWNER/NAME@COMMIT",
+        help="another repository that the model needs: model, adapter, or files without weights",
+    )
+    root.add_argument("--load-format", default="auto", help="vLLM's load_format (default: auto)")
+    root.add_argument(
+        "--trust-remote-code", action="store_true", help="the model's own code runs in replicas"
+    )
     root.add_argument("--token-file", type=Path, help="file with a token for the hub, if any")
+    root.add_argument("--proxy-file", type=Path, help="file with a proxy's address, if any")
+    root.add_argument(
+        "--ca-file",
+        type=Path,
+        action="append",
+        default=[],
+        help="file with certificates to trust in addition to the public ones, if any",
+    )
     root.add_argument(
         "--verify", action="store_true", help="read and hash the files that are already downloaded"
     )
@@ -49,8 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         started = time.monotonic()
-        folder = given.folder or _download(given)
-        model = inspect(folder)
+        folder = _folder(given)
+        model = inspect(folder, given.load_format)
     except DownloadError as error:
         return _failed(str(error), error.exit_code)
     except Stopped:
@@ -65,17 +88,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _folder(given: argparse.Namespace) -> Path:
+    """The model's folder, with everything that it needs."""
+    if given.folder is None or given.also:
+        return _download(given)
+    return Path(given.folder)
+
+
 def _download(given: argparse.Namespace) -> Path:
-    if not SOURCE.fullmatch(given.source):
-        raise MistakeError(
-            f"--source is {given.source!r}; allowed: owner/name of a model on the hub"
-        )
-    if not re.fullmatch(r"[0-9a-f]{40}", given.revision or ""):
-        raise MistakeError(
-            f"--revision is {given.revision!r}; allowed: a commit of 40 hexadecimal digits, as "
-            "a branch could change to other weights"
-        )
-    token = _token(given.token_file)
+    token = _secret(given.token_file, "--token-file")
+    proxy = _secret(given.proxy_file, "--proxy-file")
     # The library reads these when it is imported: no telemetry, no other token, and online, unlike
     # the pods.
     os.environ |= {
@@ -85,18 +107,62 @@ def _download(given: argparse.Namespace) -> Path:
     }
     from huggingface_hub import constants
 
+    from app.download import client
     from app.download.hub import Repository
-    from app.download.run import download
+    from app.download.patience import Patience
+    from app.download.references import require_known
+    from app.download.run import Into, Wanted, download
 
     endpoint = (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-    hub = Repository(endpoint, given.source, given.revision, token)
-    return download(hub, Path(constants.HF_HUB_CACHE), Progress(), verify=given.verify)
+    authorities = [_secret(path, "--ca-file") for path in given.ca_file]
+    http = client.create(proxy, [each for each in authorities if each])  # until the process ends
+
+    def repository(source: str, revision: str | None, option: str) -> Repository:
+        _require_pinned(source, revision, option)
+        return Repository(endpoint, source, str(revision), http, token)
+
+    model = None
+    if given.source is not None:
+        pinned = repository(given.source, given.revision, "--revision")
+        model = Wanted(pinned, load_format=given.load_format)
+    extras = [
+        Wanted(repository(source, revision, "--also"), purpose)
+        for purpose, source, revision in map(_also, given.also)
+    ]
+    known = {each.repository.source for each in extras}
+
+    def check(folder: Path) -> None:
+        require_known(folder, given.source, known, runs_code=given.trust_remote_code)
+
+    progress = Progress()
+    into = Into(Path(constants.HF_HUB_CACHE), progress, Patience(progress), given.verify)
+    folder = download(model, extras, into, before_weights=check)
+    return folder or Path(given.folder)
 
 
-def _token(path: Path | None) -> str | None:
-    """The token, or None without a file or content, because the Job's Secret is optional.
+def _also(text: str) -> tuple[Any, str, str]:
+    match = ALSO.fullmatch(text)
+    if match is None:
+        raise MistakeError(
+            f"--also is {text!r}; allowed: model, adapter or files, then :owner/name@commit"
+        )
+    return match[1], match[2], match[3]
 
-    It is never printed and never in the environment.
+
+def _require_pinned(source: str, revision: str | None, option: str) -> None:
+    if not SOURCE.fullmatch(source) or "--" in source or ".." in source:
+        raise MistakeError(f"--source is {source!r}; allowed: owner/name of a model on the hub")
+    if not COMMIT.fullmatch(revision or ""):
+        raise MistakeError(
+            f"{option} is {revision!r}; allowed: a commit of 40 hexadecimal digits, as "
+            "a branch could change to other weights"
+        )
+
+
+def _secret(path: Path | None, option: str) -> str | None:
+    """The content of a mounted file; None without file or content, because the Secret is optional.
+
+    It is never printed and never in the Job's environment.
     """
     if path is None:
         return None
@@ -105,7 +171,7 @@ def _token(path: Path | None) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise MistakeError(f"--token-file {path} cannot be read: {type(error).__name__}") from None
+        raise MistakeError(f"{option} {path} cannot be read: {type(error).__name__}") from None
 
 
 def _explained(error: OSError) -> tuple[str, int]:

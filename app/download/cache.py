@@ -3,6 +3,7 @@
 <cache>/models--owner--name/blobs/<hash>            content, named by its hash
                             blobs/<hash>.incomplete the part that was received so far
                             snapshots/<commit>/     links to the blobs, which vLLM opens
+                            refs/main               commit that a name without one stands for
                             .rayline/verified.json  blobs whose hash was verified
                             .rayline/<commit>.json  the files of a finished download
 """
@@ -18,23 +19,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.download.errors import MistakeError
-from app.download.hub import RemoteFile
 from app.download.progress import Progress, amount
+from app.download.remote import BLOB, RemoteFile
 
 ABANDONED = 24 * 3600.0
 """Seconds after which a partial file that this commit does not need is removed."""
 
 
 class ModelCache:
-    """The folder of one repository in the cache, at one commit."""
+    """The folder of one repository in the cache, at one commit.
 
-    def __init__(self, cache: Path, source: str, revision: str) -> None:
+    `part` tells downloads of different files of one commit apart, such as a tokenizer's; it is
+    empty for a whole model.
+    """
+
+    def __init__(self, cache: Path, source: str, revision: str, part: str = "") -> None:
         self.cache = cache
         self.folder = cache / f"models--{source.replace('/', '--')}"
         self.blobs = self.folder / "blobs"
         self.snapshot = self.folder / "snapshots" / revision
         self._records = self.folder / ".rayline"
-        self._commit = self._records / f"{revision}.json"
+        self._revision = revision
+        self._commit = self._records / f"{revision}{part}.json"
         self._verified = self._records / "verified.json"
 
     @contextmanager
@@ -49,7 +55,7 @@ class ModelCache:
             folder.mkdir(parents=True, exist_ok=True)
         with (self._records / "lock").open("a") as stream:
             waited = 0
-            while not _locked(stream.fileno()):
+            while not try_lock(stream.fileno()):
                 if waited % 10 == 0:
                     progress.report("another download of this model is running; waiting for it")
                 sleep(1.0)
@@ -58,11 +64,13 @@ class ModelCache:
 
     def blob(self, file: RemoteFile) -> Path:
         """The file's complete content."""
+        if not BLOB.fullmatch(file.blob):
+            raise MistakeError(f"{file.blob[:80]!r} is neither a SHA-1 nor a SHA-256")
         return self.blobs / file.blob
 
     def partial(self, file: RemoteFile) -> Path:
         """The part of the file that was received so far."""
-        return self.blobs / f"{file.blob}.incomplete"
+        return self.blob(file).with_suffix(".incomplete")
 
     def is_verified(self, blob: str) -> bool:
         """Whether its hash was verified and it has not changed since (by size and time)."""
@@ -98,6 +106,13 @@ class ModelCache:
     def finish(self, files: list[RemoteFile]) -> None:
         """Record the files of the commit, which makes it complete."""
         _write(self._commit, {file.path: file.blob for file in files})
+
+    def become_main(self) -> None:
+        """Let a name without a commit stand for this one: so does code that another repository's
+        `auto_map` names, which vLLM and Transformers look up in the cache without a commit."""
+        reference = self.folder / "refs" / "main"
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        _write_text(reference, self._revision)
 
     def is_complete(self) -> bool:
         """Whether this commit is in the cache and unchanged since it was verified.
@@ -144,7 +159,8 @@ def no_room(cache: Path, needed: str, free: int) -> str:
     )
 
 
-def _locked(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
+    """Whether the file is now locked for this process; also true where there are no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -171,6 +187,10 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _write(path: Path, record: dict[str, object]) -> None:
+    _write_text(path, json.dumps(record, indent=1, sort_keys=True))
+
+
+def _write_text(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+    fresh.write_text(text, encoding="utf-8")
     os.replace(fresh, path)

@@ -11,6 +11,17 @@ class WrongContentError(DownloadError):
     """The received file differs in size or hash from what the repository lists."""
 
 
+class Interrupted(DownloadError):  # noqa: N818 (an interruption is retried)
+    """The hub cannot be reached or is busy, or the connection was lost.
+
+    `pause` is the number of seconds that the hub asked to wait; None if it did not say.
+    """
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
 class MistakeError(DownloadError):
     """Exit code 2: a retry is pointless until someone changes what the message names."""
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.download import formats
 from app.download.errors import MistakeError
+from app.download.remote import RemoteFile
+from app.download.selection import Selection
 
-INDEXES = (
-    "model.safetensors.index.json",
-    "consolidated.safetensors.index.json",
-    "pytorch_model.bin.index.json",
-)
 MAX_HEADER = 100 * 1024**2
 """Bytes; the limit of the safetensors format."""
 
@@ -25,23 +23,64 @@ class Model:
     size: int
 
 
-def inspect(folder: Path) -> Model:
-    """The model in the folder; `MistakeError` names a file that is missing or broken."""
+def inspect(folder: Path, load_format: str = "auto") -> Model:
+    """The model in the folder, as vLLM would load it.
+
+    `MistakeError` names a file that is missing or broken.
+    """
     if not folder.is_dir():
         raise MistakeError(
             f"{folder} is not a folder on the volume: copy the model there, or change the model's "
             "`source`."
         )
     kind = _kind(folder)
-    for name in INDEXES:
-        _require_indexed(folder / name)
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    if not weights:
-        raise MistakeError(f"{folder} contains no weights: no *.safetensors and no *.bin")
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    form = formats.chosen(names, load_format)
+    if form is None:
+        if formats.order(load_format):
+            raise MistakeError(f"{folder} contains no weights: {formats.wanted(load_format)}")
+        return Model(kind, 0, 0)
+    loaded = {name for name in names if form.matches(name)}
+    listed = _listed(folder, form)
+    _require_present(folder, listed - loaded, form)
+    weights = sorted(folder / name for name in (listed & loaded or loaded))
     for path in weights:
-        if path.suffix == ".safetensors":
+        if form.is_safetensors:
             _require_whole(path)
     return Model(kind, len(weights), sum(path.stat().st_size for path in weights))
+
+
+def indexed(folder: Path, selection: Selection) -> list[RemoteFile]:
+    """The weights of a selection that the index in the folder names, and those of modules.
+
+    vLLM loads no others of the same format. MistakeError if the index names files that the
+    repository does not have.
+    """
+    form = selection.format
+    if form is None:
+        return selection.weights
+    listed = _listed(folder, form)
+    _require_present(folder, listed - {file.path for file in selection.weights}, form)
+    if not listed or not form.is_safetensors:
+        return selection.weights
+    return [
+        file
+        for file in selection.weights
+        if file.path in listed
+        or "/" in file.path
+        or not form.matches(file.path)
+        or file.path in formats.HEADS
+    ]
+
+
+def _listed(folder: Path, form: formats.Format) -> set[str]:
+    """The files that the format's index names; none without an index."""
+    if form.index is None or not (folder / form.index).exists():
+        return set()
+    listed = _json(folder / form.index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(n, str) for n in listed.values()):
+        raise MistakeError(f"{folder / form.index} has no `weight_map`")
+    return set(listed.values())
 
 
 def _kind(folder: Path) -> str:
@@ -54,16 +93,11 @@ def _kind(folder: Path) -> str:
     return kind
 
 
-def _require_indexed(index: Path) -> None:
-    if not index.exists():
-        return
-    listed = _json(index).get("weight_map")
-    if not isinstance(listed, dict):
-        raise MistakeError(f"{index} has no `weight_map`")
-    absent = sorted(name for name in set(listed.values()) if not (index.parent / name).is_file())
-    if absent:
+def _require_present(folder: Path, missing: set[str], form: formats.Format) -> None:
+    if missing:
+        absent = sorted(missing)
         raise MistakeError(
-            f"the model is incomplete: {index} lists {', '.join(absent[:3])}"
+            f"the model is incomplete: {folder / str(form.index)} lists {', '.join(absent[:3])}"
             f"{' and more' if absent[3:] else ''}, which "
             f"{'is' if len(absent) == 1 else 'are'} missing"
         )

@@ -3,29 +3,26 @@
 huggingface_hub (2.4, file_download.py, `_download_to_tmp_and_move`) writes to a file with a random
 name and removes it on failure, so a killed Job would restart a 20 GB file from zero, and each
 kill -9 would leave a partial file on the volume. Here the partial file is named after its content
-and is resumed, even by another Job on another node. Once
-https://github.com/huggingface/huggingface_hub/issues/4196 is closed, the library can do this.
+and is resumed, even by another Job on another node. This code is justified as long as
+https://github.com/huggingface/huggingface_hub/issues/4196 is open; then the library can do it.
 Ranges of `SLICE` bytes keep each signed address fresh, and work beyond the 50 GB that a content
 network sends in one response.
 """
 
 import hashlib
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from app.download.errors import DownloadError, WrongContentError
-from app.download.hub import Interrupted, RemoteFile, Repository
+from app.download.errors import Interrupted, WrongContentError
+from app.download.hub import Repository
+from app.download.patience import Patience
 from app.download.progress import Progress, amount
+from app.download.remote import RemoteFile
 
 CHUNK = 1024 * 1024
 SLICE = 4 * 1024**3
 """Bytes per request."""
-PATIENCE = 6
-"""Consecutive failures without a new byte, after which this run gives up."""
-MAX_PAUSE = 30.0
 
 
 class Digest(Protocol):
@@ -89,23 +86,20 @@ class _Partial:
 
 
 def fetch(
-    repository: Repository,
-    file: RemoteFile,
-    partial: Path,
-    progress: Progress,
-    sleep: Callable[[float], None] = time.sleep,
+    repository: Repository, file: RemoteFile, partial: Path, progress: Progress, patience: Patience
 ) -> None:
     """Continue `partial` until it is the complete `file`, flushed to disk.
 
     Raises `WrongContentError` (and removes `partial`) when its hash differs, `MistakeError` when
-    the hub refuses, `DownloadError` when the hub is unreachable for about a minute and a half.
+    the hub refuses, `DownloadError` when `patience` ends.
     """
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
     with os.fdopen(descriptor, "r+b", buffering=0) as stream:
         state = _Partial(stream, file, progress)
         if state.have:
             progress.report(f"{file.path}: resuming after {amount(state.have)}")
-        _receive_all(repository, file, state, progress, sleep)
+        while state.have < file.size:
+            _receive_slice(repository, file, state, patience)
         stream.truncate(file.size)
         os.fsync(stream.fileno())
     if not state.is_correct():
@@ -118,38 +112,28 @@ def fetch(
         )
 
 
-def _receive_all(
-    repository: Repository,
-    file: RemoteFile,
-    state: _Partial,
-    progress: Progress,
-    sleep: Callable[[float], None],
+def _receive_slice(
+    repository: Repository, file: RemoteFile, state: _Partial, patience: Patience
 ) -> None:
-    failures = 0
-    while state.have < file.size:
-        before = state.have
-        try:
-            with repository.range(file, before, min(before + SLICE, file.size) - 1) as answer:
-                _receive(answer, state)
-            reason = "the connection ended early"
-        except Interrupted as error:
-            reason = str(error)
-        failures = 0 if state.have > before else failures + 1
-        if failures == PATIENCE:
-            raise DownloadError(
-                f"{file.path} stopped at {amount(state.have)} of {amount(file.size)} ({reason}). "
-                "The next run resumes there."
-            )
-        if state.have < min(before + SLICE, file.size):
-            pause = min(2.0**failures, MAX_PAUSE)
-            progress.report(
-                f"{file.path}: {reason} at {amount(state.have)}; retrying in {pause:.0f} s"
-            )
-            sleep(pause)
+    """Receive the next part, or wait and return."""
+    before = state.have
+    end = min(before + SLICE, file.size)
+    try:
+        with repository.range(file, before, end - 1) as answer:
+            _receive(answer, state, file.size)
+        interruption = Interrupted("the connection ended early")
+    except Interrupted as error:
+        interruption = error
+    if state.have > before:
+        patience.received()
+    if state.have < end:
+        patience.wait(f"{file.path} at {amount(state.have)} of {amount(file.size)}", interruption)
 
 
-def _receive(answer: Any, state: _Partial) -> None:
+def _receive(answer: Any, state: _Partial, size: int) -> None:
     if answer.status_code != 206 and state.have:
         state.restart()  # a server without ranges
     for chunk in answer.iter_bytes():  # as they arrive, without waiting to fill a larger piece
         state.append(chunk)
+        if state.have >= size:
+            return  # even if the server goes on without end

@@ -26,6 +26,8 @@ class AuthArgs:
     labels: Mapping[str, str]
     ray_token_secret: str
     hub_token_secret: str
+    authorities: str | None = None
+    """Certificates that download Jobs trust, in PEM form."""
 
 
 class Auth(pulumi.ComponentResource):
@@ -63,8 +65,13 @@ class Auth(pulumi.ComponentResource):
         self.ray_token_version = SecretVersion(
             "ray-token-version", SecretVersionArgs(secret=ray_token), self._child
         ).version
-        if secrets.hub_token is not None:
-            self._secret(args.hub_token_secret, {names.HUB_TOKEN_KEY: secrets.hub_token})
+        for_downloads = {
+            names.HUB_TOKEN_KEY: secrets.hub_token,
+            names.PROXY_KEY: secrets.proxy_url,
+            names.AUTHORITIES_KEY: args.authorities,
+        }
+        if given := {key: value for key, value in for_downloads.items() if value is not None}:
+            self._secret(args.hub_token_secret, given)
         self.passwords = pulumi.Output.secret(
             pulumi.Output.all(**{user: secret.value for user, secret in generated.items()})
         )

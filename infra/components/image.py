@@ -1,12 +1,14 @@
 """The image of head and workers: built and pushed, or prebuilt."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
+from infra.components import files
 from infra.settings.image import Image
+from infra.settings.network import Network
+from infra.specs import network
 
 # Relative, so that the state does not depend on the location of the checkout.
 CONTEXT = "."
@@ -18,10 +20,14 @@ DOCKER_PLUGIN = "5.2.0"
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
     """`tag` is for the pushed image, which pods use by digest. The credentials are for the
-    registry."""
+    registry. `proxy_url` replaces the proxies of `network`; `authorities` are certificates in PEM
+    form that pip trusts."""
 
     image: Image
     tag: str
+    network: Network = field(default_factory=Network)
+    proxy_url: pulumi.Input[str] | None = None
+    authorities: str | None = None
     registry_username: pulumi.Input[str] | None = None
     registry_password: pulumi.Input[str] | None = None
 
@@ -56,11 +62,11 @@ def _built_by_buildx(
         name,
         context={"location": CONTEXT},
         dockerfile={"location": DOCKERFILE},
-        build_args=_build_args(image),
+        build_args=_build_args(args),
         builder={"name": image.buildx_instance} if image.buildx_instance else None,
         platforms=[docker_build.Platform.LINUX_AMD64],
         registries=_registries(args),
-        secrets=_secrets(image),
+        secrets=_secrets(args),
         tags=[reference],
         # The registry export pushes. zstd at its fastest: compressing 3 GB of Python packages with
         # gzip takes minutes on two cores, and nodes decompress zstd several times as fast. The
@@ -75,7 +81,7 @@ def _built_by_buildx(
             }
         ],
         push=False,
-        ignore_secrets_in_diff_calculation=["pip.conf"],
+        ignore_secrets_in_diff_calculation=["pip.conf", "ca.pem"],
         # A preview must not build 20 GB to show a diff.
         build_on_preview=False,
         opts=pulumi.ResourceOptions.merge(
@@ -89,17 +95,31 @@ def _built_by_buildx(
     return digest.apply(lambda known: f"{image.repository}@{known}")
 
 
-def _build_args(image: Image) -> dict[str, str]:
-    """With SOURCE_DATE_EPOCH, the same content has the same digest whenever it is built."""
-    return {"BASE": image.base, "REQUIREMENTS": image.requirements, "SOURCE_DATE_EPOCH": "0"}
+def _build_args(args: ServiceImageArgs) -> dict[str, pulumi.Input[str]]:
+    """With SOURCE_DATE_EPOCH, the same content has the same digest whenever it is built.
+
+    BuildKit knows the names of proxies: they are in neither the layers nor the history, and not in
+    the key of its cache (https://docs.docker.com/build/building/variables/#pre-defined-build-arguments).
+    """
+    image, proxy = args.image, args.proxy_url
+    secret = {} if proxy is None else {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+    return {
+        "BASE": image.base,
+        "REQUIREMENTS": image.requirements,
+        "SOURCE_DATE_EPOCH": "0",
+        **network.environment(args.network, secret_proxy=proxy is not None),
+        **secret,
+    }
 
 
-def _secrets(image: Image) -> dict[str, pulumi.Input[str]] | None:
+def _secrets(args: ServiceImageArgs) -> dict[str, pulumi.Input[str]] | None:
     """pip's configuration may contain a password: it is mounted for one step, not copied."""
-    if image.pip_config is None:
-        return None
-    content = Path(image.pip_config).expanduser().read_text(encoding="utf-8")
-    return {"pip.conf": pulumi.Output.secret(content)}
+    mounted: dict[str, pulumi.Input[str]] = {}
+    if args.image.pip_config is not None:
+        mounted["pip.conf"] = pulumi.Output.secret(str(files.text(args.image.pip_config)))
+    if args.authorities is not None:
+        mounted["ca.pem"] = args.authorities
+    return mounted or None
 
 
 def _registries(args: ServiceImageArgs) -> list[Any] | None:
@@ -133,7 +153,7 @@ class _DockerImage(pulumi.CustomResource):
                 "context": CONTEXT,
                 "dockerfile": DOCKERFILE,
                 "platform": "linux/amd64",
-                "args": _build_args(args.image),
+                "args": _build_args(args),
             },
             "imageName": f"{repository}:{args.tag}",
             "registry": registry,

@@ -18,11 +18,13 @@ _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 @dataclass(frozen=True)
 class Facts:
     """`models`: facts about a model's files, by `model_key`. `locked`: version by package of the
-    image's requirements. `pip_config_found`: whether image.pipConfig is a readable file."""
+    image's requirements. `pip_config_found`: whether image.pipConfig is a readable file.
+    `authorities`: the content of network.caFile; None if it is not a readable file."""
 
     models: Mapping[tuple[str, str | None], ModelFacts] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
     pip_config_found: bool = True
+    authorities: str | None = None
 
     def of(self, model: Model) -> ModelFacts:
         """Facts about one model; empty if nothing is known."""
@@ -41,6 +43,7 @@ def gather(settings: StackSettings, environ: Mapping[str, str] | None = None) ->
         models={model_key(model): hub_cache.read(folder, model) for model in settings.models},
         locked=_locked(settings),
         pip_config_found=_readable(settings.image.pip_config),
+        authorities=text_of(settings.network.ca_file),
     )
 
 
@@ -56,3 +59,11 @@ def _locked(settings: StackSettings) -> dict[str, str]:
 
 def _readable(path: str | None) -> bool:
     return path is None or os.access(Path(path).expanduser(), os.R_OK)
+
+
+def text_of(path: str | None) -> str | None:
+    """The content of a file of this machine; None if there is none, or no text in it."""
+    try:
+        return None if path is None else Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

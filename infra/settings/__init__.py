@@ -18,6 +18,7 @@ from infra.settings.guard import Guard
 from infra.settings.hub import Hub
 from infra.settings.image import Image
 from infra.settings.models import Model
+from infra.settings.network import Network
 from infra.settings.operator import Operator
 from infra.settings.ray import Ray
 from infra.settings.secret_keys import SECRET_KEYS
@@ -42,7 +43,9 @@ class StackSettings(Settings):
     gpu_groups: tuple[GpuGroup, ...]
     """The GPU groups, one per kind of card."""
     hub: Hub = Hub()
-    """Where weights are downloaded from."""
+    """Where weights are downloaded from, and where the Jobs that do it run."""
+    network: Network = Network()
+    """Proxies and certificates of the network around the cluster."""
     models: tuple[Model, ...]
     """The models to serve. Swapping a model means editing one line here."""
     auth: Auth

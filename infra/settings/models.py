@@ -12,6 +12,18 @@ ModelName = Annotated[
 ]
 
 
+class ExtraSource(Settings):
+    """Another repository of the hub that a model needs, at a commit."""
+
+    source: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$")
+    """The repository as owner/name."""
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    """Commit, 40 hexadecimal digits."""
+    use: Literal["model", "adapter", "files"] | None = None
+    """model: with its weights. adapter: a LoRA adapter. files: configuration, tokenizer and code,
+    without weights. Absent: as the engine argument that names it needs; otherwise files."""
+
+
 class Model(Settings):
     """One model: one download Job and one Serve application."""
 
@@ -22,6 +34,10 @@ class Model(Settings):
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
     """Commit of the hub's repository, 40 hexadecimal digits. Required for a model of the hub: a
     branch could point to different weights tomorrow."""
+    extra_sources: tuple[ExtraSource, ...] = ()
+    """Other repositories that the model needs: those that engineArgs name (tokenizer, draft model,
+    LoRA adapters), and those whose code its configuration names (auto_map). Replicas are offline,
+    so the download Job fetches them too."""
     gpu_group: str
     """Name of the group in gpuGroups that serves the model."""
     replicas: int = Field(1, ge=1)

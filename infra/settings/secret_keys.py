@@ -35,6 +35,11 @@ SECRET_KEYS: Mapping[str, SecretKey] = {
             "Token of the hub, for gated and private models. Only download Jobs receive it.",
         ),
         _entry(
+            "proxyUrl",
+            "Proxy of download Jobs and image builds as http://user:password@host:port, in place "
+            "of network.httpProxy and httpsProxy.",
+        ),
+        _entry(
             "rayToken",
             "Ray's own token (dashboard, Serve's API). Absent: rayline generates one.",
         ),

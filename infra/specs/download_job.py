@@ -2,7 +2,7 @@
 
 from infra.settings import StackSettings
 from infra.settings.models import Model
-from infra.specs import Leaf, Spec, names, pod_parts
+from infra.specs import Leaf, Spec, extra_sources, names, network, pod_parts
 
 # A dropped connection or a busy hub is temporary; a wrong name is not (MISTAKE_CODE). Files that
 # are already in the cache are not downloaded again.
@@ -10,6 +10,7 @@ RETRIES = 4
 # Exit code of `python -m app.download` if retrying is pointless until someone changes something.
 MISTAKE_CODE = 2
 CONTAINER = "download"
+CERTIFICATES = "certificates"
 MODEL_LABEL = "rayline.dev/model"
 
 # Children first and the folder last: if the folder has the right owner, so does everything in it,
@@ -22,10 +23,14 @@ FIX_OWNER = (
 )
 
 
-def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
-    """A Job that completes once all weights of `model` are in the claim. It runs on any node.
+def download_job(
+    settings: StackSettings, model: Model, image: Leaf, *, secret_proxy: bool = False
+) -> Spec:
+    """A Job that completes once all weights of `model` are in the claim.
 
-    The image is at `spec.template.spec.containers[0].image`, and with
+    It runs where the model's GPU group does, unless `hub` states other nodes: their taints are
+    tolerated already, and they pull the same image. `secret_proxy`: the proxy's address is in the
+    Secret. The image is at `spec.template.spec.containers[0].image`, and with
     `storage.fixPermissions` also at `spec.template.spec.initContainers[0].image`.
     """
     labels = {
@@ -65,22 +70,37 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
             "activeDeadlineSeconds": settings.timeouts.download_seconds,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(settings, model, image),
+                "spec": _pod(settings, model, image, secret_proxy=secret_proxy),
             },
         },
     }
 
 
-def arguments(model: Model) -> list[str]:
-    """Arguments of `python -m app.download`. The token file is absent if no hub token is set."""
-    if model.from_folder:
-        return ["--folder", model.source]
+def arguments(settings: StackSettings, model: Model) -> list[str]:
+    """Arguments of `python -m app.download`. The files are absent if what they contain is not
+    set."""
+    extra = extra_sources.options(model)
+    if is_offline(model):
+        return ["--folder", model.source, *extra]
+    origin = ["--folder" if model.from_folder else "--source", model.source]
     revision = ["--revision", model.revision] if model.revision else []
-    token_file = f"{names.HUB_TOKEN_MOUNT}/{names.HUB_TOKEN_KEY}"
-    return ["--source", model.source, *revision, "--token-file", token_file]
+    secret = names.HUB_TOKEN_MOUNT
+    files = [
+        *("--token-file", f"{secret}/{names.HUB_TOKEN_KEY}"),
+        *("--proxy-file", f"{secret}/{names.PROXY_KEY}"),
+        *("--ca-file", f"{secret}/{names.AUTHORITIES_KEY}"),
+    ]
+    if settings.network.ca_config_map is not None:
+        files += ["--ca-file", f"{names.AUTHORITIES_MOUNT}/{settings.network.ca_config_map.key}"]
+    return [*origin, *revision, *extra, *files]
 
 
-def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
+def is_offline(model: Model) -> bool:
+    """Whether everything is in the claim already, so that the Job only checks it."""
+    return model.from_folder and not model.extra_sources
+
+
+def _pod(settings: StackSettings, model: Model, image: Leaf, *, secret_proxy: bool) -> Spec:
     token: Spec = {
         "name": pod_parts.HUB_TOKEN_VOLUME,
         "secret": {
@@ -89,8 +109,11 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
             "defaultMode": pod_parts.SECRET_FILE_MODE,
         },
     }
-    mounts = [pod_parts.cache_mount(read_only=model.from_folder)]
-    if not model.from_folder:
+    offline = is_offline(model)
+    mounts = [pod_parts.cache_mount(read_only=offline)]
+    volumes = [pod_parts.cache_volume(settings)]
+    if not offline:
+        volumes.append(token)
         mounts.append(
             {
                 "name": pod_parts.HUB_TOKEN_VOLUME,
@@ -103,9 +126,10 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         "image": image,
         "imagePullPolicy": settings.image.pull_policy,
         "command": ["python", "-m", "app.download"],
-        "args": arguments(model),
+        "args": arguments(settings, model),
         "env": pod_parts.environment(
-            {"HF_HOME": names.CACHE_MOUNT, "HF_ENDPOINT": settings.hub.endpoint}
+            {"HF_HOME": names.CACHE_MOUNT, "HF_ENDPOINT": settings.hub.endpoint},
+            network.environment(settings.network, secret_proxy=secret_proxy),
         ),
         "resources": {
             "requests": {"cpu": "250m", "memory": "1Gi"},
@@ -117,6 +141,12 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         # `kubectl describe`.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+    certificates = settings.network.ca_config_map
+    if certificates is not None and not offline:
+        volumes.append({"name": CERTIFICATES, "configMap": {"name": certificates.name}})
+        mounts.append(
+            {"name": CERTIFICATES, "mountPath": names.AUTHORITIES_MOUNT, "readOnly": True}
+        )
     fix = [_fix_owner(settings, image)] if settings.storage.fix_permissions else []
     return {
         # With Never, the pods of failed attempts stay, and so do their logs.
@@ -127,12 +157,21 @@ def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:
         "securityContext": pod_parts.pod_security(),
         **pod_parts.pull_secrets(settings),
         **({"initContainers": fix} if fix else {}),
+        **_placement(settings, model),
         "containers": [container],
-        "volumes": [
-            pod_parts.cache_volume(settings),
-            *([] if model.from_folder else [token]),
-        ],
+        "volumes": volumes,
     }
+
+
+def _placement(settings: StackSettings, model: Model) -> Spec:
+    group, hub = settings.group(model.gpu_group), settings.hub
+    tolerated = group.tolerations if hub.tolerations is None else hub.tolerations
+    spec = pod_parts.group_nodes(group) if hub.node_selector is None else {}
+    if hub.node_selector:
+        spec["nodeSelector"] = dict(hub.node_selector)
+    if tolerated:
+        spec["tolerations"] = pod_parts.tolerations(tolerated)
+    return spec
 
 
 def _fix_owner(settings: StackSettings, image: Leaf) -> Spec:

@@ -6,7 +6,7 @@ import re
 from infra.settings import StackSettings
 from infra.settings.gpu_groups import GpuGroup
 from infra.settings.models import Model
-from infra.specs import Spec
+from infra.specs import Spec, extra_sources
 
 AUTH_MOUNT = "/etc/rayline/auth-config"
 """Folder of the auth Secret in workers; the same as `app.auth.source.DEFAULT_FOLDER`."""
@@ -15,8 +15,11 @@ CACHE_MOUNT = "/data/model-cache"
 KERNEL_CACHE_MOUNT = "/data/kernel-cache"
 """Folder of compiled kernels in the workers of a GPU group."""
 HUB_TOKEN_MOUNT = "/etc/rayline/hub-token"
-"""Folder of the hub's token, in download Jobs only."""
-HUB_TOKEN_KEY = "token"
+"""Folder of the hub's token, a proxy's address and certificates, in download Jobs only."""
+HUB_TOKEN_KEY, PROXY_KEY, AUTHORITIES_KEY = "token", "proxy", "ca.pem"
+"""Keys of the Secret that download Jobs mount. All are optional."""
+AUTHORITIES_MOUNT = "/etc/rayline/ca"
+"""Folder of the ConfigMap with certificates, in download Jobs only."""
 RAY_TOKEN_KEY = "auth_token"
 """Key of the Secret under which KubeRay expects Ray's token (utils.RAY_AUTH_TOKEN_SECRET_KEY)."""
 
@@ -84,7 +87,8 @@ def ray_token_secret(settings: StackSettings) -> str:
 
 
 def hub_token_secret(settings: StackSettings) -> str:
-    """The Secret with the hub's token, under `HUB_TOKEN_KEY`; absent if no token is set."""
+    """The Secret with the hub's token, under `HUB_TOKEN_KEY`, and what else downloads need; absent
+    if nothing of it is set."""
     return f"{settings.ray.name}-hub-token"
 
 
@@ -94,12 +98,13 @@ def component(group: GpuGroup) -> str:
 
 
 def download_job_name(settings: StackSettings, model: Model) -> str:
-    """`<ray.name>-download-<model>-<8 hex of name, source and revision>`, a DNS label.
+    """`<ray.name>-download-<model>-<8 hex of what is downloaded>`, a DNS label.
 
     It depends on the model's weights alone. Other weights get a new name, and so a new Job,
     because a Job cannot be changed.
     """
-    weights = f"{model.name}\n{model.source}\n{model.revision or ''}"
+    what = (model.name, model.source, model.revision or "", *extra_sources.options(model))
+    weights = "\n".join(what)
     digest = hashlib.sha256(weights.encode()).hexdigest()[:8]
     readable = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-") or "model"
     whole = f"{settings.ray.name}-download-{readable}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from infra.settings import StackSettings
 from infra.settings.framework.base import Resources, Toleration
+from infra.settings.gpu_groups import GpuGroup
 from infra.specs import Spec, names
 
 # The user of the image rayproject/ray: `ray`, group `users`.
@@ -84,6 +85,16 @@ def on_nodes(label: str, value: str) -> Spec:
             ]
         }
     }
+
+
+def group_nodes(group: GpuGroup) -> Spec:
+    """Node selector and affinity of a group's nodes, as far as they are configured."""
+    selector = dict(group.node_selector)
+    spec: Spec = {}
+    if group.node_group is not None:
+        selector = {group.node_group_label: group.node_group, **selector}
+        spec["affinity"] = {"nodeAffinity": on_nodes(group.node_group_label, group.node_group)}
+    return {**spec, **({"nodeSelector": selector} if selector else {})}
 
 
 def cache_volume(settings: StackSettings) -> Spec:

@@ -125,11 +125,9 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         *env,
     ]
     component = names.component(group)
-    selector = dict(group.node_selector)
-    affinity: Spec = {}
-    if group.node_group is not None:
-        selector = {group.node_group_label: group.node_group, **selector}
-        affinity["nodeAffinity"] = pod_parts.on_nodes(group.node_group_label, group.node_group)
+    nodes = pod_parts.group_nodes(group)
+    selector: dict[str, str] = nodes.get("nodeSelector", {})
+    affinity: Spec = dict(nodes.get("affinity", {}))
     if group.spread:
         affinity["podAntiAffinity"] = pod_parts.one_per_node(component)
     return {

@@ -10,7 +10,7 @@ import json
 from infra.settings import StackSettings
 from infra.settings.guard import Guard
 from infra.settings.models import Model
-from infra.specs import Spec
+from infra.specs import Spec, extra_sources, names
 
 DEFAULT = Guard()
 IMPORT_PATH = "app.main:application"
@@ -47,6 +47,7 @@ def environment(model: Model, guard: Guard = DEFAULT) -> dict[str, str]:
     they differ from the service's defaults.
     """
     stall = Model.model_fields["stall_seconds"].default
+    engine_args = extra_sources.engine_args(model, names.CACHE_MOUNT)
     optional: dict[str, object] = {
         "MODEL_REVISION": model.revision,
         "MAX_MODEL_LEN": model.max_model_len,
@@ -55,7 +56,7 @@ def environment(model: Model, guard: Guard = DEFAULT) -> dict[str, str]:
         "ENABLE_CHUNKED_PREFILL": model.chunked_prefill,
         "ENABLE_ENFORCE_EAGER": model.enforce_eager,
         "ENGINE_STALL_SECONDS": model.stall_seconds if model.stall_seconds != stall else None,
-        "ENGINE_ARGS": json.dumps(model.engine_args, sort_keys=True) if model.engine_args else None,
+        "ENGINE_ARGS": json.dumps(engine_args, sort_keys=True) if engine_args else None,
     }
     return {
         **model.env,

@@ -28,6 +28,11 @@ class Behaviour:
     """How many of the first downloads contain a wrong byte; -1: all."""
     busy: int = 0
     """How many of the first requests are answered with 503; -1: all."""
+    limited: int = 0
+    """How many of the first requests for anything, the listing too, are answered with 429; -1:
+    all."""
+    retry_after: str = ""
+    """The `Retry-After` of those answers; empty: none."""
     rate: int = 0
     """Bytes per second; 0: unlimited."""
     ranges: bool = True

@@ -27,9 +27,12 @@ CHUNK = 64 * 1024
 class Refusal(Exception):  # noqa: N818 (a response, not an error)
     """A response with an error status; `code` is the hub's X-Error-Code."""
 
-    def __init__(self, status: int, code: str = "", message: str = "") -> None:
-        super().__init__(status, code, message)
+    def __init__(
+        self, status: int, code: str = "", message: str = "", retry_after: str = ""
+    ) -> None:
+        super().__init__(status, code, message, retry_after)
         self.status, self.code, self.message = status, code, message
+        self.retry_after = retry_after
 
 
 class Hub(ThreadingHTTPServer):
@@ -59,6 +62,10 @@ class Hub(ThreadingHTTPServer):
     def files(self, repository: str) -> dict[str, File]:
         without = self.repositories[repository].without
         return {p: f for p, f in self._files.items() if not (without and p.endswith(without))}
+
+    def entries(self, repository: str) -> list[dict[str, object]]:
+        """The listing of a repository."""
+        return [file.entry() for file in self.files(repository).values()]
 
     def count(self, repository: str, what: str) -> int:
         """Count an event; returns how often it was counted before."""
@@ -124,6 +131,8 @@ class Handler(BaseHTTPRequestHandler):
         hidden = behaviour is None or (behaviour.access == "private" and header is None)
         if behaviour is None or hidden:  # the same response, as the Hub's does not reveal which
             raise Refusal(404 if header else 401, "RepoNotFound", "Repository not found")
+        if self._is_due(repository, "limited", behaviour.limited):
+            raise Refusal(429, message="Too many requests", retry_after=behaviour.retry_after)
         if content and behaviour.access == "gated" and header is None:
             raise Refusal(401, "GatedRepo", f"Access to model {repository} is restricted.")
         return behaviour
@@ -143,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
     def _describe(self, repository: str, what: str, revision: str) -> None:
         behaviour = self._authorize(repository, content=False)
         commit = self._commit(behaviour, revision)
-        entries = [file.entry() for file in self.server.files(repository).values()]
+        entries = self.server.entries(repository)
         if what == "tree":
             self._json(entries)
         elif what == "paths-info":
@@ -227,6 +236,8 @@ class Handler(BaseHTTPRequestHandler):
     def _json(self, content: object, refusal: Refusal | None = None) -> None:
         text = json.dumps(content).encode()
         self.send_response(refusal.status if refusal else 200)
+        if refusal and refusal.retry_after:
+            self.send_header("Retry-After", refusal.retry_after)
         if refusal and refusal.code:
             self.send_header("X-Error-Code", refusal.code)
         if refusal and refusal.message:

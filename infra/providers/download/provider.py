@@ -5,7 +5,7 @@ from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import Props, differing, only
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
-from infra.providers.download.job import Job, ended
+from infra.providers.download.job import Job, claim, ended
 from infra.providers.download.reconcile import Download, DownloadError
 from infra.providers.download.resource import OUTPUTS, TYPE
 
@@ -20,10 +20,13 @@ class DownloadJobProvider(Provider):
     outputs = OUTPUTS
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """A different name is a different download. Nothing else is a change: weights stay valid,
-        whichever image or mirror they were downloaded with. A renamed context is stored."""
+        """A different name is a different download. Weights stay valid, whichever image or mirror
+        they were downloaded with, but only in their claim: in another one the Job runs again, under
+        the same name. A renamed context is stored."""
         replaces = differing(olds, news, IDENTITY)
-        changed = differing(olds, news, ("context",)) or not olds.get("complete")
+        changed = (
+            _moved(olds, news) or differing(olds, news, ("context",)) or not olds.get("complete")
+        )
         return Diff(bool(replaces or changed), replaces)
 
     def create(self, call: Call, props: Props) -> Created:
@@ -32,23 +35,23 @@ class DownloadJobProvider(Provider):
 
     def update(self, call: Call, _id: str, olds: Props, news: Props) -> Props:
         """The same as create: the cluster decides what is missing. Nothing is, after a complete
-        download whose Job may have been deleted since."""
-        if olds.get("complete"):
+        download into the same claim, whose Job may have been deleted since."""
+        if olds.get("complete") and not _moved(olds, news):
             return {**only(news, INPUTS), "complete": True}
         return self._download(call, news)
 
     def read(self, call: Call, _id: str, props: Props) -> Live:
-        """The Job's state. An absent Job does not mean absent weights, which stay in the claim.
+        """The Job's state. Without the Job nobody knows about the weights: the next `up` creates it
+        again, which takes seconds if they are complete.
 
-        Someone may have deleted it. Pulumi itself does so when a failed swap of models is
-        reverted: it then deletes the first model's old resource, whose Job has the same name as
-        the new one.
+        Someone may have deleted it, to download again. Pulumi itself does so when a failed swap of
+        models is reverted: it then deletes the first model's old resource, whose Job has the same
+        name as the new one.
         """
         with KubeClient(props["context"], call.run) as kube:
             status = Job(kube, props["job"]).status()
-        if status is None:
-            return Live(props)
-        return Live({**props, "complete": ended(status)[0] == "Complete"})
+        complete = status is not None and ended(status)[0] == "Complete"
+        return Live({**props, "complete": complete})
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
         """Deletes the Job and its pods. The weights stay in the claim."""
@@ -67,3 +70,8 @@ class DownloadJobProvider(Provider):
                     raise
                 call.fail(error, props["name"], {**kept, "complete": False})
         return {**kept, "complete": True}
+
+
+def _moved(olds: Props, news: Props) -> bool:
+    """Whether the weights belong into another claim than before."""
+    return claim(olds.get("job") or {}) != claim(news["job"])

@@ -1,12 +1,13 @@
 """Runs one Job to its end, and reports its progress."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from infra.providers.common.api_server import KubeError
 from infra.providers.common.call import ProviderError
+from infra.providers.common.patience import Patience
 from infra.providers.common.waiting import Waiting
 from infra.providers.download.job import Attempt, Job, ended
-
-TROUBLE_SECONDS = 120.0
-"""A pod that cannot start for this many seconds is a failure: no node, no image."""
 
 
 class DownloadError(ProviderError):
@@ -21,16 +22,13 @@ class Download:
         self._model = model
         self._waiting = waiting
         self._state = "the Job was not observed yet"
-        self._removing = False
+        self._patience = Patience(waiting)
+        self._removing = ""
         self.created = False
         """The Job exists, or may exist because the answer to its creation was lost."""
 
     def run(self) -> None:
-        """Return when the Job is complete. DownloadError or KubeError names the cause.
-
-        A Job that failed before this run is created again: the cause may have been fixed, and the
-        new Job keeps everything that has been downloaded.
-        """
+        """Return when the Job is complete. DownloadError or KubeError names the cause."""
         if not self._waiting.until(self._turn):
             raise DownloadError(
                 f"{self._model} is not downloaded after {self._waiting.elapsed:.0f} s: "
@@ -53,21 +51,20 @@ class Download:
 
     def _advance(self) -> str | None:
         """Take the next step. Returns what it waits for; None: the Job is complete."""
-        status = self._job.status()
-        if status is None:
+        live = self._job.live()
+        if live is None:
             return self._create()
         if self._removing:
-            return "deleting the failed Job"
-        end, message = ended(status)
-        if end == "Complete":
-            self.created = True
-            return None
-        if end == "Failed" and not self.created:
-            self._job.delete()
-            self._removing = True
-            return "deleting the failed Job"
-        self.created = True
+            return self._removing
         attempts = self._job.attempts()
+        if not self.created and (reason := self._replaces(live, attempts)):
+            self._job.delete(live)
+            self._removing = f"deleting the Job{reason}"
+            return self._removing
+        self.created = True
+        end, message = ended(live.get("status") or {})
+        if end == "Complete":
+            return None
         if end == "Failed":
             words = next((one.words for one in reversed(attempts) if one.words), message)
             raise DownloadError(
@@ -75,8 +72,29 @@ class Download:
                 f"More: {self._logs()}\n  Correct the model's entry in rayline:models, or what the "
                 "message names, and run `pulumi up` again: it continues where this attempt ended."
             )
-        self._raise_trouble(attempts)
-        return self._line(attempts)
+        return self._trouble(attempts) or self._line(attempts)
+
+    def _replaces(self, live: Mapping[str, Any], attempts: list[Attempt]) -> str:
+        """Why a Job that existed before this run is created anew; empty if it is adopted.
+
+        The new Job keeps everything that has been downloaded.
+        """
+        if self._job.is_foreign(live):
+            raise DownloadError(
+                f"{self._model}: a Job {self._job.name} exists that this stack did not create, and "
+                "is left as it is. Look at "
+                f"{self._job.command(f'describe job {self._job.name}')}, and delete it if nothing "
+                f"needs it: {self._job.command(f'delete job {self._job.name}')}"
+            )
+        end, _ = ended(live.get("status") or {})
+        if end == "Failed":
+            return " that failed"
+        if self._job.fills_another_claim(live):
+            return " of another claim"
+        running = any(one.running for one in attempts)
+        if not end and self._job.is_outdated(live, running=running):
+            return " of an earlier configuration"
+        return ""
 
     def _create(self) -> str:
         before, self.created = self.created, True
@@ -85,19 +103,24 @@ class Download:
         except KubeError:
             self.created = before
             raise
-        self._removing = False
+        self._removing = ""
         return "starting"
 
-    def _raise_trouble(self, attempts: list[Attempt]) -> None:
-        last = attempts[-1] if attempts else None
-        trouble = last.trouble if last else None
-        lasts = self._waiting.lasts("trouble", trouble is not None)
-        if last and trouble and lasts >= TROUBLE_SECONDS:
+    def _trouble(self, attempts: list[Attempt]) -> str | None:
+        """What keeps the last pod from starting. DownloadError if waiting is pointless."""
+        if not attempts:
+            return None
+        last = attempts[-1]
+        verdict = self._patience.judge(last.name, last.trouble)
+        if verdict is None:
+            return None
+        if verdict.failed:
             raise DownloadError(
-                f"{self._model}: pod {last.name} of the download cannot start: "
-                f"{trouble.kind}: {trouble.text}. "
-                f"Look at {self._job.command(f'describe pod {last.name}')}"
+                f"{self._model}: pod {last.name} of the download cannot start: {verdict.text}. "
+                f"Look at {self._job.command(f'describe pod {last.name}')}. After a correction, "
+                "`pulumi up` creates the Job again."
             )
+        return f"pod {last.name} cannot start yet: {verdict.text}"
 
     def _line(self, attempts: list[Attempt]) -> str:
         if not attempts:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app.download import transfer
+from app.download import client, transfer
 from app.download.cache import ModelCache
 from app.download.errors import DownloadError, MistakeError, WrongContentError
-from app.download.hub import RemoteFile, Repository
+from app.download.hub import Repository
+from app.download.patience import Patience
 from app.download.progress import Progress
-from app.download.run import download
+from app.download.remote import RemoteFile
+from app.download.run import Into, Wanted, download
 from sandbox.hub.repositories import COMMIT, SECOND_COMMIT, Behaviour
 from tests.app.download import weights
 from tests.app.download.weights import SOURCE, partial_of, same
@@ -32,7 +34,8 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
-    monkeypatch.setattr(transfer.fetch, "__defaults__", (pauses.append,))
+    _, budget = Patience.__init__.__defaults__ or ()
+    monkeypatch.setattr(Patience.__init__, "__defaults__", (pauses.append, budget))
     return pauses
 
 
@@ -46,7 +49,12 @@ def fetch_model(
     verify: bool = False,
 ) -> Path:
     progress = Progress((lines if lines is not None else []).append)
-    return download(Repository(url, SOURCE, revision, token), cache, progress, verify=verify)
+    with client.create() as http:
+        wanted = Wanted(Repository(url, SOURCE, revision, http, token))
+        into = Into(cache, progress, Patience(progress), verify)
+        folder = download(wanted, [], into)
+    assert folder is not None
+    return folder
 
 
 def blob_of(snapshot: Path, name: str = "model.safetensors") -> Path:
@@ -186,7 +194,7 @@ def test_a_file_that_stays_wrong_is_named_and_removed(model: Path, cache: Path) 
 def test_a_busy_hub_is_retried_later(model: Path, cache: Path, no_pauses: list[float]) -> None:
     with weights.hub(model, Behaviour(busy=3)) as hub:
         assert same(fetch_model(hub.url, cache), model)
-    assert no_pauses == [2.0, 4.0, 8.0]
+    assert no_pauses == [1.0, 2.0, 4.0]
 
 
 def test_a_hub_that_stays_busy_ends_the_run(model: Path, cache: Path) -> None:
@@ -198,14 +206,14 @@ def test_a_hub_that_stays_busy_ends_the_run(model: Path, cache: Path) -> None:
     assert error.value.exit_code == 1
 
 
-def test_an_unreachable_hub_is_retried_later(tmp_path: Path) -> None:
-    hub = Repository("http://127.0.0.1:9", SOURCE, COMMIT)
-    with (
-        pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: ConnectError") as error,
-        hub.range(RemoteFile("a", 1, "0" * 40), 0, 0),
-    ):
-        pass
+def test_an_unreachable_hub_is_retried_later(cache: Path, no_pauses: list[float]) -> None:
+    lines: list[str] = []
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9: ConnectError") as error:
+        fetch_model("http://127.0.0.1:9", cache, lines)
     assert error.value.exit_code == 1
+    assert 1700 < sum(no_pauses) <= 1800
+    assert "the listing of rayline/x: http://127.0.0.1:9: ConnectError" in lines[0]
+    assert lines[0].endswith("; retrying in 1 s")
 
 
 def test_too_little_space_is_reported_before_the_first_byte(

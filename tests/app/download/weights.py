@@ -50,7 +50,14 @@ def make(folder: Path, shards: int = 1, size: int = 300_000) -> Path:
 @contextmanager
 def hub(folder: Path, behaviour: Behaviour | None = None) -> Iterator[Hub]:
     """Serves `folder` as `SOURCE`."""
-    with Hub(folder, repositories={SOURCE: behaviour or Behaviour()}) as server:
+    with serving(Hub(folder, repositories={SOURCE: behaviour or Behaviour()})) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: Hub) -> Iterator[Hub]:
+    """Serves until the end of the block."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -93,6 +100,6 @@ def run(
         env=environment(endpoint, home),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=20,
         check=False,
     )

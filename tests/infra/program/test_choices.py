@@ -1,6 +1,7 @@
 """Optional parts of a stack: existing objects, prebuilt images, and the other delivery."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,3 +143,30 @@ def test_ci_previews_know_a_prebuilt_image() -> None:
     shown = run("prod", preview=True, image={"ref": REF})
     assert shown.outputs["image"] == REF
     assert REF in str(shown["RayCluster ray-cluster"].inputs["spec"])
+
+
+def test_the_build_and_the_downloads_share_proxies_and_certificates(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("-----BEGIN CERTIFICATE-----")
+    proxies = {"httpsProxy": "http://proxy:3128", "noProxy": ["registry.corp.example"]}
+    program = run("prod", network={**proxies, "caFile": str(authorities)})
+    image = program["Image image"].inputs
+    assert image["buildArgs"]["HTTPS_PROXY"] == "http://proxy:3128"
+    assert image["buildArgs"]["NO_PROXY"].endswith(".svc,.cluster.local,registry.corp.example")
+    assert image["secrets"]["ca.pem"] == "-----BEGIN CERTIFICATE-----"
+    secret = program["Secret deepseek-raycluster-hub-token"].inputs
+    assert secret["stringData"] == {"ca.pem": "-----BEGIN CERTIFICATE-----"}
+    job = str(program["DownloadJob download-Dolphin3.0"].inputs)
+    assert "http://proxy:3128" in job
+    assert "http://proxy:3128" not in str(program["RayCluster ray-cluster"].inputs)
+
+
+def test_without_a_network_nothing_of_it_is_anywhere() -> None:
+    program = run("prod")
+    assert set(program["Image image"].inputs["buildArgs"]) == {
+        "BASE",
+        "REQUIREMENTS",
+        "SOURCE_DATE_EPOCH",
+    }
+    assert "Secret deepseek-raycluster-hub-token" not in program.custom
+    assert "PROXY" not in str(program["DownloadJob download-Dolphin3.0"].inputs["job"])

@@ -32,6 +32,8 @@ def edited(key: Location) -> dict[str, Any]:
         return stacks.edited(EVERYTHING, gpuGroups__0__name="other", models__0__gpuGroup="other")
     if key == ("image", "pipConfig"):
         return stacks.edited(EVERYTHING, image__pipConfig=str(Path(__file__)))
+    if key == ("network", "caFile"):
+        return stacks.edited(EVERYTHING, network__caFile=str(Path(__file__)))
     return different(EVERYTHING, key)
 
 
