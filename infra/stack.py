@@ -22,6 +22,7 @@ from infra.components.platform import (
     ServiceAccount,
     ServiceAccountArgs,
 )
+from infra.components.pull_secret import PullSecret, PullSecretArgs
 from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
 from infra.providers.delivery import RayDelivery, RayDeliveryArgs
@@ -29,6 +30,7 @@ from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.specs import names, platform, services
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
+from infra.specs.pull_secret import pull_secret
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
@@ -119,6 +121,16 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
         after(namespace),
     )
+    pull = PullSecret(
+        "pull-secret",
+        PullSecretArgs(
+            manifest=pull_secret(settings) if settings.image.create_pull_secret else None,
+            registry=settings.image.registry,
+            username=secrets.pull_username or secrets.registry_username,
+            password=secrets.pull_password or secrets.registry_password,
+        ),
+        after(namespace),
+    )
     account = ServiceAccount(
         "service-account",
         ServiceAccountArgs(manifest=platform.service_account(settings)),
@@ -134,7 +146,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
                     settings, model, image.ref, secret_proxy=secrets.proxy_url is not None
                 ),
             ),
-            after(cache, auth, account),
+            after(cache, auth, pull, account),
         )
         for model in settings.models
     ]
@@ -150,7 +162,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
-            pods=[chosen, operator, cache, auth, account],
+            pods=[chosen, operator, cache, auth, pull, account],
             downloads=downloads,
             after=after,
             groups=order,

@@ -7,7 +7,6 @@ at its end, with a copy of its first item under a new name if the path leads int
 
 import copy
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -109,46 +108,6 @@ def remove(whole: dict[str, Any], location: Location) -> None:
     del here[location[-1]]
 
 
-_COMMAND = r"pulumi config (?:set|rm) --path '[^']+'(?: (?:'[^']*'|[^\s',]+))?"
-_ADVICE = re.compile(rf"[Tt]ype: ({_COMMAND}(?:, then: {_COMMAND})*)")
-_PART = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["([^"]+)"\]')
-
-
-def advised(message: str) -> list[str]:
-    """The commands that a message tells the reader to type; none if one has a placeholder."""
-    found = _ADVICE.search(message)
-    if found is None or "<" in found[1]:
-        return []
-    return found[1].split(", then: ")
-
-
-def typed(whole: Mapping[str, Any], commands: list[str]) -> dict[str, Any]:
-    """A copy after `pulumi config set --path` and `pulumi config rm --path` commands."""
-    changed = copy.deepcopy(dict(whole))
-    for command in commands:
-        verb, _path, key, *value = shlex.split(command)[2:]
-        location = path_of(key)
-        if verb == "rm":
-            remove(changed, location)
-        else:
-            (text,) = value
-            put(changed, location, _parsed(text))
-    return changed
-
-
-def path_of(key: str) -> Location:
-    """The parts of a path as Pulumi parses it: rayline:userHashes["jane.doe"]."""
-    parts = _PART.findall(key.removeprefix("rayline:"))
-    return tuple(int(number) if number else name or quoted for name, number, quoted in parts)
-
-
-def _parsed(text: str) -> Any:
-    """Pulumi's reading of a value under --path: a boolean, a whole number, or a text."""
-    if text in ("true", "false"):
-        return text == "true"
-    return int(text) if re.fullmatch(r"0|-?[1-9]\d*", text) else text
-
-
 def locations(inside: Location = ()) -> Iterator[Location]:
     """Every key of the configuration; lists are represented by their first item."""
     for name in SCHEMA.keys_at(inside):
@@ -202,6 +161,7 @@ _TEXTS = (
     "other",
     "other/other",
     "2Gi",
+    "700m",
     "9.9.9",
     "https://other.example.com",
     "/other",
@@ -228,6 +188,7 @@ def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
         candidates += [[], ["other"], ["192.0.2.0/24"], [{"key": "other"}]]
     elif kind == "object":
         candidates += [{"other": "x"}, {"other": {"priority": 1}}]
+        candidates += [{"other": {"secret": "x", "key": "y"}}]
     else:
         candidates += [f"{current}x", *_TEXTS]
     for candidate in candidates:

@@ -2,21 +2,39 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from infra.settings.framework.base import DnsLabel, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import ObjectName
+from infra.settings.framework.text import Text
 
 ALL = "*"
 _LARGEST = 2**31 - 1
 """The largest number that app.access.roles accepts."""
 
 UserName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)
+    str,
+    Text(
+        r"[A-Za-z0-9][A-Za-z0-9._@-]*",
+        "at most 64 letters, digits, ., _, @ and -, which begin with a letter or digit",
+        "<name>",
+        64,
+    ),
 ]
-RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+RoleName = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*",
+        "at most 64 letters, digits, ., _ and -, which begin with a letter or digit",
+        "<name>",
+        64,
+    ),
+]
 # app.auth.tokens.NAME, which names of service tokens match; their IDs are hexadecimal digits.
 ServiceToken = RoleName
-ServedName = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=256)]
+ServedName = Annotated[
+    str, Text(r"\S+", "at most 256 characters without white space", "<model>", 256)
+]
 RouteGroup = Literal[
     "*", "audio", "describe", "inference", "models", "operate", "pooling", "tokenize"
 ]
@@ -87,15 +105,15 @@ class Role(Settings):
 class Auth(Settings):
     """Users, roles and tokens of the service: the Secret that Ray workers mount as files."""
 
-    secret_name: DnsLabel = "auth-config"
+    secret_name: ObjectName = "auth-config"
     """Name of the Secret. rayline updates it in place, and the service reloads it by itself."""
     token_minutes: int = Field(60, ge=1, le=31 * 24 * 60)
     """Lifetime of a token in minutes; at most 31 days."""
     skip_expiry_check: bool = False
     """Accept expired tokens. For demonstrations only; the service warns at every start."""
-    users: tuple[User, ...] = Field(min_length=1)
+    users: tuple[User, ...] = Field(min_length=1, max_length=1000)
     """Who may log in."""
     roles: dict[RoleName, Role] = Field({})
     """Changed or additional roles, by name."""
-    revoked_service_tokens: tuple[ServiceToken, ...] = ()
+    revoked_service_tokens: tuple[ServiceToken, ...] = Field((), max_length=1000)
     """IDs or names of service tokens that are no longer accepted."""

@@ -7,9 +7,10 @@ environment; tests/infra/parity compares the two.
 import ipaddress
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from infra.settings.framework.base import Settings
+from infra.settings.framework.text import Text
 
 
 def _network(text: str) -> str:
@@ -28,10 +29,17 @@ def _network(text: str) -> str:
 Count = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 HostName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253),
+    Text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?",
+        "the name of a host, without https:// and without a port",
+        "media.example.com",
+        253,
+    ),
 ]
 Network = Annotated[
-    str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"), AfterValidator(_network)
+    str,
+    Text(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?", "a network such as 10.0.0.0/8", "10.0.0.0/8", 43),
+    AfterValidator(_network),
 ]
 
 
@@ -67,14 +75,14 @@ class Guard(Settings):
     """Texts of one embedding, score or rerank request."""
     token_ids: Count = 1024
     """Entries of `logit_bias`, `allowed_token_ids`, `stop_token_ids` and `bad_words`."""
-    media_domains: tuple[HostName, ...] = ()
+    media_domains: tuple[HostName, ...] = Field((), max_length=1000)
     """Hosts from which media may be fetched; subdomains are not included."""
     media_parts: Count = 16
     """Media parts of one request."""
     max_running: Count | None = None
     """Concurrent requests that one replica gives its engine; further ones are answered with 429.
     Absent: twice maxNumSeqs."""
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = Field((), max_length=1000)
     """Networks of proxies that are trusted to report the client's address in `X-Forwarded-For`."""
     priority: bool = False
     """Give each request the priority of its role; the engine then schedules by priority."""

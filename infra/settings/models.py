@@ -2,22 +2,42 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
-from infra.settings.framework.base import EnvName, Seconds, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import Count, Env, Line, Seconds
+from infra.settings.framework.text import Text
 from infra.settings.guard import Guard
 
 ModelName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+    str,
+    Text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?",
+        "at most 63 letters, digits, ., _ and -, which begin and end with a letter or digit",
+        "<name>",
+        63,
+    ),
 ]
+Revision = Annotated[
+    str, Text(r"[0-9a-f]{40}", "40 hexadecimal digits", "<40 hexadecimal digits>", 40)
+]
+Route = Annotated[str, Text(r"/[A-Za-z0-9._/-]*", "a path such as /name, or /", "/name", 256)]
 
 
 class ExtraSource(Settings):
     """Another repository of the hub that a model needs, at a commit."""
 
-    source: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$")
+    source: Annotated[
+        str,
+        Text(
+            r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*",
+            "a repository of the hub as owner/name",
+            "<owner>/<name>",
+            200,
+        ),
+    ]
     """The repository as owner/name."""
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    revision: Revision
     """Commit, 40 hexadecimal digits."""
     use: Literal["model", "adapter", "files"] | None = None
     """model: with its weights. adapter: a LoRA adapter. files: configuration, tokenizer and code,
@@ -29,34 +49,34 @@ class Model(Settings):
 
     name: ModelName
     """Name of the Serve application; clients send it as `model`."""
-    source: str = Field(min_length=1)
+    source: Line
     """A model of the hub (owner/name), or a folder of the claim (/data/model-cache/...)."""
-    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    revision: Revision | None = None
     """Commit of the hub's repository, 40 hexadecimal digits. Required for a model of the hub: a
     branch could point to different weights tomorrow."""
-    extra_sources: tuple[ExtraSource, ...] = ()
+    extra_sources: tuple[ExtraSource, ...] = Field((), max_length=100)
     """Other repositories that the model needs: those that engineArgs name (tokenizer, draft model,
     LoRA adapters), and those whose code its configuration names (auto_map). Replicas are offline,
     so the download Job fetches them too."""
-    gpu_group: str
+    gpu_group: Line
     """Name of the group in gpuGroups that serves the model."""
-    replicas: int = Field(1, ge=1)
+    replicas: Count = 1
     """Number of engines; each one uses tensorParallel x pipelineParallel cards."""
-    tensor_parallel: int = Field(1, ge=1)
+    tensor_parallel: Count = 1
     """Number of cards that share each layer, all in one worker."""
-    pipeline_parallel: int = Field(1, ge=1)
+    pipeline_parallel: Count = 1
     """Number of consecutive stages that the layers are split into. On GPUs, stages may run on
     different workers."""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """Data type of the activations. For AWQ, use float16 (vLLM also accepts bfloat16, but not
     float32)."""
-    max_model_len: int | None = Field(None, ge=1)
+    max_model_len: int | None = Field(None, ge=1, le=1_000_000_000)
     """Maximum number of tokens of prompt and answer together; absent: the model's own limit."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     """Fraction of the card's memory for weights and KV cache."""
-    max_num_seqs: int | None = Field(None, ge=1)
+    max_num_seqs: int | None = Field(None, ge=1, le=1_000_000)
     """Number of requests that the engine processes at once; absent: 256."""
-    cpu_offload_gb: float | None = Field(None, ge=0)
+    cpu_offload_gb: float | None = Field(None, ge=0, le=100_000)
     """GiB of weights kept in the worker's memory instead of the card's."""
     chunked_prefill: bool | None = None
     """Mix prefill and decode in one step; absent: vLLM decides."""
@@ -64,23 +84,23 @@ class Model(Settings):
     """Disable CUDA graphs: less memory, but slower; absent: vLLM decides."""
     engine_args: dict[str, JsonValue] = Field({})
     """Any other engine argument of vLLM, for example {"quantization": "awq_marlin"}."""
-    env: dict[EnvName, str] = Field({})
+    env: Env = Field({})
     """Additional environment of this model's replicas. Not for secrets."""
-    route: str | None = Field(None, pattern=r"^/[A-Za-z0-9._/-]*$")
+    route: Route | None = None
     """Route prefix; absent: /<name>. One model may have /."""
-    cpus: float = Field(1, gt=0)
+    cpus: float = Field(1, gt=0, le=10_000)
     """Ray CPUs per replica."""
     drain_seconds: Seconds = 120
     """How long running streams may take to finish when a replica stops."""
-    stall_seconds: int = Field(300, ge=0)
+    stall_seconds: int = Field(300, ge=0, le=2**31 - 1)
     """After how long without a response the engine counts as hung and is restarted; 0 disables the
     check."""
     guard: Guard | None = None
     """Settings of the guard of this model; a key that is absent has the value of rayline:guard."""
-    weights_gib: float | None = Field(None, gt=0)
+    weights_gib: float | None = Field(None, gt=0, le=100_000)
     """Size of the weights, for the check that they fit. `rayline facts` writes it; absent: read
     from the local Hugging Face cache if the model is in it."""
-    kv_kib_per_token: float | None = Field(None, gt=0)
+    kv_kib_per_token: float | None = Field(None, gt=0, le=1_000_000)
     """KiB of KV cache per token, over all layers and cards, for the same check. `rayline facts`
     writes it; absent: computed from the model's config.json in the local Hugging Face cache. With
     grouped attention: 2 x layers x KV heads x head size x bytes of dtype / 1024."""

@@ -3,6 +3,7 @@
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.specs import Leaf, Spec, extra_sources, names, network, pod_parts
+from infra.specs.adapted import JOB_DEFAULTS, Adapted
 
 # A dropped connection or a busy hub is temporary; a wrong name is not (MISTAKE_CODE). Files that
 # are already in the cache are not downloaded again.
@@ -33,18 +34,13 @@ def download_job(
     Secret. The image is at `spec.template.spec.containers[0].image`, and with
     `storage.fixPermissions` also at `spec.template.spec.initContainers[0].image`.
     """
-    labels = {
-        **names.managed_labels(settings),
-        names.COMPONENT_LABEL: "model-download",
-        MODEL_LABEL: model.name,
-    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": names.download_job_name(settings, model),
             "namespace": settings.cluster.namespace,
-            "labels": labels,
+            "labels": _labels(settings, model),
         },
         "spec": {
             # No ttlSecondsAfterFinished: Pulumi would miss the deleted Job and download again.
@@ -68,12 +64,20 @@ def download_job(
                 ]
             },
             "activeDeadlineSeconds": settings.timeouts.download_seconds,
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": _pod(settings, model, image, secret_proxy=secret_proxy),
-            },
+            "template": pod(settings, model, image, secret_proxy=secret_proxy).template,
         },
     }
+
+
+def pod(
+    settings: StackSettings, model: Model, image: Leaf, *, secret_proxy: bool = False
+) -> Adapted:
+    """The pod template of the Job."""
+    own = {
+        "metadata": {"labels": _labels(settings, model)},
+        "spec": _pod(settings, model, image, secret_proxy=secret_proxy),
+    }
+    return Adapted(settings.hub.pod_template.partial, own, JOB_DEFAULTS)
 
 
 def arguments(settings: StackSettings, model: Model) -> list[str]:
@@ -98,6 +102,14 @@ def arguments(settings: StackSettings, model: Model) -> list[str]:
 def is_offline(model: Model) -> bool:
     """Whether everything is in the claim already, so that the Job only checks it."""
     return model.from_folder and not model.extra_sources
+
+
+def _labels(settings: StackSettings, model: Model) -> dict[str, str]:
+    return {
+        **names.managed_labels(settings),
+        names.COMPONENT_LABEL: "model-download",
+        MODEL_LABEL: model.name,
+    }
 
 
 def _pod(settings: StackSettings, model: Model, image: Leaf, *, secret_proxy: bool) -> Spec:

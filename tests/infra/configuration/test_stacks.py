@@ -12,7 +12,8 @@ from infra import rules
 from infra.settings import StackSettings, parse, reference
 from infra.settings.framework.quantities import amount
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.stacks import STACKS, advised, committed, typed, values, whole_file
+from tests.commands import advised, typed
+from tests.stacks import STACKS, committed, values, whole_file
 
 
 def stack(name: str) -> StackSettings:

@@ -7,7 +7,7 @@ options.
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "1" * 64
 CLUSTER_IP = "10.0.0.7"
+NODE_PORT = 31234
 HIDDEN = "[secret]"
 # The inputs, and where in the program the resource was declared.
 NO_OPTIONS = ("object", "stackTrace", "sourcePosition")
@@ -129,6 +130,7 @@ class _Providers(Mocks):
     digest: str
     program: Program
     earlier: Program | None
+    published: Sequence[Mapping[str, str]] = ()
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         answers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -137,7 +139,12 @@ class _Providers(Mocks):
                 "repoDigest": f"registry.example.com/llm@{self.digest}"
             },
             "kubernetes:core/v1:Service": lambda: {
-                "spec": {**args.inputs["spec"], "clusterIP": CLUSTER_IP}
+                "spec": {
+                    **args.inputs["spec"],
+                    "clusterIP": CLUSTER_IP,
+                    "ports": [{"nodePort": NODE_PORT, **p} for p in args.inputs["spec"]["ports"]],
+                },
+                "status": {"loadBalancer": {"ingress": list(self.published)}},
             },
         }
         more = {} if self.preview else answers.get(args.typ, dict)()
@@ -169,10 +176,12 @@ def run(
     preview: bool = False,
     digest: str = DIGEST,
     earlier: Program | None = None,
+    published: Sequence[Mapping[str, str]] = (),
     **changes: Any,
 ) -> Program:
     """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`.
-    `earlier` is what the state contains."""
+    `earlier` is what the state contains, `published` are the addresses that a load balancer reports
+    in the Service's status."""
     return run_values(
         committed(stack_name, **changes),
         secrets,
@@ -180,6 +189,7 @@ def run(
         preview=preview,
         digest=digest,
         earlier=earlier,
+        published=published,
     )
 
 
@@ -191,11 +201,12 @@ def run_values(
     preview: bool = False,
     digest: str = DIGEST,
     earlier: Program | None = None,
+    published: Sequence[Mapping[str, str]] = (),
 ) -> Program:
     """Runs the program on any values, with encrypted `secrets`."""
     values = {**whole, **(secrets or {})}
     program = Program()
-    mocks = _Providers(preview, digest, program, earlier)
+    mocks = _Providers(preview, digest, program, earlier, published)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def declare() -> pulumi.Output[None]:

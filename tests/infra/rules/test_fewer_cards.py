@@ -10,8 +10,9 @@ import pytest
 from infra import rules
 from infra.rules import Facts
 from infra.settings import parse
+from tests.commands import advised, typed
 from tests.infra.rules.stack import hints
-from tests.stacks import advised, typed, values
+from tests.stacks import values
 
 MODEL = "rayline:models[0]"
 TWO_STAGES: dict[str, Any] = {"models__0__pipelineParallel": 2}

@@ -7,8 +7,9 @@ import pytest
 from infra import rules
 from infra.settings import parse
 from infra.specs.serve_config import environment
+from tests.commands import advised, typed
 from tests.infra.rules.stack import errors, warnings
-from tests.stacks import advised, typed, values
+from tests.stacks import values
 
 ENV = "rayline:models[0].env."
 
