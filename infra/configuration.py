@@ -35,6 +35,8 @@ class Secrets:
     ray_token: pulumi.Output[str] | None = None
     registry_username: pulumi.Output[str] | None = None
     registry_password: pulumi.Output[str] | None = None
+    pull_username: pulumi.Output[str] | None = None
+    pull_password: pulumi.Output[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,6 @@ def _secrets(raw: Mapping[str, str]) -> Secrets:
         ray_token=config.get_secret("rayToken"),
         registry_username=config.get_secret("registryUsername"),
         registry_password=config.get_secret("registryPassword"),
+        pull_username=config.get_secret("pullUsername"),
+        pull_password=config.get_secret("pullPassword"),
     )

@@ -20,12 +20,14 @@ from infra.components.platform import (
     ServiceAccount,
     ServiceAccountArgs,
 )
+from infra.components.pull_secret import PullSecret, PullSecretArgs
 from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.specs import names, platform, services
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
+from infra.specs.pull_secret import pull_secret
 
 
 def build(configuration: Configuration, tag: str) -> dict[str, Any]:
@@ -106,6 +108,16 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
         after(namespace),
     )
+    pull = PullSecret(
+        "pull-secret",
+        PullSecretArgs(
+            manifest=pull_secret(settings) if settings.image.create_pull_secret else None,
+            registry=settings.image.registry,
+            username=secrets.pull_username or secrets.registry_username,
+            password=secrets.pull_password or secrets.registry_password,
+        ),
+        after(namespace),
+    )
     account = ServiceAccount(
         "service-account",
         ServiceAccountArgs(manifest=platform.service_account(settings)),
@@ -119,7 +131,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
                 model=model.name,
                 job=download_job(settings, model, image.ref),
             ),
-            after(cache, auth, account),
+            after(cache, auth, pull, account),
         )
         for model in settings.models
     ]
@@ -134,7 +146,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     models = delivery.deploy(
         settings,
         pod_templates(settings, image.ref, _when_known),
-        Prerequisites(pods=[operator, cache, auth, account], downloads=downloads, after=after),
+        Prerequisites(
+            pods=[operator, cache, auth, pull, account], downloads=downloads, after=after
+        ),
     )
 
     url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(

@@ -177,9 +177,10 @@ def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
     elif kind in ("integer", "number"):
         candidates += [*([current + 1] if current else []), 1, 2, 0.5]
     elif kind == "array":
-        candidates += [[], ["other"], [{"key": "other"}]]
+        candidates += [[], ["other"], ["10.0.0.0/8"], [{"key": "other"}]]
     elif kind == "object":
         candidates += [{"other": "x"}, {"other": {"priority": 1}}]
+        candidates += [{"other": {"secret": "x", "key": "y"}}]
     else:
         candidates += [f"{current}x", *_TEXTS]
     for candidate in candidates:

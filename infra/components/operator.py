@@ -8,8 +8,8 @@ import pulumi_kubernetes as kubernetes
 
 from infra.providers.crds import KubeRayCrds, KubeRayCrdsArgs
 from infra.settings.operator import Operator
+from infra.specs.operator_values import NAME, values
 
-NAME = "kuberay-operator"
 INSTALL_SECONDS = 300
 
 
@@ -60,15 +60,3 @@ class KubeRayOperator(pulumi.ComponentResource):
 
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
-
-
-def values(operator: Operator) -> dict[str, Any]:
-    """Values of KubeRay's chart: object names without the release's name, and a custom image.
-
-    https://github.com/ray-project/kuberay/blob/v1.6.2/helm-chart/kuberay-operator/values.yaml
-    """
-    chart_values: dict[str, Any] = {"fullnameOverride": NAME}
-    if operator.image is not None:
-        repository, _, tag = operator.image.rpartition(":")
-        chart_values["image"] = {"repository": repository, "tag": tag}
-    return chart_values

@@ -84,6 +84,7 @@ class ServiceAccount(pulumi.ComponentResource):
             name,
             metadata=args.manifest["metadata"],
             automount_service_account_token=args.manifest["automountServiceAccountToken"],
+            image_pull_secrets=args.manifest.get("imagePullSecrets"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

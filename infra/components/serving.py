@@ -9,9 +9,7 @@ import pulumi_kubernetes as kubernetes
 from infra.providers.applications import ServeApplications, ServeApplicationsArgs
 from infra.providers.common.ray_cluster import RayClusterRef
 from infra.specs import Spec
-
-# Shown by a preview: Kubernetes assigns the address when it creates the Service.
-UNKNOWN = "<known after up>"
+from infra.specs.services import address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +71,8 @@ class Api(pulumi.ComponentResource):
     """The Service of the API and, if configured, its Ingress. Nothing else is exposed."""
 
     address: pulumi.Output[str]
-    """host:port inside the cluster. The host is an IP address, which works without the cluster's
-    DNS."""
+    """host:port, as far as the Service is reachable. Inside the cluster the host is an IP address,
+    which works without the cluster's DNS."""
 
     def __init__(
         self, name: str, args: ApiArgs, opts: pulumi.ResourceOptions | None = None
@@ -88,6 +86,22 @@ class Api(pulumi.ComponentResource):
             kubernetes.networking.v1.Ingress(
                 name, metadata=args.ingress["metadata"], spec=args.ingress["spec"], opts=child
             )
-        port = args.service["spec"]["ports"][0]["port"]
-        self.address = service.spec.cluster_ip.apply(lambda ip: f"{ip or UNKNOWN}:{port}")
+        self.address = _address(args.service, service)
         self.register_outputs({"address": self.address})
+
+
+def _address(manifest: Spec, service: kubernetes.core.v1.Service) -> pulumi.Output[str]:
+    published: pulumi.Input[list[str | None]] = []
+    if manifest["spec"]["type"] == "LoadBalancer":
+        balancer = service.status.load_balancer
+        published = balancer.apply(
+            lambda seen: [each.ip or each.hostname for each in (seen and seen.ingress) or ()]
+        )
+    known = pulumi.Output.all(
+        service.spec.cluster_ip,
+        service.spec.ports.apply(lambda ports: ports[0].node_port if ports else None),
+        published,
+    )
+    return known.apply(
+        lambda seen: address(manifest, cluster_ip=seen[0], node_port=seen[1], published=seen[2])
+    )

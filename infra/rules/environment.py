@@ -1,12 +1,21 @@
 """Environment variables that a stack may not set: rayline's, KubeRay's, and secrets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.framework.problems import Problem, error, key_path, remove_command
+from infra.settings.framework.pods import SecretKeyRef
+from infra.settings.framework.problems import (
+    Problem,
+    error,
+    key_path,
+    remove_command,
+    set_command,
+)
+
+Parts = tuple[str | int, ...]
 
 MODEL_VARIABLES: Mapping[str, str] = {
     "MODEL_ID": "source",
@@ -64,6 +73,11 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "RAY_enable_autoscaler_v2": "KubeRay refuses it: rayline's groups have a fixed size",
 }  # fmt: skip
 
+_PLAIN_SECRET = (
+    "its name suggests a secret, and environment variables are in plain text in pods and in the "
+    "state. Put the value into a Secret of the project's namespace, which secretEnv names; models "
+    "inherit the variables of their GPU group"
+)
 _SECRET_WORDS = frozenset(
     {"TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIALS", "APIKEY"}
 )
@@ -77,11 +91,33 @@ def no_reserved_variable_is_set(settings: StackSettings, _facts: Facts) -> list[
         for name in names:
             reason = _reason(name, parts)
             if reason:
-                key = key_path(*parts, name)
-                problems.append(
-                    error(key, f"may not be set: {reason}. Type: {remove_command(key)}")
-                )
+                moved = _from_a_secret(settings, parts, name) if reason == _PLAIN_SECRET else ()
+                problems.append(_refused((*parts, name), reason, *moved))
     return problems
+
+
+@rule
+def no_reserved_variable_is_set_from_a_secret(
+    settings: StackSettings, _facts: Facts
+) -> list[Problem]:
+    """The same names are reserved, and no name has two values."""
+    problems: list[Problem] = []
+    for owner, plain, secret in _owners(settings):
+        for name in secret:
+            place = (*owner, "secretEnv", name)
+            if reason := reserved(name):
+                problems.append(_refused(place, reason))
+            elif name in plain:
+                other = key_path(*place)
+                problems.append(_refused((*owner, "env", name), f"{other} sets it too"))
+    return problems
+
+
+def reserved(name: str) -> str | None:
+    """What to use instead of a variable that Ray's containers may not have, from wherever; None if
+    they may."""
+    reason = _reason(name, ())
+    return None if reason == _PLAIN_SECRET else reason
 
 
 def looks_secret(name: str) -> bool:
@@ -102,14 +138,39 @@ def _all(settings: StackSettings) -> list[tuple[tuple[str | int, ...], Mapping[s
 
 def _reason(name: str, parts: tuple[str | int, ...]) -> str | None:
     if name in MODEL_VARIABLES:
-        number = parts[1] if parts[0] == "models" else "<number>"
+        number = parts[1] if parts[:1] == ("models",) else "<number>"
         return f"use rayline:models[{number}].{MODEL_VARIABLES[name]}"
     if name in OTHER_VARIABLES:
         return OTHER_VARIABLES[name]
     if looks_secret(name):
-        return (
-            "its name suggests a secret, and environment variables are in plain text in pods and "
-            "in the state. Secrets that rayline needs have encrypted keys "
-            "(docs/configuration.md)"
-        )
+        return _PLAIN_SECRET
     return None
+
+
+def _owners(
+    settings: StackSettings,
+) -> Iterator[tuple[Parts, Mapping[str, str], Mapping[str, SecretKeyRef]]]:
+    """Keys with an environment, its plain variables, and those from Secrets."""
+    ray = settings.ray
+    yield ("ray",), ray.env, ray.secret_env
+    yield ("ray", "head"), ray.head.env, ray.head.secret_env
+    for number, group in enumerate(settings.gpu_groups):
+        yield ("gpuGroups", number), group.env, group.secret_env
+
+
+def _from_a_secret(settings: StackSettings, parts: Parts, name: str) -> list[str]:
+    """The commands that set a variable from a Secret. Serve's configuration of a model cannot refer
+    to one, but replicas inherit the variables of the worker that they run in."""
+    owner = parts[:-1]
+    if owner[0] == "models":
+        groups = [group.name for group in settings.gpu_groups]
+        wanted = settings.models[int(owner[1])].gpu_group
+        owner = ("gpuGroups", groups.index(wanted) if wanted in groups else 0)
+    place = (*owner, "secretEnv", name)
+    return [set_command(key_path(*place, part), f"<{part}>") for part in ("secret", "key")]
+
+
+def _refused(parts: Parts, reason: str, *commands: str) -> Problem:
+    key = key_path(*parts)
+    repair = ", then: ".join([remove_command(key), *commands])
+    return error(key, f"may not be set: {reason}. Type: {repair}")

@@ -8,6 +8,7 @@ from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.rules.resources import set_resource
 from infra.settings import StackSettings
+from infra.settings.framework.pods import PodTemplate
 from infra.settings.framework.problems import Problem, error, key_path, remove_command, set_command
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
@@ -23,6 +24,7 @@ _KUBERAY_ANNOTATIONS = {
     "ray.io/overwrite-container-cmd": "Ray would not start",
 }
 """Annotations that make KubeRay 1.6.2 build different pods (controllers/ray/utils/constant.go)."""
+_HASH = "rayline sets it, and recognizes outdated pods by it"
 
 
 @rule
@@ -42,14 +44,28 @@ def no_label_is_a_selector(settings: StackSettings, _facts: Facts) -> list[Probl
 @rule
 def no_annotation_is_a_switch(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Some annotations make KubeRay build different pods."""
+    ray: tuple[Parts, Mapping[str, str]] = (("ray", "annotations"), settings.ray.annotations)
+    of_templates = (
+        ((*owner, "podTemplate", "metadata", "annotations"), template.metadata.annotations)
+        for owner, template in pod_templates(settings)
+    )
     return [
         error(
-            key := key_path("ray", "annotations", name),
-            f"may not be set: {_KUBERAY_ANNOTATIONS[name]}. {_remove(key)}",
+            key := key_path(*parts, name),
+            f"may not be set: {_KUBERAY_ANNOTATIONS.get(name, _HASH)}. {_remove(key)}",
         )
-        for name in settings.ray.annotations
-        if name in _KUBERAY_ANNOTATIONS
+        for parts, annotations in (ray, *of_templates)
+        for name in annotations
+        if name in _KUBERAY_ANNOTATIONS or name.startswith("rayline.dev/")
     ]
+
+
+def pod_templates(settings: StackSettings) -> Iterator[tuple[Parts, PodTemplate]]:
+    """Every `podTemplate`, with the key that it belongs to."""
+    yield ("ray", "head"), settings.ray.head.pod_template
+    for number, group in enumerate(settings.gpu_groups):
+        yield ("gpuGroups", number), group.pod_template
+    yield ("hub",), settings.hub.pod_template
 
 
 @rule
@@ -87,6 +103,8 @@ def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str]]
     yield ("ray", "head", "labels"), settings.ray.head.labels
     for number, group in enumerate(settings.gpu_groups):
         yield ("gpuGroups", number, "labels"), group.labels
+    for owner, template in pod_templates(settings):
+        yield (*owner, "podTemplate", "metadata", "labels"), template.metadata.labels
 
 
 def _remove(key: str) -> str:

@@ -12,7 +12,9 @@ from infra.settings.framework.grammar import (
     Labels,
     LabelValue,
     Line,
+    ObjectName,
 )
+from infra.settings.framework.pods import PodTemplate, SecretEnv
 from infra.settings.framework.quantities import Size
 
 
@@ -61,4 +63,15 @@ class GpuGroup(Settings):
     labels: Labels = Field({})
     """Additional labels of the worker pods."""
     env: Env = Field({})
-    """Additional environment of this group's workers."""
+    """Additional environment of this group's workers. Not for secrets."""
+    secret_env: SecretEnv = Field({})
+    """Variables of this group's workers, and so of its models, from existing Secrets:
+    NAME: {secret: <Secret>, key: <key>}."""
+    runtime_class_name: ObjectName | None = None
+    """Runtime class of the workers, for example nvidia; absent: the node's default runtime. Needed
+    where NVIDIA's runtime is not the default of the GPU nodes."""
+    priority_class_name: ObjectName | None = None
+    """Priority class of the workers; absent: the cluster's default."""
+    pod_template: PodTemplate = PodTemplate()
+    """Anything else that the workers' pod template may contain, merged under rayline's own
+    template (docs/how-to/adapt-pods.md)."""

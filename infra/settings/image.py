@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import ImageByDigest, ImageReference, Line, ObjectName, Path
@@ -31,9 +31,25 @@ class Image(Settings):
     """Path of a pip.conf on the building machine, for a mirror of PyPI. Mounted as a build
     secret."""
     pull_secret: ObjectName | None = None
-    """Existing Secret of type kubernetes.io/dockerconfigjson, for example regcred."""
+    """Existing Secret of type kubernetes.io/dockerconfigjson, for example regcred, in the project's
+    namespace. If `up` creates that namespace, the Secret cannot exist before: use createPullSecret,
+    or create namespace and Secret yourself (docs/how-to/adapt-pods.md)."""
+    pull_secrets: tuple[ObjectName, ...] = Field((), max_length=100)
+    """Further Secrets of that type, for example for the images of sidecar containers."""
+    create_pull_secret: bool = False
+    """Create a Secret of that type for the registry of the image, from the encrypted keys
+    pullUsername and pullPassword or, without them, registryUsername and registryPassword."""
     pull_policy: Literal["IfNotPresent", "Always"] = "IfNotPresent"
     """Images are used by digest, which never changes, so IfNotPresent misses nothing."""
+
+    @property
+    def registry(self) -> str:
+        """Host and port of the image's registry; docker.io for names without one. The first part of
+        a name is a host if it contains a dot or a colon, or is localhost (
+        https://github.com/distribution/reference/blob/v0.6.0/normalize.go, splitDockerDomain)."""
+        first, slash, _rest = str(self.ref or self.repository).partition("/")
+        is_host = slash and ("." in first or ":" in first or first == "localhost")
+        return first if is_host else "docker.io"
 
     @property
     def requirements(self) -> str:

@@ -1,5 +1,7 @@
 """`rayline:operator`."""
 
+from pydantic import Field, JsonValue
+
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import DnsLabel, Line, Path, Version
 
@@ -20,6 +22,8 @@ class Operator(Settings):
     """Helm repository; null when `chart` is a folder."""
     image: Line | None = None
     """Image of the operator as repository:tag; absent: the chart's default."""
+    values: dict[str, JsonValue] = Field({})
+    """Further values of the chart, for example watchNamespace, resources or tolerations."""
     crds: Path = (
         "https://raw.githubusercontent.com/ray-project/kuberay/v{version}/"
         "helm-chart/kuberay-operator/crds"

@@ -15,9 +15,13 @@ from infra.settings.framework.problems import (
     error,
     key_path,
     listed,
+    set_command,
 )
 from infra.settings.framework.schema import example
 from infra.settings.secret_keys import SECRET_KEYS, hash_problem, jwt_key_problem
+
+_PUSH = ("registryUsername", "registryPassword")
+_PULL = ("pullUsername", "pullPassword")
 
 
 def read(
@@ -95,16 +99,18 @@ def _secret_problems(
             )
         elif not raw[name].strip():
             problems.append(error(key_path(name), f"is empty. Type: {entry.command}"))
-    both = ("registryUsername", "registryPassword")
-    if len(missing := [name for name in both if name not in raw]) == 1:
-        (name,), (other,) = missing, set(both) - set(missing)
-        problems.append(
-            error(
-                key_path(other),
-                f"is set without rayline:{name}; a registry login needs both. "
-                f"Type: {SECRET_KEYS[name].command}",
+    for both in (_PUSH, _PULL):
+        if len(missing := [name for name in both if name not in raw]) == 1:
+            (name,), (other,) = missing, set(both) - set(missing)
+            problems.append(
+                error(
+                    key_path(other),
+                    f"is set without rayline:{name}; a registry login needs both. "
+                    f"Type: {SECRET_KEYS[name].command}",
+                )
             )
-        )
+    if settings is not None:
+        problems += _pull_problems(raw, settings)
     key = raw.get("jwtKey", "").strip()
     if key and decrypted and "jwtKey" in encrypted and (wrong := jwt_key_problem(key)):
         problems.append(
@@ -113,6 +119,24 @@ def _secret_problems(
     if raw.get("userHashes", "").strip():
         problems += _hash_problems(raw["userHashes"], settings, decrypted)
     return problems
+
+
+def _pull_problems(raw: Mapping[str, str], settings: StackSettings) -> list[Problem]:
+    """Credentials without a Secret to put them into, and the other way round."""
+    key = key_path("image", "createPullSecret")
+    if settings.image.create_pull_secret:
+        if any(name in raw for name in (*_PUSH, *_PULL)):
+            return []
+        commands = ", then: ".join(SECRET_KEYS[name].command for name in _PULL)
+        return [error(key, f"is true, but the stack has no credentials for it. Type: {commands}")]
+    return [
+        error(
+            key_path(name),
+            f"has no effect while {key} is false. Type: {set_command(key, True)}",
+        )
+        for name in _PULL
+        if name in raw
+    ]
 
 
 def _hash_problems(text: str, settings: StackSettings | None, decrypted: bool) -> list[Problem]:

@@ -14,6 +14,7 @@ from infra.settings.framework.grammar import (
     Port,
     Version,
 )
+from infra.settings.framework.pods import PodTemplate, SecretEnv
 from infra.settings.framework.text import Text
 
 # ValidateRayClusterMetadata and MaxRayServiceNameLength of KubeRay 1.6.2,
@@ -39,13 +40,22 @@ class Head(Settings):
     limits: Resources = Resources(cpu="6", memory="8G")
     """Resource limits of the head."""
     env: Env = Field({})
-    """Additional environment of the head alone."""
+    """Additional environment of the head alone. Not for secrets."""
+    secret_env: SecretEnv = Field({})
+    """Variables of the head alone from existing Secrets: NAME: {secret: <Secret>, key: <key>}."""
     labels: Labels = Field({})
     """Additional labels of the head pod."""
     node_selector: Labels = Field({})
     """Labels of the nodes that may run the head; empty: any node."""
     tolerations: tuple[Toleration, ...] = Field((), max_length=100)
     """Taints that the head tolerates."""
+    runtime_class_name: ObjectName | None = None
+    """Runtime class of the head; absent: the node's default runtime."""
+    priority_class_name: ObjectName | None = None
+    """Priority class of the head; absent: the cluster's default."""
+    pod_template: PodTemplate = PodTemplate()
+    """Anything else that the head's pod template may contain, merged under rayline's own
+    template (docs/how-to/adapt-pods.md)."""
 
 
 class Ray(Settings):
@@ -63,6 +73,9 @@ class Ray(Settings):
     """Annotations of the RayCluster, of head and worker pods, and of the head's Service."""
     env: Env = Field({})
     """Environment of every Ray container. Not for secrets."""
+    secret_env: SecretEnv = Field({})
+    """Variables of every Ray container from existing Secrets of the project's namespace:
+    NAME: {secret: <Secret>, key: <key>}. A changed Secret reaches new pods only."""
     head: Head = Head()
     """The head pod."""
     grafana_host: HttpUrl | None = None

@@ -47,6 +47,17 @@ SECRET_KEYS: Mapping[str, SecretKey] = {
         ),
         _entry("registryUsername", "User name for pushing to the registry.", encrypted=False),
         _entry("registryPassword", "Password or token for pushing to the registry."),
+        _entry(
+            "pullUsername",
+            "User name for pulling the image, for image.createPullSecret. Absent: "
+            "registryUsername.",
+            encrypted=False,
+        ),
+        _entry(
+            "pullPassword",
+            "Password or token for pulling the image, for image.createPullSecret. Absent: "
+            "registryPassword.",
+        ),
     )
 }
 

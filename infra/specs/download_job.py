@@ -3,6 +3,7 @@
 from infra.settings import StackSettings
 from infra.settings.models import Model
 from infra.specs import Leaf, Spec, names, pod_parts
+from infra.specs.adapted import JOB_DEFAULTS, Adapted
 
 # A dropped connection or a busy hub is temporary; a wrong name is not (MISTAKE_CODE). Files that
 # are already in the cache are not downloaded again.
@@ -28,18 +29,13 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
     The image is at `spec.template.spec.containers[0].image`, and with
     `storage.fixPermissions` also at `spec.template.spec.initContainers[0].image`.
     """
-    labels = {
-        **names.managed_labels(settings),
-        names.COMPONENT_LABEL: "model-download",
-        MODEL_LABEL: model.name,
-    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": names.download_job_name(settings, model),
             "namespace": settings.cluster.namespace,
-            "labels": labels,
+            "labels": _labels(settings, model),
         },
         "spec": {
             # No ttlSecondsAfterFinished: Pulumi would miss the deleted Job and download again.
@@ -63,12 +59,18 @@ def download_job(settings: StackSettings, model: Model, image: Leaf) -> Spec:
                 ]
             },
             "activeDeadlineSeconds": settings.timeouts.download_seconds,
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": _pod(settings, model, image),
-            },
+            "template": pod(settings, model, image).template,
         },
     }
+
+
+def pod(settings: StackSettings, model: Model, image: Leaf) -> Adapted:
+    """The pod template of the Job."""
+    own = {
+        "metadata": {"labels": _labels(settings, model)},
+        "spec": _pod(settings, model, image),
+    }
+    return Adapted(settings.hub.pod_template.partial, own, JOB_DEFAULTS)
 
 
 def arguments(model: Model) -> list[str]:
@@ -78,6 +80,14 @@ def arguments(model: Model) -> list[str]:
     revision = ["--revision", model.revision] if model.revision else []
     token_file = f"{names.HUB_TOKEN_MOUNT}/{names.HUB_TOKEN_KEY}"
     return ["--source", model.source, *revision, "--token-file", token_file]
+
+
+def _labels(settings: StackSettings, model: Model) -> dict[str, str]:
+    return {
+        **names.managed_labels(settings),
+        names.COMPONENT_LABEL: "model-download",
+        MODEL_LABEL: model.name,
+    }
 
 
 def _pod(settings: StackSettings, model: Model, image: Leaf) -> Spec:

@@ -5,6 +5,7 @@ from infra.specs import Spec, names, platform, services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
+from infra.specs.pull_secret import KEY, docker_config, pull_secret
 from infra.specs.ray_cluster import ray_cluster
 from infra.specs.ray_service import SERVING_LABELS, ray_service
 
@@ -69,7 +70,7 @@ def pods(settings: StackSettings, image: str = "") -> list[Spec]:
 
 
 def secrets(settings: StackSettings) -> list[Spec]:
-    """The Secrets of the service, of Ray and of the hub."""
+    """The Secrets of the service, of Ray, of the hub, and of the registry."""
     auth = settings.auth
     hashes = {user.name: HIDDEN for user in auth.users}
     data = {
@@ -77,7 +78,7 @@ def secrets(settings: StackSettings) -> list[Spec]:
         names.ray_token_secret(settings): {names.RAY_TOKEN_KEY: HIDDEN},
         names.hub_token_secret(settings): {names.HUB_TOKEN_KEY: HIDDEN},
     }
-    return [
+    made = [
         {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -86,6 +87,14 @@ def secrets(settings: StackSettings) -> list[Spec]:
         }
         for name, entries in data.items()
     ]
+    return [*made, *_pull_secret(settings)]
+
+
+def _pull_secret(settings: StackSettings) -> list[Spec]:
+    if not settings.image.create_pull_secret:
+        return []
+    content = docker_config(settings.image.registry, HIDDEN, HIDDEN)
+    return [{**pull_secret(settings), "stringData": {KEY: content}}]
 
 
 def _namespaces(settings: StackSettings) -> list[Spec]:

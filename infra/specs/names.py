@@ -86,6 +86,11 @@ def hub_token_secret(settings: StackSettings) -> str:
     return f"{settings.ray.name}-hub-token"
 
 
+def created_pull_secret(settings: StackSettings) -> str:
+    """The pull Secret that `image.createPullSecret` makes."""
+    return f"{settings.ray.name}-pull"
+
+
 def component(group: GpuGroup) -> str:
     """Value of `COMPONENT_LABEL` on the pods of a group: as configured, or `ray-worker-<group>`."""
     return group.labels.get(COMPONENT_LABEL, f"ray-worker-{group.name}"[:MAXIMUM_LABEL].rstrip("-"))

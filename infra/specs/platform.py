@@ -1,7 +1,7 @@
 """Objects that everything else needs: namespace, claim of the model cache, service account."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names
+from infra.specs import Spec, names, pod_parts
 
 
 def namespace(settings: StackSettings) -> Spec:
@@ -38,4 +38,5 @@ def service_account(settings: StackSettings) -> Spec:
         "kind": "ServiceAccount",
         "metadata": names.metadata(settings, names.service_account(settings)),
         "automountServiceAccountToken": False,
+        **pod_parts.pull_secrets(settings),
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from infra.settings import StackSettings
 from infra.settings.framework.base import Resources, Toleration
+from infra.settings.framework.pods import SecretKeyRef
 from infra.specs import Spec, names
 
 # The user of the image rayproject/ray: `ray`, group `users`.
@@ -35,12 +36,18 @@ def container_security() -> Spec:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def environment(*layers: Mapping[str, str]) -> list[Spec]:
+def environment(*layers: Mapping[str, str | SecretKeyRef]) -> list[Spec]:
     """Layers of variables as a list for Kubernetes, sorted by name; later layers win."""
-    merged: dict[str, str] = {}
+    merged: dict[str, str | SecretKeyRef] = {}
     for layer in layers:
         merged |= layer
-    return [{"name": name, "value": merged[name]} for name in sorted(merged)]
+    return [{"name": name, **_source(merged[name])} for name in sorted(merged)]
+
+
+def _source(value: str | SecretKeyRef) -> Spec:
+    if isinstance(value, str):
+        return {"value": value}
+    return {"valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
 
 
 def amounts(resources: Resources, extended: Mapping[str, int] | None = None) -> Spec:
@@ -101,6 +108,13 @@ def cache_mount(*, read_only: bool) -> Spec:
 
 
 def pull_secrets(settings: StackSettings) -> Spec:
-    """`imagePullSecrets`; empty if none is configured."""
-    secret = settings.image.pull_secret
-    return {"imagePullSecrets": [{"name": secret}]} if secret else {}
+    """`imagePullSecrets` of pods and of their service account; empty if none is configured."""
+    image = settings.image
+    wanted = [
+        *([image.pull_secret] if image.pull_secret else []),
+        *image.pull_secrets,
+        *([names.created_pull_secret(settings)] if image.create_pull_secret else []),
+    ]
+    return (
+        {"imagePullSecrets": [{"name": name} for name in dict.fromkeys(wanted)]} if wanted else {}
+    )

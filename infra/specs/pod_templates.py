@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.settings import StackSettings
-from infra.specs import Leaf, Spec, names, pods
+from infra.specs import Leaf, Spec, adapted, names, pods
 
 _HASH_DIGITS = 16
 
@@ -67,10 +67,10 @@ def pod_templates(
         return PodTemplate(template, start_params, when_known([template, start_params], _digest))
 
     return PodTemplates(
-        hashed(pods.head_template(settings, image), pods.head_start_params(settings)),
+        hashed(adapted.head(settings, image).template, pods.head_start_params(settings)),
         {
             group.name: hashed(
-                pods.worker_template(settings, group, image),
+                adapted.worker(settings, group, image).template,
                 pods.worker_start_params(settings, group),
             )
             for group in settings.gpu_groups

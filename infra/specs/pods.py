@@ -13,6 +13,7 @@ import math
 from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
+from infra.settings.ray import Head
 from infra.specs import Leaf, Spec, names, pod_parts
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
@@ -63,7 +64,9 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             if address
         },
         settings.ray.env,
+        settings.ray.secret_env,
         head.env,
+        head.secret_env,
     )
     container = {
         **_container(settings, image, names.HEAD_CONTAINER, env),
@@ -88,6 +91,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             "volumes": _volumes(settings),
             "affinity": {"podAntiAffinity": pod_parts.one_per_node(component)},
             **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
+            **_classes(head),
             "terminationGracePeriodSeconds": HEAD_GRACE_SECONDS,
         },
     }
@@ -96,7 +100,14 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
 def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Spec:
     """Pod template of a group's workers, without the hash annotation. It depends neither on their
     number nor on other groups."""
-    env = pod_parts.environment(COMMON_ENV, {"HF_HUB_OFFLINE": "1"}, settings.ray.env, group.env)
+    env = pod_parts.environment(
+        COMMON_ENV,
+        {"HF_HUB_OFFLINE": "1"},
+        settings.ray.env,
+        settings.ray.secret_env,
+        group.env,
+        group.secret_env,
+    )
     cards = {group.gpu.resource: group.gpu.count}
     container = {
         **_container(settings, image, names.WORKER_CONTAINER, env),
@@ -146,6 +157,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
             ],
             **({"affinity": affinity} if affinity else {}),
             **_placement(selector, pod_parts.tolerations(group.tolerations)),
+            **_classes(group),
             "terminationGracePeriodSeconds": grace_seconds(settings, group),
         },
     }
@@ -243,3 +255,11 @@ def _placement(selector: dict[str, str], accepted: list[Spec]) -> Spec:
         **({"nodeSelector": selector} if selector else {}),
         **({"tolerations": accepted} if accepted else {}),
     }
+
+
+def _classes(owner: Head | GpuGroup) -> Spec:
+    wanted = {
+        "runtimeClassName": owner.runtime_class_name,
+        "priorityClassName": owner.priority_class_name,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -4,11 +4,16 @@ Ray's dashboard and job ports stay behind the head's Service, which KubeRay crea
 names: whoever reaches these ports can run code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infra.settings import StackSettings
-from infra.settings.serve import Ingress
+from infra.settings.serve import Ingress, ServeService
 from infra.specs import Spec, names
+
+# Kubernetes assigns addresses when it creates the Service; load balancers may do so later.
+UNKNOWN = "<known after up>"
+PENDING = "<no address yet, see kubectl get service>"
+ANY_NODE = "<address of a node>"
 
 
 def api_service(settings: StackSettings, head_labels: Mapping[str, str]) -> Spec:
@@ -20,12 +25,16 @@ def api_service(settings: StackSettings, head_labels: Mapping[str, str]) -> Spec
     stage of a model is Ready without a proxy and would refuse its share of the requests. The head's
     proxy forwards to the replicas of all nodes.
     """
+    wanted = settings.serve.service
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": names.metadata(settings, names.api_service(settings)),
+        "metadata": {
+            **names.metadata(settings, names.api_service(settings)),
+            **({"annotations": dict(wanted.annotations)} if wanted.annotations else {}),
+        },
         "spec": {
-            "type": "ClusterIP",
+            "type": wanted.type,
             "selector": {
                 "app.kubernetes.io/part-of": settings.ray.name,
                 names.NODE_TYPE_LABEL: "head",
@@ -36,10 +45,41 @@ def api_service(settings: StackSettings, head_labels: Mapping[str, str]) -> Spec
                     "name": "http",
                     "port": settings.serve.port,
                     "targetPort": names.SERVE_PORT_NAME,
+                    **({} if wanted.node_port is None else {"nodePort": wanted.node_port}),
                 }
             ],
+            **_load_balancer(wanted),
         },
     }
+
+
+def _load_balancer(wanted: ServeService) -> Spec:
+    ranges = list(wanted.load_balancer_source_ranges)
+    chosen = wanted.load_balancer_class
+    return {
+        **({"loadBalancerClass": chosen} if chosen else {}),
+        **({"loadBalancerSourceRanges": ranges} if ranges else {}),
+    }
+
+
+def address(
+    service: Spec,
+    *,
+    cluster_ip: str | None,
+    node_port: int | None,
+    published: Sequence[str | None] = (),
+) -> str:
+    """host:port of an `api_service` for its clients; a placeholder for what is not known.
+
+    `published` are the addresses or host names in the status of a load balancer. A node port is
+    open on every node, whose addresses this program does not know.
+    """
+    kind, port = service["spec"]["type"], service["spec"]["ports"][0]["port"]
+    if kind == "NodePort":
+        return f"{ANY_NODE}:{node_port or UNKNOWN}"
+    known = next((host for host in published if host), None)
+    host = cluster_ip or UNKNOWN if kind == "ClusterIP" else known or PENDING
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def ingress(settings: StackSettings) -> Spec:

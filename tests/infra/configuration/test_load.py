@@ -185,3 +185,41 @@ def test_the_path_of_a_users_hash_is_the_key_that_is_read(name: str) -> None:
         assert configuration.load().secrets.users_with_hash == {name}
 
     asyncio.run(program())
+
+
+REGISTRY = {"registryUsername": "me", "registryPassword": "pw"}
+PULL = {"pullUsername": "you", "pullPassword": "pw"}
+CREATE = {"repository": "registry.example.com/llm", "createPullSecret": True}
+
+
+def test_a_pull_secret_needs_credentials() -> None:
+    configure(image=CREATE)
+    text = refused()
+    assert "rayline:image.createPullSecret is true, but" in text
+    for name in PULL:
+        assert SECRET_KEYS[name].command in text
+
+
+@pytest.mark.parametrize("credentials", [REGISTRY, PULL, REGISTRY | PULL])
+def test_a_pull_secret_takes_either_pair_of_credentials(credentials: dict[str, str]) -> None:
+    configure(("registryPassword", "pullPassword"), image=CREATE, **credentials)
+
+    async def program() -> None:
+        """Outputs need an event loop, which the engine provides to a real program."""
+        assert configuration.load().settings.image.create_pull_secret
+
+    asyncio.run(program())
+
+
+@pytest.mark.parametrize("name", PULL)
+def test_credentials_for_pulling_come_in_pairs(name: str) -> None:
+    configure((name,), image=CREATE, **{name: "x"})
+    (other,) = PULL.keys() - {name}
+    assert f"rayline:{name} is set without rayline:{other}" in refused()
+
+
+def test_credentials_for_pulling_without_a_use() -> None:
+    configure(tuple(PULL), **PULL)
+    text = refused()
+    assert "rayline:pullPassword has no effect" in text
+    assert "pulumi config set --path 'rayline:image.createPullSecret' true" in text

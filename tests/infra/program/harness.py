@@ -7,7 +7,7 @@ options.
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "1" * 64
 CLUSTER_IP = "10.0.0.7"
+NODE_PORT = 31234
 HIDDEN = "[secret]"
 # The inputs, and where in the program the resource was declared.
 NO_OPTIONS = ("object", "stackTrace", "sourcePosition")
@@ -124,6 +125,7 @@ class _Providers(Mocks):
 
     preview: bool
     digest: str
+    published: Sequence[Mapping[str, str]] = ()
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         answers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -132,7 +134,12 @@ class _Providers(Mocks):
                 "repoDigest": f"registry.example.com/llm@{self.digest}"
             },
             "kubernetes:core/v1:Service": lambda: {
-                "spec": {**args.inputs["spec"], "clusterIP": CLUSTER_IP}
+                "spec": {
+                    **args.inputs["spec"],
+                    "clusterIP": CLUSTER_IP,
+                    "ports": [{"nodePort": NODE_PORT, **p} for p in args.inputs["spec"]["ports"]],
+                },
+                "status": {"loadBalancer": {"ingress": list(self.published)}},
             },
         }
         more = {} if self.preview else answers.get(args.typ, dict)()
@@ -158,11 +165,18 @@ def run(
     *,
     preview: bool = False,
     digest: str = DIGEST,
+    published: Sequence[Mapping[str, str]] = (),
     **changes: Any,
 ) -> Program:
-    """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`."""
+    """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`.
+    `published` are the addresses that a load balancer reports in the Service's status."""
     return run_values(
-        committed(stack_name, **changes), secrets, stack_name, preview=preview, digest=digest
+        committed(stack_name, **changes),
+        secrets,
+        stack_name,
+        preview=preview,
+        digest=digest,
+        published=published,
     )
 
 
@@ -173,11 +187,12 @@ def run_values(
     *,
     preview: bool = False,
     digest: str = DIGEST,
+    published: Sequence[Mapping[str, str]] = (),
 ) -> Program:
     """Runs the program on any values, with encrypted `secrets`."""
     values = {**whole, **(secrets or {})}
     program = Program()
-    mocks = _Providers(preview, digest)
+    mocks = _Providers(preview, digest, published)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def declare() -> pulumi.Output[None]:

@@ -1,9 +1,13 @@
 """Optional parts of a stack: existing objects, prebuilt images, and the other delivery."""
 
+import base64
 import json
 from typing import Any
 
-from tests.infra.program.harness import DIGEST, HIDDEN, run
+import pytest
+
+from infra.specs.services import ANY_NODE, PENDING, UNKNOWN
+from tests.infra.program.harness import CLUSTER_IP, DIGEST, HIDDEN, NODE_PORT, run
 
 REF = "registry.example.com/llm/ray-vllm@sha256:" + "2" * 64
 
@@ -122,3 +126,86 @@ def test_ci_previews_know_a_prebuilt_image() -> None:
     shown = run("prod", preview=True, image={"ref": REF})
     assert shown.outputs["image"] == REF
     assert REF in str(shown["RayCluster ray-cluster"].inputs["spec"])
+
+
+@pytest.mark.parametrize(
+    ("service", "published", "url"),
+    [
+        ({}, [], f"http://{CLUSTER_IP}:8000"),
+        ({"type": "NodePort"}, [], f"http://{ANY_NODE}:{NODE_PORT}"),
+        ({"type": "NodePort", "nodePort": 30080}, [], f"http://{ANY_NODE}:30080"),
+        ({"type": "LoadBalancer"}, [{"ip": "192.0.2.7"}], "http://192.0.2.7:8000"),
+        ({"type": "LoadBalancer"}, [{"ip": "2001:db8::7"}], "http://[2001:db8::7]:8000"),
+        ({"type": "LoadBalancer"}, [{"hostname": "a.example.com"}], "http://a.example.com:8000"),
+        ({"type": "LoadBalancer"}, [], f"http://{PENDING}:8000"),
+    ],
+    ids=str,
+)
+def test_the_url_of_each_type_of_service(
+    service: dict[str, Any], published: list[dict[str, str]], url: str
+) -> None:
+    program = run("prod", serve__service=service, published=published)
+    assert program.outputs["apiUrl"] == url
+    assert f"{url}/token" in program.outputs["curl"]
+
+
+def test_a_preview_knows_no_address_yet() -> None:
+    found = run("prod", preview=True, serve__service={"type": "NodePort"}).outputs["apiUrl"]
+    assert found == f"http://{ANY_NODE}:{UNKNOWN}"
+
+
+def test_an_ingress_is_the_url_whatever_the_service() -> None:
+    serve = {"ingress": {"host": "llm.example.com"}, "service": {"type": "LoadBalancer"}}
+    assert run("prod", serve=serve).outputs["apiUrl"] == "http://llm.example.com"
+
+
+@pytest.mark.parametrize(
+    ("repository", "address"),
+    [
+        ("registry.example.com:5000/llm/ray-vllm", "registry.example.com:5000"),
+        ("localhost/llm", "localhost"),
+        ("me/ray-vllm", "https://index.docker.io/v1/"),
+        ("docker.io/me/ray-vllm", "https://index.docker.io/v1/"),
+    ],
+)
+def test_a_pull_secret_is_for_the_registry_of_the_image(repository: str, address: str) -> None:
+    secrets = {"registryUsername": "me", "registryPassword": "pass:word"}
+    program = run("prod", secrets, image__repository=repository, image__createPullSecret=True)
+    secret = program["Secret pull-secret"]
+    assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
+    assert secret.inputs["metadata"]["namespace"] == "kuberay-projects"
+    ((found, login),) = json.loads(secret.inputs["stringData"][".dockerconfigjson"])[
+        "auths"
+    ].items()
+    assert found == address
+    assert base64.b64decode(login["auth"]).decode() == "me:pass:word"
+    name = {"name": secret.inputs["metadata"]["name"]}
+    head = program["RayCluster ray-cluster"].inputs["spec"]["headGroupSpec"]["template"]["spec"]
+    assert name in head["imagePullSecrets"]
+    assert name in program["ServiceAccount service-account"].inputs["imagePullSecrets"]
+    for later in ("RayCluster ray-cluster", "DownloadJob download-Dolphin3.0"):
+        assert "Secret pull-secret" in program.waits_for(later)
+
+
+def test_separate_credentials_are_for_pulling_alone() -> None:
+    secrets = {
+        "registryUsername": "pusher",
+        "registryPassword": "a",
+        "pullUsername": "puller",
+        "pullPassword": "b",
+    }
+    program = run("prod", secrets, image__createPullSecret=True)
+    content = str(program["Secret pull-secret"].inputs["stringData"])
+    assert "puller" in content
+    assert "pusher" not in content
+    assert program["Image image"].inputs["registries"][0]["username"] == "pusher"
+
+
+def test_values_of_the_chart_are_merged_under_our_own() -> None:
+    values = {"image": {"pullPolicy": "Always"}, "watchNamespace": ["kuberay-projects"]}
+    program = run("prod", operator__values=values, operator__image="r.example.com/o:v1.6.2")
+    assert program["Release kuberay-operator"].inputs["values"] == {
+        "fullnameOverride": "kuberay-operator",
+        "image": {"repository": "r.example.com/o", "tag": "v1.6.2", "pullPolicy": "Always"},
+        "watchNamespace": ["kuberay-projects"],
+    }

@@ -12,13 +12,15 @@ from tests.infra.program.harness import Program, run_values
 from tests.stacks import Location, committed, complete, different, leaves, locations
 
 # Every optional part of the configuration is in use, so that no key is without effect.
-EVERYTHING = complete(committed("prod"))
+EVERYTHING = complete(committed("prod", image__createPullSecret=True))
 CHECKED_ONLY = {
     ("gpuGroups", 0, "gpu", "model"),
     ("gpuGroups", 0, "gpu", "memoryGib"),
     ("models", 0, "weightsGib"),
     ("models", 0, "kvKibPerToken"),
 }
+# For image.createPullSecret.
+SECRETS = {"registryUsername": "me", "registryPassword": "canary"}
 REF = "registry.example.com/llm@sha256:" + "2" * 64
 
 
@@ -45,12 +47,12 @@ def declared(program: Program) -> Any:
 
 @cache
 def before() -> Program:
-    return run_values(EVERYTHING)
+    return run_values(EVERYTHING, SECRETS)
 
 
 @pytest.mark.parametrize("key", leaves(), ids=str)
 def test_a_key_reaches_a_resource_or_an_output(key: Location) -> None:
-    reaches = declared(run_values(edited(key))) != declared(before())
+    reaches = declared(run_values(edited(key), SECRETS)) != declared(before())
     assert reaches is (key not in CHECKED_ONLY)
 
 

@@ -24,6 +24,7 @@ TOKENS = {
     "rayline:platform:KubeRayOperator",
     "rayline:platform:ModelCache",
     "rayline:platform:Namespace",
+    "rayline:platform:PullSecret",
     "rayline:platform:ServiceImage",
     "rayline:ray:RayCluster",
     "rayline:ray:ServiceAccount",

@@ -15,6 +15,8 @@ CANARIES: dict[str, Any] = {
     "rayToken": "canary-ray-token",
     "registryUsername": "canary-registry-user",
     "registryPassword": "canary-registry-password",
+    "pullUsername": "canary-pull-user",
+    "pullPassword": "canary-pull-word",
 }
 PIP = "canary-pip-password"
 
@@ -23,7 +25,13 @@ PIP = "canary-pip-password"
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
     pip = tmp_path_factory.mktemp("pip") / "pip.conf"
     pip.write_text(f"[global]\nindex-url = https://me:{PIP}@mirror.example.com/simple\n")
-    return run("prod", CANARIES, serve__delivery=request.param, image__pipConfig=str(pip))
+    return run(
+        "prod",
+        CANARIES,
+        serve__delivery=request.param,
+        image__pipConfig=str(pip),
+        image__createPullSecret=True,
+    )
 
 
 def texts() -> list[str]:
@@ -53,6 +61,7 @@ def test_a_secret_arrives_where_it_belongs_and_nowhere_else(program: Program, ca
         "Secret auth-config",
         "Secret deepseek-raycluster-token",
         "Secret deepseek-raycluster-hub-token",
+        "Secret pull-secret",
         "Image image",
     }
 

@@ -56,3 +56,44 @@ def test_everything_that_a_model_sets_is_refused_in_env() -> None:
     ours = {*environment.MODEL_VARIABLES, *environment.OTHER_VARIABLES}
     assert set(serve_config.environment(model)) <= ours
     assert set(service.ARGUMENTS) <= set(environment.MODEL_VARIABLES)
+
+
+SECRET = {"secret": "keys", "key": "a"}
+FROM_SECRETS = ("ray", "ray__head", "gpuGroups__0")
+
+
+@pytest.mark.parametrize("owner", FROM_SECRETS)
+def test_a_secret_may_be_a_variable_from_a_secret(owner: str) -> None:
+    assert errors(**{f"{owner}__secretEnv": {"OPENAI_API_KEY": SECRET}}) == {}
+
+
+@pytest.mark.parametrize("owner", FROM_SECRETS)
+@pytest.mark.parametrize("name", ["HF_TOKEN", "RAY_ADDRESS", "MAX_MODEL_LEN"])
+def test_reserved_names_are_reserved_for_secrets_too(owner: str, name: str) -> None:
+    reported = errors(**{f"{owner}__secretEnv": {name: SECRET}})
+    (key,) = reported
+    assert key.endswith(f".secretEnv.{name}")
+
+
+def test_a_variable_has_one_value() -> None:
+    reported = errors(ray__env={"A": "1"}, ray__secretEnv={"A": SECRET})
+    assert list(reported) == ["rayline:ray.env.A"]
+    assert "rayline:ray.secretEnv.A sets it too" in reported["rayline:ray.env.A"]
+    # A narrower key replaces a wider one, as with plain variables.
+    assert errors(ray__secretEnv={"A": SECRET}, gpuGroups__0__env={"A": "1"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("ray__env", "ray.secretEnv"),
+        ("ray__head__env", "ray.head.secretEnv"),
+        ("gpuGroups__1__env", "gpuGroups[1].secretEnv"),
+        ("models__0__env", "gpuGroups[0].secretEnv"),
+    ],
+)
+def test_a_refused_secret_is_led_to_its_place(place: str, wanted: str) -> None:
+    (message,) = errors(**{f"{place}__API_KEY": "canary"}).values()
+    for part in ("secret", "key"):
+        assert f"pulumi config set --path 'rayline:{wanted}.API_KEY.{part}' '<{part}>'" in message
+    assert "canary" not in message

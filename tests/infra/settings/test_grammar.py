@@ -13,6 +13,15 @@ from tests.stacks import Location, locations, values
 FREE = {
     ("models", 0, "engineArgs"): "vLLM checks its own arguments (tests/app_live)",
     ("auth", "roles"): "the service checks them",
+    ("operator", "values"): "the chart's templates use them",
+    **dict.fromkeys(
+        (
+            ("ray", "head", "podTemplate", "spec"),
+            ("gpuGroups", 0, "podTemplate", "spec"),
+            ("hub", "podTemplate", "spec"),
+        ),
+        "infra.rules.pod_template compares it with the schema of a pod",
+    ),
 }
 """JSON whose content has no grammar here, and who checks it."""
 
@@ -30,7 +39,11 @@ def parts(location: Location) -> Iterator[tuple[str, Any]]:
             "pattern": next(iter(node.get("patternProperties", {})), None)
         }
         yield f"{name}: names", {"type": "string", **names}
-        yield f"{name}: values", SCHEMA.at((*location, "other"))
+        inner = SCHEMA.keys_at((*location, "other"))
+        for key in inner:
+            yield f"{name}: values.{key}", SCHEMA.at((*location, "other", key))
+        if not inner:
+            yield f"{name}: values", SCHEMA.at((*location, "other"))
     elif not node.get("properties"):
         yield name, node
 
@@ -123,6 +136,20 @@ LONG = "x" * 64
         ("storage__size", "200gb", " 200G"),
         ("storage__claim", "Cache", " cache"),
         ("storage__storageClass", "a..b", " a.b"),
+        ("image__pullSecrets", ["reg_cred"], "reg-cred"),
+        ("ray__secretEnv", {"A": {"secret": "Keys", "key": "a"}}, " keys"),
+        ("ray__secretEnv", {"A": {"secret": "keys", "key": "a b"}}, "<key>"),
+        (f"{GROUP}runtimeClassName", "NVIDIA", " nvidia"),
+        (f"{GROUP}podTemplate__metadata", {"labels": {"a": "b c"}}, " b-c"),
+        (f"{GROUP}podTemplate__metadata", {"annotations": {"a b": "c"}}, "config rm --path"),
+        (f"{GROUP}podTemplate__metadata", {"name": "a"}, "labels, annotations"),
+        (f"{GROUP}podTemplate__spec", [], "an object"),
+        ("serve__service__annotations", {"a b": "c"}, "config rm --path"),
+        ("serve__service__loadBalancerClass", "a b", "name or dns.prefix/name"),
+        ("serve__service__loadBalancerSourceRanges", ["10.1.2.3/8"], "10.0.0.0/8"),
+        ("serve__service__loadBalancerSourceRanges", ["2001:DB8::1/32"], "2001:db8::/32"),
+        ("serve__service__loadBalancerSourceRanges", ["10.0.0.0"], "10.0.0.0/32"),
+        ("serve__service__loadBalancerSourceRanges", ["all"], "10.0.0.0/8"),
         ("serve__ingress", {"host": "https://a.example.com"}, "without https://"),
         ("serve__ingress", {"host": "a.example.com:8443"}, "without a port"),
         ("serve__ingress", {"host": "*.example.com"}, "without *"),

@@ -30,7 +30,10 @@ RESTARTING: list[tuple[Location, Any, set[str]]] = [
     (("ray", "metricsPort"), 9090, EVERY),
     (("serve", "port"), 8001, EVERY),
     (("image", "pullSecret"), "other", EVERY),
+    (("image", "pullSecrets"), ["other"], EVERY),
+    (("image", "createPullSecret"), True, EVERY),
     (("image", "pullPolicy"), "Always", EVERY),
+    (("ray", "secretEnv", "A"), {"secret": "a", "key": "b"}, EVERY),
     (("image", "device"), "cpu", {FIRST, SECOND}),  # only in rayStartParams
     (("ray", "name"), "other", EVERY),  # a label
     (("storage", "claim"), "other", EVERY),
@@ -41,6 +44,12 @@ RESTARTING: list[tuple[Location, Any, set[str]]] = [
     (("ray", "head", "nodeSelector", "a"), "b", {HEAD}),
     (("ray", "head", "tolerations"), [{"key": "a"}], {HEAD}),
     (("ray", "head", "labels", "a"), "b", {HEAD}),
+    (("ray", "head", "secretEnv", "A"), {"secret": "a", "key": "b"}, {HEAD}),
+    (("ray", "head", "runtimeClassName"), "other", {HEAD}),
+    (("ray", "head", "priorityClassName"), "other", {HEAD}),
+    (("ray", "head", "podTemplate", "spec", "hostNetwork"), True, {HEAD}),
+    (("ray", "head", "podTemplate", "metadata", "labels", "a"), "b", {HEAD}),
+    (("ray", "head", "podTemplate", "metadata", "annotations", "a"), "b", {HEAD}),
     (("ray", "grafanaHost"), "https://other", {HEAD}),
     (("ray", "prometheusHost"), "https://other", {HEAD}),
     (("gpuGroups", 0, "limits"), {"cpu": "17", "memory": "24G"}, {FIRST}),
@@ -55,6 +64,12 @@ RESTARTING: list[tuple[Location, Any, set[str]]] = [
     (("gpuGroups", 0, "spread"), False, {FIRST}),
     (("gpuGroups", 0, "labels", "a"), "b", {FIRST}),
     (("gpuGroups", 0, "env", "A"), "b", {FIRST}),
+    (("gpuGroups", 0, "secretEnv", "A"), {"secret": "a", "key": "b"}, {FIRST}),
+    (("gpuGroups", 0, "runtimeClassName"), "other", {FIRST}),
+    (("gpuGroups", 0, "priorityClassName"), "other", {FIRST}),
+    (("gpuGroups", 0, "podTemplate", "spec", "hostNetwork"), True, {FIRST}),
+    (("gpuGroups", 0, "podTemplate", "metadata", "labels", "a"), "b", {FIRST}),
+    (("gpuGroups", 0, "podTemplate", "metadata", "annotations", "a"), "b", {FIRST}),
     (("models", 0, "drainSeconds"), 3600, {FIRST}),
 ]
 # Edits that replace no pod.
@@ -109,13 +124,20 @@ HARMLESS: list[tuple[Location, Any]] = [
     (("ray", "upgrade"), "manual"),
     (("serve", "delivery"), "rayService"),
     (("serve", "replaceForeign"), True),
+    (("serve", "service", "type"), "LoadBalancer"),
+    (("serve", "service", "annotations", "a"), "b"),
+    (("serve", "service", "nodePort"), 30080),
+    (("serve", "service", "loadBalancerClass"), "other"),
+    (("serve", "service", "loadBalancerSourceRanges"), ["10.0.0.0/8"]),
     (("serve", "ingress", "host"), "other.example.com"),
     (("serve", "ingress", "className"), "other"),
     (("serve", "ingress", "tlsSecret"), "other"),
     (("serve", "ingress", "annotations", "a"), "b"),
     (("timeouts", "modelReadySeconds"), 60),
     (("operator", "install"), False),
+    (("operator", "values", "a"), "b"),
     (("hub", "endpoint"), "https://mirror.example.com"),
+    (("hub", "podTemplate", "spec", "hostNetwork"), True),
 ]
 
 

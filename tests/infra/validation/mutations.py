@@ -84,6 +84,16 @@ TELLING: Mapping[str, tuple[Any, ...]] = {
         {"kv-cache-dtype": "fp8"}, {"a-b": 1, "a_b": 2}, {"--dtype": "float16"},
         {"quantization": "awq"},
     ),
+    "spec": (
+        {"hostNetwork": True}, {"hostNetwork": "x"}, {"containers": []}, {"nodeSelector": {}},
+        {"tolerations": [{"operator": "Exists"}]}, {"runtimeClassName": None},
+        {"containers": [{"name": "side", "image": "a"}]}, {"restartPolicy": "Never"},
+        {"volumes": [{"name": "ray-logs", "hostPath": {"path": "/a"}}, {"name": "a"}]},
+    ),
+    "secretEnv": ({"A": {"secret": "a", "key": "b"}}, {"JWT_KEY": {"secret": "a", "key": "b"}}),
+    "nodePort": (30080, 1),
+    "type": ("ClusterIP", "NodePort", "LoadBalancer"),
+    "values": ({"watchNamespace": []}, {"fullnameOverride": "kuberay-operator"}),
     "pipConfig": ("/none/pip.conf",),
     "buildxInstance": ("node",),
 }  # fmt: skip
@@ -202,5 +212,38 @@ TRAPS = [
     _trap(ray__metricsPort=8000),
     _trap(userHashes={"jane.doe": {"secure": "x"}}, auth__users__0__name="jane.doe"),
     _trap(gpuGroups__0__limits={"cpu": "16", "memory": 24}),
+    _trap(operator__image="quay.io/a/b"),
+    _trap(models__0__route="/-/x"),
+    _trap(models__0__route="/health", models__1__route="/", models__1__name="two"),
+    _trap(models__0__gpuGroup="none", auth__users__0__role="boss"),
+    _trap(models__0__gpuGroup="spare", ray__version="2.51.0"),
+    _trap(gpuGroups__0__gpu__count=0),
+    _trap(models__0__name="One", models__1__name="one"),
+    _trap(image__base="rayproject/ray:2.60.0-py310-cu128"),
+    _trap(operator__values={"fullnameOverride": "x", "env": [{"name": "A_KEY", "value": "x"}]}),
+    _trap(operator__values={"watchNamespace": "a"}),
+    _trap(operator__values={"singleNamespaceInstall": True}),
+    _trap(image__createPullSecret=True),
+    _trap(pullUsername="me", pullPassword={"secure": "p"}),
+    _trap(pullUsername="me"),
+    _trap(serve__service={"nodePort": 1, "loadBalancerClass": "a"}),
+    _trap(ray__secretEnv={"HF_TOKEN": {"secret": "a", "key": "b"}}),
+    _trap(ray__env={"A": "x"}, ray__secretEnv={"A": {"secret": "a", "key": "b"}}),
+    *(
+        _trap(**{f"{owner}__podTemplate__spec": copy.deepcopy(spec)})
+        for owner in ("ray__head", "gpuGroups__0", "hub")
+        for spec in (
+            {"containers": [{"image": "a"}, {"name": "a"}], "hostNetwork": None, "$patch": "x"},
+            {"containers": [{"name": name, **fields} for name in ("ray-head", "ray-worker",
+                "download", "wait-gcs-ready") for fields in (
+                {"image": "a", "command": ["a"], "env": [{"name": "HF_HOME", "value": "x"},
+                {"name": "A_TOKEN", "value": "x"}, {"name": "OK", "value": "x"}]},)]},
+            {"containers": [{"name": "side", "image": "a", "volumeMounts": [
+                {"name": "none", "mountPath": "/a"}]}], "serviceAccountName": "a",
+                "restartPolicy": "OnFailure", "terminationGracePeriodSeconds": 1,
+                "volumes": [{"name": "model-cache", "emptyDir": {}}]},
+            {"hostNetwrk": True, "dnsPolicy": 7, "tolerations": [{"key": "a"}]},
+        )
+    ),
 ]  # fmt: skip
 """Stacks that provoke the messages that few mutations do, and mistakes that users have made."""
