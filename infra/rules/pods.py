@@ -1,7 +1,6 @@
 """Pod settings that the API server would refuse. The cluster would then have no pods, and only
 events would contain the reason."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -16,11 +15,6 @@ from infra.settings.ray import Head
 
 Parts = tuple[str | int, ...]
 
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_MAXIMUM_PREFIX = 253
-_FORM = "It must be name or dns.prefix/name, with at most 63 letters, digits, -, _ and . in name."
 _OWN = ("ray.io/", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of", "rayline.dev/")
 """Prefixes of labels that KubeRay or rayline set and use as selectors."""
 _KUBERAY_ANNOTATIONS = {
@@ -32,29 +26,30 @@ _KUBERAY_ANNOTATIONS = {
 
 
 @rule
-def labels_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
-    """Labels of pods and of the nodes that they select."""
+def no_label_is_a_selector(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """KubeRay and rayline select pods by some labels, which they set themselves."""
     return [
-        problem
-        for parts, labels, reserved in _labels(settings)
-        for name, value in labels.items()
-        for problem in _label(key_path(*parts, name), name, value, reserved)
+        error(
+            key := key_path(*parts, name),
+            f"is set by KubeRay or rayline, which use it as a selector. {_remove(key)}",
+        )
+        for parts, labels in _labels(settings)
+        for name in labels
+        if name.startswith(_OWN)
     ]
 
 
 @rule
-def annotations_are_valid(settings: StackSettings, _facts: Facts) -> list[Problem]:
-    """Names have the form that Kubernetes requires, and none is a switch of KubeRay's."""
-    problems = []
-    for name in settings.ray.annotations:
-        key = key_path("ray", "annotations", name)
-        if not _qualified(name):
-            problems.append(error(key, f"is not a valid annotation name. {_FORM} {_remove(key)}"))
-        if name in _KUBERAY_ANNOTATIONS:
-            problems.append(
-                error(key, f"may not be set: {_KUBERAY_ANNOTATIONS[name]}. {_remove(key)}")
-            )
-    return problems
+def no_annotation_is_a_switch(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """Some annotations make KubeRay build different pods."""
+    return [
+        error(
+            key := key_path("ray", "annotations", name),
+            f"may not be set: {_KUBERAY_ANNOTATIONS[name]}. {_remove(key)}",
+        )
+        for name in settings.ray.annotations
+        if name in _KUBERAY_ANNOTATIONS
+    ]
 
 
 @rule
@@ -86,42 +81,12 @@ def _half(quantity: str) -> str:
     return f"{half // 2**20}Mi" if half >= 2**20 else str(half)
 
 
-def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str], bool]]:
-    """Where labels are configured; the flag is true if reserved names are refused there."""
-    yield ("ray", "labels"), settings.ray.labels, True
-    yield ("ray", "head", "labels"), settings.ray.head.labels, True
-    yield ("ray", "head", "nodeSelector"), settings.ray.head.node_selector, False
+def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str]]]:
+    """Where labels of pods are configured."""
+    yield ("ray", "labels"), settings.ray.labels
+    yield ("ray", "head", "labels"), settings.ray.head.labels
     for number, group in enumerate(settings.gpu_groups):
-        yield ("gpuGroups", number, "labels"), group.labels, True
-        yield ("gpuGroups", number, "nodeSelector"), group.node_selector, False
-        if group.node_group is not None:
-            yield ("gpuGroups", number), {group.node_group_label: group.node_group}, False
-
-
-def _label(key: str, name: str, value: str, reserved: bool) -> list[Problem]:
-    problems = []
-    if not _qualified(name):
-        problems.append(error(key, f"is not a valid label name. {_FORM} {_remove(key)}"))
-    if value and not _NAME.fullmatch(value):
-        problems.append(
-            error(
-                key,
-                f"is {value!r}; a label value has at most 63 letters, digits, -, _ and ., and "
-                f"begins and ends with a letter or digit. Type: {set_command(key, '<value>')}",
-            )
-        )
-    if reserved and name.startswith(_OWN):
-        problems.append(
-            error(key, f"is set by KubeRay or rayline, which use it as a selector. {_remove(key)}")
-        )
-    return problems
-
-
-def _qualified(name: str) -> bool:
-    prefix, slash, rest = name.rpartition("/")
-    if slash and not (_PREFIX.fullmatch(prefix) and len(prefix) <= _MAXIMUM_PREFIX):
-        return False
-    return bool(_NAME.fullmatch(rest))
+        yield ("gpuGroups", number, "labels"), group.labels
 
 
 def _remove(key: str) -> str:

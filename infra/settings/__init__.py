@@ -8,6 +8,8 @@ StackSettings; `python -m infra.settings.reference` then writes the documents an
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import Field
+
 from infra.settings.auth import Auth
 from infra.settings.cluster import Cluster
 from infra.settings.framework import parse as _parse
@@ -38,11 +40,11 @@ class StackSettings(Settings):
     """The KubeRay operator."""
     ray: Ray = Ray()
     """The RayCluster as a whole."""
-    gpu_groups: tuple[GpuGroup, ...]
+    gpu_groups: tuple[GpuGroup, ...] = Field(max_length=100)
     """The GPU groups, one per kind of card."""
     hub: Hub = Hub()
     """Where weights are downloaded from."""
-    models: tuple[Model, ...]
+    models: tuple[Model, ...] = Field(max_length=100)
     """The models to serve. Swapping a model means editing one line here."""
     auth: Auth
     """Users, roles and tokens."""

@@ -1,14 +1,13 @@
 """`rayline:cluster`."""
 
-from pydantic import Field
-
-from infra.settings.framework.base import DnsLabel, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import DnsLabel, Line
 
 
 class Cluster(Settings):
     """The Kubernetes cluster and rayline's place in it."""
 
-    context: str = Field(min_length=1)
+    context: Line
     """Context of the kubeconfig (KUBECONFIG or ~/.kube/config). The current context is never used,
     because that is how the wrong cluster gets changed."""
     namespace: DnsLabel = "kuberay-projects"

@@ -2,20 +2,30 @@
 
 from pydantic import Field
 
-from infra.settings.framework.base import DnsLabel, EnvName, Resources, Settings, Toleration
-from infra.settings.framework.quantities import Quantity
+from infra.settings.framework.base import Resources, Settings, Toleration
+from infra.settings.framework.grammar import (
+    Count,
+    DnsLabel,
+    Env,
+    ExtendedResource,
+    LabelKey,
+    Labels,
+    LabelValue,
+    Line,
+)
+from infra.settings.framework.quantities import Size
 
 
 class Gpu(Settings):
     """The kind of card in a group; it determines which models fit."""
 
-    model: str
+    model: Line
     """Human-readable name of the card, for example RTX 3090."""
-    memory_gib: float = Field(gt=0)
+    memory_gib: float = Field(gt=0, le=10_000)
     """Memory of one card in GiB, as nvidia-smi shows it (a 24 GB card has 24)."""
-    count: int = Field(1, ge=0)
+    count: int = Field(1, ge=0, le=1000)
     """Cards per worker."""
-    resource: str = "nvidia.com/gpu"
+    resource: ExtendedResource = "nvidia.com/gpu"
     """Name of the Kubernetes resource that counts the cards."""
 
 
@@ -26,29 +36,29 @@ class GpuGroup(Settings):
     """Name of KubeRay's worker group, and of the Ray resource that models request."""
     gpu: Gpu
     """The cards of one worker."""
-    workers: int = Field(1, ge=1)
+    workers: Count = 1
     """Number of worker pods; each runs on a different node unless `spread` is false."""
     enabled: bool = True
     """When false, the group stays in the RayCluster with 0 pods, so that enabling it later touches
     no pod of other groups."""
-    node_group: str | None = None
+    node_group: LabelValue | None = None
     """Value of the label `nodeGroupLabel` on the nodes that run the group."""
-    node_group_label: str = "node.deckhouse.io/group"
+    node_group_label: LabelKey = "node.deckhouse.io/group"
     """Label that groups the nodes."""
-    node_selector: dict[str, str] = Field({})
+    node_selector: Labels = Field({})
     """Further labels of the nodes."""
-    tolerations: tuple[Toleration, ...] = ()
+    tolerations: tuple[Toleration, ...] = Field((), max_length=100)
     """Taints that the workers tolerate."""
     requests: Resources = Resources(cpu="8", memory="12G")
     """Resources reserved for one worker."""
     limits: Resources = Resources(cpu="16", memory="24G")
     """Resource limits of one worker."""
-    shared_memory: Quantity = "8Gi"
+    shared_memory: Size = "8Gi"
     """Size of /dev/shm, which counts towards the memory limit: for Ray's objects and tensor
     parallelism."""
     spread: bool = True
     """Run at most one worker of the group per node."""
-    labels: dict[str, str] = Field({})
+    labels: Labels = Field({})
     """Additional labels of the worker pods."""
-    env: dict[EnvName, str] = Field({})
+    env: Env = Field({})
     """Additional environment of this group's workers."""

@@ -1,12 +1,11 @@
 """`rayline:hub`."""
 
-from pydantic import Field
-
 from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import HttpUrl
 
 
 class Hub(Settings):
     """Where weights are downloaded from."""
 
-    endpoint: str = Field("https://huggingface.co", pattern=r"^https?://[^\s/]+(/[^\s]*)?$")
+    endpoint: HttpUrl = "https://huggingface.co"
     """The hub, or a mirror that speaks its protocol (HF_ENDPOINT)."""

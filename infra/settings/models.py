@@ -2,13 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
-from infra.settings.framework.base import EnvName, Seconds, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import Count, Env, Line, Seconds
+from infra.settings.framework.text import Text
 
 ModelName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+    str,
+    Text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?",
+        "at most 63 letters, digits, ., _ and -, which begin and end with a letter or digit",
+        "<name>",
+        63,
+    ),
 ]
+Revision = Annotated[
+    str, Text(r"[0-9a-f]{40}", "40 hexadecimal digits", "<40 hexadecimal digits>", 40)
+]
+Route = Annotated[str, Text(r"/[A-Za-z0-9._/-]*", "a path such as /name, or /", "/name", 256)]
 
 
 class Model(Settings):
@@ -16,30 +28,30 @@ class Model(Settings):
 
     name: ModelName
     """Name of the Serve application; clients send it as `model`."""
-    source: str = Field(min_length=1)
+    source: Line
     """A model of the hub (owner/name), or a folder of the claim (/data/model-cache/...)."""
-    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    revision: Revision | None = None
     """Commit of the hub's repository, 40 hexadecimal digits. Required for a model of the hub: a
     branch could point to different weights tomorrow."""
-    gpu_group: str
+    gpu_group: Line
     """Name of the group in gpuGroups that serves the model."""
-    replicas: int = Field(1, ge=1)
+    replicas: Count = 1
     """Number of engines; each one uses tensorParallel x pipelineParallel cards."""
-    tensor_parallel: int = Field(1, ge=1)
+    tensor_parallel: Count = 1
     """Number of cards that share each layer, all in one worker."""
-    pipeline_parallel: int = Field(1, ge=1)
+    pipeline_parallel: Count = 1
     """Number of consecutive stages that the layers are split into. On GPUs, stages may run on
     different workers."""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """Data type of the activations. For AWQ, use float16 (vLLM also accepts bfloat16, but not
     float32)."""
-    max_model_len: int | None = Field(None, ge=1)
+    max_model_len: int | None = Field(None, ge=1, le=1_000_000_000)
     """Maximum number of tokens of prompt and answer together; absent: the model's own limit."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     """Fraction of the card's memory for weights and KV cache."""
-    max_num_seqs: int | None = Field(None, ge=1)
+    max_num_seqs: int | None = Field(None, ge=1, le=1_000_000)
     """Number of requests that the engine processes at once; absent: 256."""
-    cpu_offload_gb: float | None = Field(None, ge=0)
+    cpu_offload_gb: float | None = Field(None, ge=0, le=100_000)
     """GiB of weights kept in the worker's memory instead of the card's."""
     chunked_prefill: bool | None = None
     """Mix prefill and decode in one step; absent: vLLM decides."""
@@ -47,18 +59,18 @@ class Model(Settings):
     """Disable CUDA graphs: less memory, but slower; absent: vLLM decides."""
     engine_args: dict[str, JsonValue] = Field({})
     """Any other engine argument of vLLM, for example {"quantization": "awq_marlin"}."""
-    env: dict[EnvName, str] = Field({})
+    env: Env = Field({})
     """Additional environment of this model's replicas. Not for secrets."""
-    route: str | None = Field(None, pattern=r"^/[A-Za-z0-9._/-]*$")
+    route: Route | None = None
     """Route prefix; absent: /<name>. One model may have /."""
-    cpus: float = Field(1, gt=0)
+    cpus: float = Field(1, gt=0, le=10_000)
     """Ray CPUs per replica."""
     drain_seconds: Seconds = 120
     """How long running streams may take to finish when a replica stops."""
-    weights_gib: float | None = Field(None, gt=0)
+    weights_gib: float | None = Field(None, gt=0, le=100_000)
     """Size of the weights, for the check that they fit; absent: read from the local Hugging Face
     cache if the model is in it."""
-    kv_kib_per_token: float | None = Field(None, gt=0)
+    kv_kib_per_token: float | None = Field(None, gt=0, le=1_000_000)
     """KiB of KV cache per token, over all layers and cards, for the same check; absent: computed
     from the model's config.json in the local Hugging Face cache. With grouped attention:
     2 x layers x KV heads x head size x bytes of dtype / 1024."""

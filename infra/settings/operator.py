@@ -1,8 +1,7 @@
 """`rayline:operator`."""
 
-from pydantic import Field
-
-from infra.settings.framework.base import DnsLabel, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import DnsLabel, Line, Path, Version
 
 
 class Operator(Settings):
@@ -13,15 +12,15 @@ class Operator(Settings):
     conflict."""
     namespace: DnsLabel = "kuberay-system"
     """Namespace of the operator; created with it."""
-    version: str = Field("1.6.2", pattern=r"^\d+\.\d+\.\d+$")
+    version: Version = "1.6.2"
     """Version of the chart, the operator and the CRDs."""
-    chart: str = "kuberay-operator"
+    chart: Path = "kuberay-operator"
     """Name of the chart in `repository`, or a folder."""
-    repository: str | None = "https://ray-project.github.io/kuberay-helm/"
+    repository: Line | None = "https://ray-project.github.io/kuberay-helm/"
     """Helm repository; null when `chart` is a folder."""
-    image: str | None = None
+    image: Line | None = None
     """Image of the operator as repository:tag; absent: the chart's default."""
-    crds: str = (
+    crds: Path = (
         "https://raw.githubusercontent.com/ray-project/kuberay/v{version}/"
         "helm-chart/kuberay-operator/crds"
     )

@@ -2,13 +2,32 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from infra.settings.framework.base import DnsLabel, EnvName, Resources, Settings, Toleration
+from infra.settings.framework.base import Resources, Settings, Toleration
+from infra.settings.framework.grammar import (
+    Annotations,
+    Env,
+    HttpUrl,
+    Labels,
+    ObjectName,
+    Port,
+    Version,
+)
+from infra.settings.framework.text import Text
 
 # ValidateRayClusterMetadata and MaxRayServiceNameLength of KubeRay 1.6.2,
 # ray-operator/controllers/ray/utils: a DNS-1035 label that leaves room for appended suffixes.
-RayName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=47)]
+RayName = Annotated[
+    str,
+    Text(
+        r"[a-z](?:[-a-z0-9]*[a-z0-9])?",
+        "at most 47 lowercase letters, digits and -, which begin with a letter and end with a "
+        "letter or digit",
+        "rayline",
+        47,
+    ),
+]
 
 
 class Head(Settings):
@@ -19,13 +38,13 @@ class Head(Settings):
     """Resources reserved for the head."""
     limits: Resources = Resources(cpu="6", memory="8G")
     """Resource limits of the head."""
-    env: dict[EnvName, str] = Field({})
+    env: Env = Field({})
     """Additional environment of the head alone."""
-    labels: dict[str, str] = Field({})
+    labels: Labels = Field({})
     """Additional labels of the head pod."""
-    node_selector: dict[str, str] = Field({})
+    node_selector: Labels = Field({})
     """Labels of the nodes that may run the head; empty: any node."""
-    tolerations: tuple[Toleration, ...] = ()
+    tolerations: tuple[Toleration, ...] = Field((), max_length=100)
     """Taints that the head tolerates."""
 
 
@@ -34,23 +53,23 @@ class Ray(Settings):
 
     name: RayName = "rayline"
     """Name of the RayCluster; Services and pods are named after it. At most 47 characters."""
-    version: str = Field("2.60.0", pattern=r"^\d+\.\d+\.\d+$")
+    version: Version = "2.60.0"
     """Version of Ray in the image. KubeRay uses it to decide how to start and probe Ray."""
-    service_account: DnsLabel | None = None
+    service_account: ObjectName | None = None
     """Name of the service account; absent: sa-<name>. rayline creates it without any rights."""
-    labels: dict[str, str] = Field({})
+    labels: Labels = Field({})
     """Labels of the RayCluster, and of head and worker pods."""
-    annotations: dict[str, str] = Field({})
+    annotations: Annotations = Field({})
     """Annotations of the RayCluster, of head and worker pods, and of the head's Service."""
-    env: dict[EnvName, str] = Field({})
+    env: Env = Field({})
     """Environment of every Ray container. Not for secrets."""
     head: Head = Head()
     """The head pod."""
-    grafana_host: str | None = None
+    grafana_host: HttpUrl | None = None
     """Address of Grafana, for the plots in the dashboard."""
-    prometheus_host: str | None = None
+    prometheus_host: HttpUrl | None = None
     """Address of Prometheus, for the plots in the dashboard."""
-    metrics_port: int = Field(8080, ge=1024, le=65535)
+    metrics_port: Port = 8080
     """Port on which every Ray pod exports metrics."""
     upgrade: Literal["recreate", "manual"] = "recreate"
     """What happens to running pods when their template changes (image, resources, environment).

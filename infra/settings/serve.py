@@ -5,18 +5,19 @@ from typing import Literal
 from pydantic import Field
 
 from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import Annotations, HostName, ObjectName, Port
 
 
 class Ingress(Settings):
     """Access to the API from outside the cluster. The dashboard never gets an Ingress."""
 
-    host: str
+    host: HostName
     """Host name, for example llm.example.com."""
-    class_name: str | None = None
+    class_name: ObjectName | None = None
     """Ingress class; absent: the cluster's default."""
-    tls_secret: str | None = None
+    tls_secret: ObjectName | None = None
     """Existing Secret with the certificate; absent: the Ingress has no TLS."""
-    annotations: dict[str, str] = Field({})
+    annotations: Annotations = Field({})
     """Annotations for the ingress controller, for example longer timeouts for streams."""
 
 
@@ -28,7 +29,7 @@ class Serve(Settings):
     touches only what it names. rayService: KubeRay posts them and restores them by itself when the
     head is lost, but `up` waits only for the first start and for a new cluster, not for a changed
     model."""
-    port: int = Field(8000, ge=1024, le=65535)
+    port: Port = 8000
     """Port of Serve's proxies and of the API's Service."""
     ingress: Ingress | None = None
     """Absent: the API is reachable inside the cluster only."""

@@ -1,6 +1,7 @@
 """`rayline:timeouts`."""
 
-from infra.settings.framework.base import Seconds, Settings
+from infra.settings.framework.base import Settings
+from infra.settings.framework.grammar import Seconds
 
 
 class Timeouts(Settings):

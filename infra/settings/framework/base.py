@@ -1,11 +1,12 @@
 """What every part of the configuration shares: strictness, key spelling, and small types."""
 
-from typing import Annotated
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.settings.framework.quantities import Quantity
+from infra.settings.framework.grammar import LabelValue, TaintKey
+from infra.settings.framework.quantities import Cpu, Size
 
 
 class Settings(BaseModel):
@@ -21,36 +22,33 @@ class Settings(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
         str_strip_whitespace=True,
-        # `pulumi config set --path` writes 1 as a number even where text is expected, as in env.
-        coerce_numbers_to_str=True,
         # Pulumi's JSON may contain Infinity and NaN, but no key can be either.
         allow_inf_nan=False,
     )
 
 
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-DnsLabel = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
-]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Seconds = Annotated[int, Field(gt=0)]
-
-
 class Resources(Settings):
     """CPU and memory of a container."""
 
-    cpu: Quantity
+    cpu: Cpu
     """CPU cores, for example 8 or 500m."""
-    memory: Quantity
+    memory: Size
     """Memory in bytes, for example 24G or 24Gi."""
 
 
 class Toleration(Settings):
     """A taint that the pods tolerate."""
 
-    key: str
-    """Key of the taint."""
-    value: str | None = None
+    key: TaintKey
+    """Key of the taint; empty: every taint."""
+    value: LabelValue | None = None
     """Value of the taint; absent: any value."""
-    effect: str = Field("NoSchedule", pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
     """NoSchedule, PreferNoSchedule or NoExecute."""
+
+    @model_validator(mode="after")
+    def _value_of_a_key(self) -> Self:
+        # https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+        if not self.key and self.value is not None:
+            raise ValueError("a value needs a key, because an empty key means every taint")
+        return self

@@ -1,6 +1,7 @@
 """Plain configuration values -> a settings model, or one readable message per mistake."""
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,7 @@ from pydantic_core import ErrorDetails
 from infra.settings.framework.problems import (
     ConfigurationError,
     Problem,
+    can_be_typed,
     closest,
     error,
     key_path,
@@ -17,8 +19,12 @@ from infra.settings.framework.problems import (
     set_command,
 )
 from infra.settings.framework.schema import Schema, allowed, example, summary
+from infra.settings.framework.secret_key import SecretKey
+from infra.settings.framework.text import GRAMMAR, NOT_TEXT
 
 _SHOWN = 80
+_TYPED = 8
+"""More commands than that help nobody; renaming the key does."""
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -27,7 +33,7 @@ def parse(
     model: type[Model],
     schema: Schema,
     values: Mapping[str, Any],
-    secrets: Collection[str],
+    secrets: Mapping[str, SecretKey],
     encrypted: Collection[str],
 ) -> Model:
     """The `model`; ConfigurationError with every problem if the values are wrong.
@@ -40,8 +46,8 @@ def parse(
         settings = model.model_validate(dict(values), by_alias=True, by_name=False)
     except ValidationError as failure:
         wording = _Wording(schema, secrets, encrypted)
-        found = failure.errors(include_url=False, include_context=False)
-        problems += [wording.problem(details) for details in found]
+        found = failure.errors(include_url=False)
+        problems += [wording.problem(each) for each in found if not _follows(each, found)]
     problems += [
         error(
             key_path(key),
@@ -60,7 +66,7 @@ class _Wording:
     """Turns pydantic's errors into what was given, what is allowed, and what to type."""
 
     def __init__(
-        self, schema: Schema, secrets: Collection[str], encrypted: Collection[str]
+        self, schema: Schema, secrets: Mapping[str, SecretKey], encrypted: Collection[str]
     ) -> None:
         self._schema, self._secrets, self._encrypted = schema, secrets, encrypted
 
@@ -75,21 +81,43 @@ class _Wording:
         node = self._schema.at(location)
         if details["type"] == "missing":
             return error(key, f"is missing: {summary(node)}. {self._type_this(location)}")
+        words = str(details.get("ctx", {}).get("words"))
         if wrong_key:
             return error(
-                key,
-                f"has a name that is not allowed: {location[-1]!r}. Use letters, digits and _, and "
-                f"do not start with a digit. Type: {remove_command(key)}",
+                key, f"has a name that is not allowed; it must be {words}. {_away(location)}"
             )
         if details["type"] == "value_error":
             return error(key, f"is wrong: {details['msg'].removeprefix('Value error, ')}.")
         given = "is encrypted and not of that form" if hidden else f"is {_shown(details['input'])}"
+        if details["type"] in (GRAMMAR, NOT_TEXT):
+            return self._wrong_text(location, given, details, hidden)
         about = summary(node)
         about = f" ({about})" if about else ""
         structured = node.get("type") in ("array", "object")
         return error(
             key,
             f"{given}; it must be {allowed(node)}{about}. {self._type_this(location, structured)}",
+        )
+
+    def _wrong_text(
+        self, location: Location, given: str, details: ErrorDetails, hidden: bool
+    ) -> Problem:
+        context = details["ctx"]
+        repair = self._schema.at(location)["examples"][0] if hidden else context["repair"]
+        command = set_command(key_path(*location), repair)
+        about = summary(self._schema.at(location))
+        about = f" ({about})" if about else ""
+        if details["type"] == NOT_TEXT:
+            shown = "" if hidden else f" {json.dumps(details['input'])}"
+            kind = "truth value" if isinstance(details["input"], bool) else "number"
+            return error(
+                key_path(*location),
+                f"is the {kind}{shown} where a text is meant{about}. YAML reads 1.10 as 1.1, and "
+                "yes or true as something else than a text; quotes in the stack file prevent that. "
+                f"Type: {command}",
+            )
+        return error(
+            key_path(*location), f"{given}; it must be {context['words']}{about}. Type: {command}"
         )
 
     def _known_part(self, location: Location) -> Location:
@@ -109,14 +137,18 @@ class _Wording:
         place = key_path(*parent) if parent else "rayline"
         meant = closest(str(name), [*known, *(() if parent else self._secrets)])
         if meant is None:
-            return error(
-                key, f"is not a key; {place} has: {listed(known)}. Type: {remove_command(key)}"
-            )
-        message = f"is not a key; did you mean {meant!r}? Type: {remove_command(key)}"
-        structured = self._schema.at((*parent, meant)).get("type") in ("array", "object")
-        if meant in known and not structured and isinstance(given, str | int | float):
-            message += f", then: {set_command(key_path(*parent, meant), given)}"
-        return error(key, message)
+            return error(key, f"is not a key; {place} has: {listed(known)}. {_away(location)}")
+        message = f"is not a key; did you mean {meant!r}? {_away(location)}"
+        if meant not in known:
+            return error(key, f"{message}, then: {self._secrets[meant].command}")
+        if given is None or not can_be_typed(*location):
+            return error(key, message)
+        commands = [
+            set_command(key_path(*at), value) for at, value in _leaves((*parent, meant), given)
+        ]
+        if not commands or len(commands) > _TYPED:
+            return error(key, f"{message}; or rename it in the stack file, which keeps its value")
+        return error(key, ", then: ".join([message, *commands]))
 
     def _type_this(self, location: Location, other_kind: bool = False) -> str:
         """The command that repairs the key; for a list or an object, that of its first required
@@ -136,6 +168,32 @@ class _Wording:
         if node.get("type") == "object":
             key += ".<name>"
         return f"Type: {first}{set_command(key, example(node))}"
+
+
+def _follows(details: ErrorDetails, found: Collection[ErrorDetails]) -> bool:
+    """Whether a list only counts as too short because of a mistake in one of its items."""
+    loc = details["loc"]
+    inner = (each["loc"] for each in found if len(each["loc"]) > len(loc))
+    return details["type"] == "too_short" and any(each[: len(loc)] == loc for each in inner)
+
+
+def _away(location: Location) -> str:
+    """How to remove a key whose name no command may be able to contain."""
+    if can_be_typed(*location):
+        return f"Type: {remove_command(key_path(*location))}"
+    return "Remove it from the stack file in an editor; no command can contain its name."
+
+
+def _leaves(location: Location, value: object) -> Iterator[tuple[Location, object]]:
+    """The values inside a value that commands can set; empty lists and objects are left out."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves((*location, str(name)), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves((*location, number), inner)
+    elif isinstance(value, str | int | float):
+        yield location, value
 
 
 def _shown(value: object) -> str:

@@ -1,9 +1,15 @@
 """Mistakes in a configuration, as text for the person who wrote it."""
 
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
+
+# What Pulumi reads as a truth value or a whole number under --path (strconv.Atoi; not 007).
+_CONVERTED = re.compile(r"true|false|0|[-+]?[1-9][0-9]{0,18}|[-+]0[0-9]{0,18}")
+_PLAIN = re.compile(r"[A-Za-z0-9./_-]+")
 
 Severity = Literal["error", "warning"]
 
@@ -50,21 +56,37 @@ def key_path(*parts: str | int) -> str:
         elif part.replace("_", "").replace("-", "").isalnum():
             text += f".{part}"
         else:
-            text += f'["{part}"]'
-    return text
+            escaped = part.replace('"', '\\"')
+            text += f'["{escaped}"]'
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def set_command(key: str, value: object) -> str:
-    """The command that sets a key; placeholders in <> are for the reader to replace."""
+    """The command that sets a key; placeholders in <> are for the reader to replace.
+
+    A text that looks like a whole number or truth value gets `--type string`, because Pulumi would
+    store it as such.
+    """
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if not text.replace(".", "").replace("-", "").replace("/", "").isalnum():
-        text = f"'{text}'"
-    return f"pulumi config set --path '{key}' {text}"
+    kind = " --type string" if isinstance(value, str) and _CONVERTED.fullmatch(text) else ""
+    end = " --" if text.startswith("-") else ""
+    shown = text if _PLAIN.fullmatch(text) else shlex.quote(text)
+    return f"pulumi config set --path {_quoted(key)}{kind}{end} {shown}"
 
 
 def remove_command(key: str) -> str:
     """The command that removes a key."""
-    return f"pulumi config rm --path '{key}'"
+    return f"pulumi config rm --path {_quoted(key)}"
+
+
+def can_be_typed(*parts: str | int) -> bool:
+    r"""Whether a command can name the key: no control characters, and no \ before a quote."""
+    texts = [part for part in parts if isinstance(part, str)]
+    return all(t.isprintable() and '\\"' not in t and not t.endswith("\\") for t in texts)
+
+
+def _quoted(key: str) -> str:
+    return shlex.quote(key) if "'" in key else f"'{key}'"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -64,7 +64,7 @@ def allowed(node: Node) -> str:
     if "const" in node:
         return repr(node["const"])
     words = {
-        "string": "a string",
+        "string": "a text",
         "integer": "a whole number",
         "number": "a number",
         "boolean": "true or false",
@@ -85,7 +85,7 @@ def allowed(node: Node) -> str:
         limits.append(f"of at most {node['maxLength']} characters")
     if node.get("minLength") or node.get("minItems"):
         limits.append("that is not empty")
-    if "pattern" in node:
+    if "pattern" in node and "examples" not in node:  # those of a Text are for machines
         limits.append(f"that matches {node['pattern']}")
     if node.get("properties"):
         limits.append("with the keys " + ", ".join(node["properties"]))

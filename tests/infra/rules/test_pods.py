@@ -10,11 +10,6 @@ from tests.infra.rules.stack import errors
     [
         ({"example.com/team": "llm"}, True),
         ({"team": ""}, True),
-        ({"-team": "llm"}, False),
-        ({"a/b/c": "llm"}, False),
-        ({"Example.com/team": "llm"}, False),
-        ({"team": "two words"}, False),
-        ({"team": "x" * 64}, False),
         ({"ray.io/group": "x"}, False),
         ({"app.kubernetes.io/managed-by": "me"}, False),
     ],
@@ -24,18 +19,11 @@ def test_labels(place: str, labels: dict[str, str], fits: bool) -> None:
     assert (errors(**{place: labels}) == {}) is fits
 
 
-def test_labels_in_node_selectors_are_checked_too() -> None:
-    assert list(errors(gpuGroups__0__nodeSelector={"a b": "c"})) == [
-        'rayline:gpuGroups[0].nodeSelector["a b"]'
-    ]
-    assert list(errors(gpuGroups__0__nodeGroup="two words")) == [
-        'rayline:gpuGroups[0]["node.deckhouse.io/group"]'
-    ]
+def test_nodes_may_be_selected_by_any_label() -> None:
     assert errors(gpuGroups__0__nodeSelector={"ray.io/any": "c"}) == {}
 
 
-def test_annotations_have_names() -> None:
-    assert list(errors(ray__annotations={"a b": "c"})) == ['rayline:ray.annotations["a b"]']
+def test_other_annotations_are_allowed() -> None:
     assert errors(ray__annotations={"ray.io/enable-serve-service": "true"}) == {}
 
 
@@ -49,9 +37,9 @@ def test_annotations_that_change_kuberays_pods_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["ray__head", "gpuGroups__0"])
-@pytest.mark.parametrize("name", ["cpu", "memory"])
-def test_requests_are_within_limits(place: str, name: str) -> None:
-    reported = errors(**{f"{place}__requests": {"cpu": "1", "memory": "1G", name: "100G"}})
+@pytest.mark.parametrize(("name", "high"), [("cpu", "100"), ("memory", "100G")])
+def test_requests_are_within_limits(place: str, name: str, high: str) -> None:
+    reported = errors(**{f"{place}__requests": {"cpu": "1", "memory": "1G", name: high}})
     assert [key.rsplit(".", 2)[1:] for key in reported] == [["requests", name]]
     equal = {"cpu": "2", "memory": "20Gi"}
     assert errors(**{f"{place}__requests": equal, f"{place}__limits": equal}) == {}

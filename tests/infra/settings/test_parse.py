@@ -67,7 +67,7 @@ def only(**changes: Any) -> tuple[str, str]:
         (
             {"ray__labels": {"example.com/a": True}},
             'rayline:ray.labels["example.com/a"]',
-            ["is True", "a string"],
+            ["is the truth value true where a text is meant", "--type string true"],
         ),
         ({"ray__env": {"1X": "a"}}, "rayline:ray.env.1X", ["a name that is not allowed"]),
         (
@@ -113,11 +113,10 @@ def test_an_encrypted_value_is_refused_and_never_repeated() -> None:
     assert "Secrets have their own keys" in str(error)
 
 
-def test_numbers_become_texts_where_a_text_is_expected() -> None:
-    """`pulumi config set --path` writes 1 as a number and 0.5 as a string."""
-    parsed = parse(values(ray__env={"A": 1}, models__0__gpuMemoryUtilization="0.5"))
-    assert parsed.ray.env == {"A": "1"}
-    assert parsed.models[0].gpu_memory_utilization == 0.5
+def test_a_text_that_is_a_number_sets_a_number() -> None:
+    """`pulumi config set --path` writes 0.5 as a text."""
+    parsed = parse(values(models__0__gpuMemoryUtilization="0.5", models__0__cpus="2"))
+    assert (parsed.models[0].gpu_memory_utilization, parsed.models[0].cpus) == (0.5, 2)
 
 
 JSON = st.recursive(
@@ -129,13 +128,15 @@ JSON = st.recursive(
 
 @given(st.sampled_from(list(locations())), JSON)
 def test_any_value_gives_settings_or_readable_lines(location: Location, value: object) -> None:
-    """No other exception occurs. Each line has a key and, except for validators, a command."""
+    """No other exception occurs. Each line has a key and, except for validators, what to type."""
     try:
         parse(put(values(), location, value))
     except ConfigurationError as error:
         for problem in error.problems:
             assert problem.key.startswith("rayline:")
-            assert re.search(r"Type: .*pulumi config|is wrong: ", problem.message), problem
+            assert re.search(r"Type: .*pulumi config|is wrong: |in an editor", problem.message), (
+                problem
+            )
 
 
 @pytest.mark.parametrize("location", list(locations()), ids=lambda at: key_path(*at))
