@@ -5,10 +5,7 @@ its parts, `("models", 0, "route")`. Objects that are missing on the way are cre
 at its end, with a copy of its first item under a new name if the path leads into the new item.
 """
 
-import argparse
 import copy
-import re
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -108,59 +105,6 @@ def remove(whole: dict[str, Any], location: Location) -> None:
     for part in location[:-1]:
         here = here[part]
     del here[location[-1]]
-
-
-_WORD = r"(?:'[^']*'(?:\"'\"'[^']*')*|[^\s',;]+)"
-_COMMAND = rf"pulumi config (?:set|rm) --path {_WORD}(?: --type \w+)?(?: --)?(?: {_WORD})?"
-_ADVICE = re.compile(rf"[Tt]ype: ({_COMMAND}(?:, then: {_COMMAND})*)")
-_PART = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:\\"|[^"])*)"\]')
-
-
-def advised(message: str) -> list[str]:
-    """The commands that a message tells the reader to type; none if one has a placeholder."""
-    found = _ADVICE.search(message)
-    if found is None or re.search(r"<[^>]*>", found[1]):
-        return []
-    return re.split(r", then: (?=pulumi config )", found[1])
-
-
-def typed(whole: Mapping[str, Any], commands: list[str]) -> dict[str, Any]:
-    """A copy after `pulumi config set --path` and `pulumi config rm --path` commands."""
-    changed = copy.deepcopy(dict(whole))
-    for command in commands:
-        words = shlex.split(command)
-        verb, given = words[2], _ARGUMENTS.parse_args(words[3:])
-        location = path_of(given.path)
-        if verb == "rm":
-            assert given.value is None, command
-            remove(changed, location)
-        else:
-            put(changed, location, given.value if given.type == "string" else _parsed(given.value))
-    return changed
-
-
-_ARGUMENTS = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
-_ARGUMENTS.add_argument("--path", required=True)
-_ARGUMENTS.add_argument("--type", choices=("string",))
-_ARGUMENTS.add_argument("value", nargs="?")
-
-
-def path_of(key: str) -> Location:
-    """The parts of a path as Pulumi parses it: rayline:userHashes["jane.doe"]."""
-    parts = _PART.findall(key.removeprefix("rayline:"))
-    return tuple(
-        int(number) if number else name or quoted.replace('\\"', '"')
-        for name, number, quoted in parts
-    )
-
-
-def _parsed(text: str) -> Any:
-    """Pulumi's reading of a value under --path: a truth value, a whole number that Go's Atoi takes
-    (unless it begins with 0), or a text."""
-    if text in ("true", "false"):
-        return text == "true"
-    is_number = re.fullmatch(r"0|[-+]?[0-9]+", text) and not re.match(r"0.", text)
-    return int(text) if is_number and abs(int(text)) < 2**63 else text
 
 
 def locations(inside: Location = ()) -> Iterator[Location]:

@@ -33,7 +33,7 @@ def each_model_has_a_group(settings: StackSettings, _facts: Facts) -> list[Probl
     for number, model in enumerate(settings.models):
         group = groups.get(model.gpu_group)
         if group is None:
-            problems.append(_no_group(number, model, list(groups)))
+            problems.append(_no_group(number, settings))
         elif not group.enabled:
             place = settings.gpu_groups.index(group)
             enabled = key_path("gpuGroups", place, "enabled")
@@ -64,15 +64,24 @@ def each_group_has_room_for_its_models(settings: StackSettings, facts: Facts) ->
     return problems
 
 
-def _no_group(number: int, model: Model, names: list[str]) -> Problem:
+def _no_group(number: int, settings: StackSettings) -> Problem:
     key = key_path("models", number, "gpuGroup")
-    meant = closest(model.gpu_group, names)
+    model = settings.models[number]
+    names = [group.name for group in settings.gpu_groups]
+    usable = [group.name for group in settings.gpu_groups if _usable(settings, model, group)]
+    meant = closest(model.gpu_group, usable)
     hint = f"; did you mean {meant!r}? " if meant else ". "
     return error(
         key,
         f"is {model.gpu_group!r}, which is not a GPU group{hint}Known groups: {listed(names)}. "
-        f"Type: {set_command(key, meant or next(iter(names), '<name>'))}",
+        f"Type: {set_command(key, meant or next(iter(usable), '<name>'))}",
     )
+
+
+def _usable(settings: StackSettings, model: Model, group: GpuGroup) -> bool:
+    """Whether the group's workers run and can hold a layer of the model."""
+    is_cpu = settings.image.device == "cpu"
+    return group.enabled and (is_cpu or model.tensor_parallel <= group.gpu.count)
 
 
 def _one_worker(number: int, model: Model, group: GpuGroup) -> list[Problem]:

@@ -1,5 +1,8 @@
 """Routes of the models. Serve picks the longest matching prefix, so no two may overlap."""
 
+from collections.abc import Collection
+from itertools import chain, count
+
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
@@ -27,10 +30,11 @@ def routes_do_not_overlap(settings: StackSettings, _facts: Facts) -> list[Proble
     problems: list[Problem] = []
     taken: list[tuple[str, str]] = []
     routes = [model.route_prefix for model in settings.models]
+    others = {route.lower().rstrip("/") for route in routes}
     for number, model in enumerate(settings.models):
         key, route = key_path("models", number, "route"), routes[number]
         plain = route.lower().rstrip("/")
-        repair = f"Type: {set_command(key, f'/{model.name}')}"
+        repair = f"Type: {set_command(key, _free(model.name, others))}"
         # serve/schema.py _route_prefix_format of Ray 2.60.0 refuses a final slash.
         if (route != "/" and route.endswith("/")) or "//" in route or "/." in route:
             problems.append(
@@ -48,7 +52,7 @@ def routes_do_not_overlap(settings: StackSettings, _facts: Facts) -> list[Proble
                 error(
                     key,
                     f"is {route!r}, which would hide /{first} of the model at /. Choose another "
-                    f"route. Type: {set_command(key, f'/models/{model.name}')}",
+                    f"route. {repair}",
                 )
             )
         for other, name in taken:
@@ -64,6 +68,18 @@ def routes_do_not_overlap(settings: StackSettings, _facts: Facts) -> list[Proble
                 problems.append(error(key, f"{_nested(route, name, other)} {repair}"))
         taken.append((plain, model.name))
     return problems
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A route for a model that hides nothing and that no other model's route overlaps with."""
+    numbered = (f"/{name}-{number}" for number in count(2))
+    plain = [] if name.lower() in OWN_SEGMENTS else [f"/{name}"]
+    wanted = chain(plain, [f"/models/{name}"], numbered)
+    return next(
+        route
+        for route in wanted
+        if not any(_overlap(route.lower(), other) for other in taken if other)
+    )
 
 
 def _overlap(left: str, right: str) -> bool:

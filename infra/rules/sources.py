@@ -2,6 +2,8 @@
 
 import re
 
+from pydantic import ValidationError
+
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
@@ -136,6 +138,17 @@ def _quantization(number: int, model: Model, facts: Facts) -> list[Problem]:
     ]
 
 
+def _accepts(model: Model, field: str, value: object) -> bool:
+    """Whether a key of the model may have a value that a command can set."""
+    if isinstance(value, list | dict | None):
+        return False
+    try:
+        Model.model_validate(model.model_dump(by_alias=True) | {field: value})
+    except ValidationError:
+        return False
+    return True
+
+
 def _engine_args(number: int, model: Model) -> list[Problem]:
     problems: list[Problem] = []
     seen: set[str] = set()
@@ -143,13 +156,11 @@ def _engine_args(number: int, model: Model) -> list[Problem]:
         key = key_path("models", number, "engineArgs", name)
         argument = name.removeprefix("--").replace("-", "_")
         if argument in TYPED_ARGUMENTS:
-            field = key_path("models", number, TYPED_ARGUMENTS[argument])
+            field = TYPED_ARGUMENTS[argument]
+            place, value = key_path("models", number, field), model.engine_args[name]
+            moved = f", then: {set_command(place, value)}" if _accepts(model, field, value) else ""
             problems.append(
-                error(
-                    key,
-                    f"has its own key, {field}. Type: {remove_command(key)}, then: "
-                    f"{set_command(field, model.engine_args[name])}",
-                )
+                error(key, f"has its own key, {place}. Type: {remove_command(key)}{moved}")
             )
         elif argument in REFUSED_ARGUMENTS or argument.startswith("ssl_"):
             problems.append(

@@ -13,7 +13,8 @@ from pulumi.runtime import config as pulumi_config
 from infra import configuration
 from infra.configuration import ConfigurationError
 from infra.settings.secret_keys import SECRET_KEYS
-from tests.stacks import path_of, put, values
+from tests.commands import path_of
+from tests.stacks import put, values
 
 HASH = "0" * 96
 KEY = "k3y-" * 10

@@ -8,7 +8,8 @@ from typing import Any
 from infra import rules
 from infra.rules import Facts, Problem
 from infra.settings import parse
-from tests.stacks import advised, typed, values
+from tests.commands import advised, typed
+from tests.stacks import values
 
 
 def problems(facts: Facts | None = None, /, **changes: Any) -> list[Problem]:

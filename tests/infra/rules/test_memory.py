@@ -11,8 +11,9 @@ from infra.facts.model_facts import ModelFacts, from_config
 from infra.rules import Facts, memory
 from infra.rules.sources import TYPED_ARGUMENTS
 from infra.settings import parse
+from tests.commands import advised, typed
 from tests.infra.rules.stack import errors, warnings
-from tests.stacks import REVISION, advised, settings, typed, values
+from tests.stacks import REVISION, settings, values
 
 # The shape of Mistral Small 24B, from its config.json.
 MISTRAL = {

@@ -7,7 +7,8 @@ import pytest
 
 from infra.settings import SCHEMA, parse
 from infra.settings.framework.problems import ConfigurationError, key_path
-from tests.stacks import Location, advised, locations, typed, values
+from tests.commands import advised, typed
+from tests.stacks import Location, locations, values
 
 FREE = {
     ("models", 0, "engineArgs"): "vLLM checks its own arguments (tests/app_live)",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from infra.settings import SCHEMA, parse
 from infra.settings.framework.problems import ConfigurationError, key_path, set_command
-from tests.stacks import Location, advised, locations, put, typed, values
+from tests.commands import advised, typed
+from tests.stacks import Location, locations, put, values
 
 
 def failure(encrypted: tuple[str, ...] = (), /, **changes: Any) -> ConfigurationError:
