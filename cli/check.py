@@ -8,6 +8,7 @@ Exit code 0: no errors (warnings are allowed); 1: errors; 2: nothing could be ch
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from cli import stack_file
 from cli.stack_file import StackFile, StackFileError
 from infra import rules
 from infra.rules import ConfigurationError, Problem
+from infra.settings.framework.edits import as_edits
 from infra.settings.raw import read
 from toolchain.errors import CommandError
 
@@ -91,6 +93,16 @@ def _file(name: str, folder: Path, known: Mapping[str, Path]) -> Path:
 
 def problems(path: Path) -> list[Problem]:
     """All problems of one stack file, errors and warnings."""
+    found = _problems(path)
+    return [as_edits(each, path.name) for each in found] if _of_sandbox(path) else found
+
+
+def _of_sandbox(path: Path) -> bool:
+    """Whether it is the only stack whose file is incomplete, and is not changed by Pulumi."""
+    return os.path.realpath(path) == str(CHECKOUT / "Pulumi.local.yaml")
+
+
+def _problems(path: Path) -> list[Problem]:
     try:
         found = _read(path)
     except StackFileError as error:
@@ -115,8 +127,8 @@ def _read(path: Path) -> StackFile:
             defaults = stack_file.load(declared)
         except StackFileError as error:
             raise StackFileError(f"belongs to {declared}, which cannot be used: {error}") from None
-    if path.resolve() == CHECKOUT / "Pulumi.local.yaml":
-        # The only stack whose file is incomplete: the sandbox knows its registry and its images.
+    if _of_sandbox(path):
+        # The sandbox knows its registry and its images.
         from sandbox import local_stack, settings
 
         sandbox = settings.from_environment()

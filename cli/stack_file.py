@@ -1,14 +1,15 @@
 """Stack files as Pulumi reads them, without Pulumi and without decrypting anything."""
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from cli.pulumi_yaml import PulumiLoader
 
 NAMESPACE = "rayline"
 HIDDEN = "[secret]"
@@ -17,69 +18,6 @@ HIDDEN = "[secret]"
 
 class StackFileError(Exception):
     """The file's text is not a stack file; the message names the place."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as Pulumi reads it: `yes`, `12:30` and dates are strings, `1e3` is a number.
-
-    It refuses what Pulumi refuses: a repeated key, and a value that JSON cannot hold.
-    """
-
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
-                raise yaml.composer.ComposerError(
-                    None,
-                    None,
-                    f"the key {key.value!r} is already in line {lines[key.value]}",
-                    key.start_mark,
-                )
-        return node
-
-
-def _checked(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """The constructor of a scalar, with its failures as YAML errors that name the place."""
-
-    def checked(loader: Any, node: yaml.ScalarNode) -> Any:
-        try:
-            value = construct(loader, node)
-        except (KeyError, ValueError):
-            value = math.nan
-        if isinstance(value, float) and not math.isfinite(value):
-            kind = node.tag.rpartition(":")[2]
-            problem = f"the value is not a number or word of the type {kind}"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return value
-
-    return checked
-
-
-_SCALARS = ("bool", "int", "float")
-_JSON = {f"tag:yaml.org,2002:{name}" for name in ("null", "str", "seq", "map", *_SCALARS)}
-_Loader.yaml_constructors = {
-    tag: construct
-    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
-    if tag in _JSON or tag is None
-}
-for _name in _SCALARS:
-    _tag = f"tag:yaml.org,2002:{_name}"
-    _Loader.add_constructor(_tag, _checked(yaml.SafeLoader.yaml_constructors[_tag]))
-
-_KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in entries if tag in _KEPT]
-    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_NUMBERS = list("-+.0123456789")
-for _tag, _form, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", _NUMBERS),
-    ("float", r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", _NUMBERS),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), _first)
 
 
 @dataclass(frozen=True)
@@ -107,7 +45,7 @@ def stacks(folder: Path) -> dict[str, Path]:
 def load(path: Path) -> dict[str, Any]:
     """The content of a YAML file; StackFileError if it is not a YAML mapping."""
     try:
-        content = yaml.load(path.read_bytes(), _Loader)
+        content = yaml.load(path.read_bytes(), PulumiLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -4,9 +4,12 @@ import time
 from collections.abc import Sequence
 
 from sandbox import console, operations
-from sandbox.local_stack import LocalStack
+from sandbox.local_stack import COMMITTED, NAME, LocalStack
 from sandbox.settings import Settings
 from toolchain.errors import UserError
+
+WRITING = frozenset({"set", "set-all", "rm", "rm-all", "cp", "refresh"})
+"""Subcommands of `pulumi config` that change the stack file."""
 
 
 def deploy(settings: Settings) -> None:
@@ -41,6 +44,13 @@ def pulumi(settings: Settings, arguments: Sequence[str]) -> int:
         raise UserError(
             "Pulumi needs a command, and none was given.",
             "For example: make pulumi DO='preview --diff'",
+        )
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    if words[:1] == ["config"] and words[1:2] and words[1] in WRITING:
+        raise UserError(
+            f"`pulumi config {words[1]}` has no lasting effect on the stack {NAME}, because each "
+            f"command writes its file anew from {COMMITTED.name}.",
+            f"Edit {COMMITTED} instead.",
         )
     stack = LocalStack()
     stack.prepare(settings)

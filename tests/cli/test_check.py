@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,29 @@ def test_an_encrypted_value_in_a_plain_key_is_an_error(
     assert "an encrypted value" in capsys.readouterr().out
 
 
+def bomb(merged: str = "") -> str:
+    """Twelve lists of nine aliases each: 9 to the power of 12 values."""
+    lines = ["config:", "  a0: &a0 {x: y}"]
+    for number in range(1, 13):
+        inner = ", ".join([f"*a{number - 1}"] * 9)
+        lines.append(
+            f"  a{number}: &a{number} " + (f"{{<<: [{inner}]}}" if merged else f"[{inner}]")
+        )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("merged", ["", "merged"])
+def test_aliases_that_expand_to_very_much_are_refused_at_once(
+    project: Path, merged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pulumi: "document contains excessive aliasing"."""
+    (project / "Pulumi.dev.yaml").write_text(bomb(merged))
+    began = time.monotonic()
+    assert check.main([]) == 1
+    assert time.monotonic() - began < 5
+    assert "more than 200000 values" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -123,7 +147,7 @@ def test_an_encrypted_value_in_a_plain_key_is_an_error(
         *("config: {hub: &a [*a]}", f"config: {{hub: {'[' * 500}{']' * 500}}}"),
         *(f"config: {{hub: !!{tag} x}}" for tag in ("int", "float", "bool", "timestamp", "binary")),
         *("config: {hub: !!set {a, b}}", "config: {hub: !!python/name:os.system x}"),
-        *("config: {hub: 1e999}", f"config: {{hub: {'9' * 5000}}}", "config: {<<: 5}"),
+        *("config: {hub: .inf}", "config: {hub: 2024-01-01}", "config: {<<: 5}", bomb()),
         *(
             "config: {[a]: b}",
             "config: {hub: {endpoint: a,\n endpoint: b}}",
@@ -241,11 +265,17 @@ def test_no_pulumi_is_imported(project: Path) -> None:
         ("on", "on"),
         ("true", "true"),
         ("12:30", "12:30"),
-        ("2024-01-01", "2024-01-01"),
         ("12", "12"),
-        ("08", "8.0"),
+        ("08", "8"),
+        ("010", "8"),
+        ("0x1F", "31"),
+        ("1_000", "1000"),
         ("1.5", "1.5"),
-        ("1e3", "1000.0"),
+        ("1.0", "1"),
+        ("1e3", "1000"),
+        ("1e999", "1e999"),
+        ("9" * 20, "1" + "0" * 20),
+        ("9" * 5000, "9" * 5000),
         ('\'{"size": "1Gi"}\'', '{"size": "1Gi"}'),
         ("{size: 1Gi}", '{"size": "1Gi"}'),
         ("null", "null"),
@@ -256,3 +286,15 @@ def test_values_are_read_as_pulumi_reads_them(tmp_path: Path, text: str, value: 
     path.write_text(f"config:\n  rayline:a: {text}\n  b: {text}\n")
     found = stack_file.configuration(stack_file.load(path), {})
     assert found.texts == {"a": value, "b": value}
+
+
+def test_advice_for_the_stack_local_is_to_edit_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its file is written anew by each command, so `pulumi config set` is lost."""
+    monkeypatch.setattr(check, "CHECKOUT", tmp_path)
+    path = write(tmp_path, "local", ray__metricsPort=6379)
+    assert check.main(["-s", str(path)]) == 1
+    out = capsys.readouterr().out
+    assert "In Pulumi.local.yaml: set rayline:ray.metricsPort to 8080" in out
+    assert "pulumi config" not in out

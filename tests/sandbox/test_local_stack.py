@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import chart, local_stack, paths
+from sandbox import chart, demo, local_stack, paths
 from sandbox.local_stack import LocalStack
 from sandbox.settings import Settings
 from toolchain.errors import UserError
@@ -71,3 +71,12 @@ def test_pulumi_runs_with_the_state_and_the_stack_file_of_the_sandbox(
     assert shown[:6] == ["preview", "--diff", "--stack", "local", "--config-file", file]
     assert shown[6] == f"file://{tmp_path}/state"
     assert "--config-file" not in stack.run("stack", "output", capture=True).stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["set", "--path", "rayline:a.b", "1"], ["--path", "rm", "x"], ["set-all", "x"]]
+)
+def test_a_value_that_the_next_command_would_lose_is_refused(command: list[str]) -> None:
+    with pytest.raises(UserError, match="no lasting effect") as refused:
+        demo.pulumi(Settings(), ["config", *command])
+    assert refused.value.hint == f"Edit {local_stack.COMMITTED} instead."

@@ -13,24 +13,26 @@ from infra.settings import parse
 from tests.stacks import ROOT, committed
 
 
-def start(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
+def start(
+    monkeypatch: pytest.MonkeyPatch, stack_name: str = "prod", **changes: Any
+) -> dict[str, Any]:
     """Runs __main__.py on prod with changes and without resources; returns what it exports."""
     exported: dict[str, Any] = {}
     loaded = Configuration(parse(committed("prod", **changes)))
     monkeypatch.setattr(configuration, "load", lambda: loaded)
     monkeypatch.setattr(stack, "build", lambda _loaded, tag: {"tag": tag})
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
-    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
+    monkeypatch.setattr(pulumi, "get_stack", lambda: stack_name)
     runpy.run_path(str(ROOT / "__main__.py"))
     return exported
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
+def refused(monkeypatch: pytest.MonkeyPatch, stack_name: str = "prod", **changes: Any) -> str:
     """The error that it reports; it must exit with the code that Pulumi expects."""
     logged: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", logged.append)
     with pytest.raises(SystemExit) as end:
-        start(monkeypatch, **changes)
+        start(monkeypatch, stack_name, **changes)
     assert end.value.code == 32
     (text,) = logged
     return text
@@ -91,3 +93,11 @@ def test_a_warning_is_shown_and_stops_nothing(
     assert start(monkeypatch, operator__version="1.7.0") == {"tag": "prod"}
     (text,) = warned
     assert "KubeRay 1.7.0" in text
+
+
+def test_on_the_sandboxs_stack_the_advice_is_to_edit_its_file(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    logged = refused(monkeypatch, "local", models__0__gpuGroup="none")
+    assert "In Pulumi.local.yaml: set rayline:models[0].gpuGroup to rtx-3090" in logged
+    assert "pulumi config" not in logged
