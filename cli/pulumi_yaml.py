@@ -8,6 +8,7 @@ changes beyond recognition (a date).
 
 import math
 import re
+from datetime import date
 from typing import Any
 
 import yaml
@@ -20,7 +21,7 @@ _WHOLE = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|
 _BASES = (16, 2, 8, 10)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(
-    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:(?:[Tt]| +)[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:?[0-9]{2})?)?"
 )
 _ENDLESS = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -74,9 +75,17 @@ def _scalar(loader: Any, node: yaml.ScalarNode) -> Any:
     text = str(loader.construct_scalar(node))
     if _ENDLESS.fullmatch(text):
         raise _refusal(node, f"{text} is not a number that a stack file can contain")
-    if _DATE.fullmatch(text):
+    if _is_date(text):
         raise _refusal(node, f"Pulumi reads {text} as a date. Write it in quotes: {text!r}")
     return number(text)
+
+
+def _is_date(text: str) -> bool:
+    found = _DATE.fullmatch(text)
+    try:
+        return bool(found and date(*map(int, found.groups())))
+    except ValueError:
+        return False
 
 
 def number(text: str) -> int | float | str:

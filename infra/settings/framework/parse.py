@@ -109,7 +109,8 @@ class _Wording:
         about = f" ({about})" if about else ""
         if details["type"] == NOT_TEXT:
             shown = "" if hidden else f" {json.dumps(details['input'])}"
-            kind = "truth value" if isinstance(details["input"], bool) else "number"
+            kinds = {bool: "truth value", str: "date"}
+            kind = kinds.get(type(details["input"]), "number")
             return error(
                 key_path(*location),
                 f"is the {kind}{shown} where a text is meant{about}. YAML reads 1.10 as 1.1, and "

@@ -14,6 +14,9 @@ GRAMMAR: Final = "grammar"
 NOT_TEXT: Final = "not_text"
 """The kind of error of a number or truth value in place of a text."""
 
+# How Pulumi passes on a date without quotes, 2026-01-31.
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
+
 Refine = Callable[[str], str | None]
 
 
@@ -60,6 +63,8 @@ class Text:
 
     def _is_text(self, value: Any) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, str) and (found := _DATE.fullmatch(value)):
+            raise self._refusal(NOT_TEXT, self.words, found[1])
         if isinstance(value, bool) or (is_number and not self.numbers):
             raise self._refusal(NOT_TEXT, self.words, json.dumps(value))
         return value

@@ -106,6 +106,7 @@ LONG = "x" * 64
         (f"{GROUP}labels", {"x" * 254 + "/a": "b"}, "config rm --path"),
         (f"{GROUP}env", {"A": True}, "--type string true"),
         (f"{GROUP}env", {"A": "\x00"}, "NUL"),
+        (f"{GROUP}env", {"A": "2026-01-31 00:00:00 +0000 UTC"}, "A' 2026-01-31"),
         (f"{GROUP}env", {" A": "x"}, "begin with a digit"),
         (f"{GROUP}gpu__resource", "cpu", "an extended resource such as nvidia.com/gpu"),
         (f"{GROUP}gpu__resource", "hugepages-2Mi", "an extended resource"),
