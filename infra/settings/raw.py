@@ -15,6 +15,7 @@ from infra.settings.framework.problems import (
     error,
     key_path,
     listed,
+    remove_command,
 )
 from infra.settings.framework.schema import example
 from infra.settings.secret_keys import SECRET_KEYS, hash_problem, jwt_key_problem
@@ -120,7 +121,14 @@ def _hash_problems(text: str, settings: StackSettings | None, decrypted: bool) -
     by_user = hashes(text)
     if by_user is None:
         key = key_path("userHashes")
-        return [error(key, f"is not an object of user names and hashes. Type: {entry.command}")]
+        return [
+            error(
+                key,
+                "is not an object of user names and hashes; a name with a dot goes into brackets, "
+                f"as in {key_path('userHashes', 'jane.doe')}. "
+                f"Type: {remove_command(key)}, then: {entry.command}",
+            )
+        ]
     users = {user.name for user in settings.auth.users} if settings else set(by_user)
     problems = []
     for name, value in by_user.items():
