@@ -1,10 +1,11 @@
-"""The Pulumi program: configuration -> rules -> resources -> exports."""
+"""The Pulumi program: configuration -> rules -> look at the cluster -> resources -> exports."""
 
 import sys
 
 import pulumi
 
 from infra import configuration, rules, stack
+from infra.cluster_check import program as cluster_check
 
 REPORTED = 32
 """Exit code of a program that has reported its error; with any other code Pulumi adds "an unhandled
@@ -15,7 +16,12 @@ try:
     loaded = configuration.load()
     for warning in rules.require(loaded.settings, rules.gather(loaded.settings)):
         pulumi.log.warn(str(warning))
-except configuration.ConfigurationError as mistake:
+    cluster = cluster_check.require(loaded.settings)
+    for warning in cluster.problems:
+        pulumi.log.warn(str(warning))
+    for reason in (cluster.reason, *cluster.skipped):
+        pulumi.log.debug(f"not checked on the cluster: {reason}")
+except (configuration.ConfigurationError, cluster_check.ClusterCheckError) as mistake:
     pulumi.log.error(str(mistake))
     sys.exit(REPORTED)
 
