@@ -1,11 +1,13 @@
-"""The Pulumi program: configuration -> rules -> resources -> exports."""
+"""The Pulumi program: configuration -> rules -> look at the cluster -> resources -> exports."""
 
 import sys
 
 import pulumi
 
 from infra import configuration, rules, stack
+from infra.cluster_check import program as cluster_check
 from infra.settings.framework.edits import as_edits, edits
+from infra.settings.framework.problems import Problem
 
 REPORTED = 32
 """Exit code of a program that has reported its error; with any other code Pulumi adds "an unhandled
@@ -16,13 +18,28 @@ SANDBOX, SANDBOX_FILE = "local", "Pulumi.local.yaml"
 """The sandbox's stack; `pulumi config set` has no lasting effect on it."""
 
 is_sandbox = pulumi.get_stack() == SANDBOX
+
+
+def show(found: Problem) -> None:
+    """A warning or a hint."""
+    log = pulumi.log.warn if found.severity == "warning" else pulumi.log.info
+    log(str(as_edits(found, SANDBOX_FILE) if is_sandbox else found))
+
+
 try:
     loaded = configuration.load()
-    for found in rules.require(loaded.settings, rules.gather(loaded.settings)):
-        log = pulumi.log.warn if found.severity == "warning" else pulumi.log.info
-        log(str(as_edits(found, SANDBOX_FILE) if is_sandbox else found))
+    for problem in rules.require(loaded.settings, rules.gather(loaded.settings)):
+        show(problem)
+    cluster = cluster_check.require(loaded.settings)
+    for problem in cluster.problems:
+        show(problem)
+    for reason in (cluster.reason, *cluster.skipped):
+        pulumi.log.debug(f"not checked on the cluster: {reason}")
 except configuration.ConfigurationError as mistake:
     pulumi.log.error(str(edits(mistake, SANDBOX_FILE) if is_sandbox else mistake))
+    sys.exit(REPORTED)
+except cluster_check.ClusterCheckError as mistake:
+    pulumi.log.error(str(mistake))
     sys.exit(REPORTED)
 
 for name, value in stack.build(loaded, pulumi.get_stack()).items():

@@ -23,7 +23,7 @@ class Verb:
 PARTS = ("app", "ci", "cli", "infra", "sandbox", "toolchain")
 
 VERBS: Mapping[str, Verb] = {
-    "check": Verb("check stack files against every rule, without a cluster", "cli.check"),
+    "check": Verb("check stack files against every rule, and their clusters", "cli.check"),
     "facts": Verb("write a model's sizes from the hub into stack files", "cli.facts"),
     "users": Verb("create password hashes, signing keys and service tokens", "app.users"),
     "preview": Verb("show the changes to a stack, with secrets redacted", "ci.preview"),

@@ -95,7 +95,7 @@ def put(whole: dict[str, Any], location: Location, value: Any) -> dict[str, Any]
 
 
 def _another(items: list[Any], empty: Any) -> Any:
-    if not items:
+    if not items or "name" not in items[0]:
         return empty
     return {**copy.deepcopy(items[0]), "name": f"{items[0]['name']}-{len(items)}"}
 

@@ -8,6 +8,7 @@ API classes would hide the statuses that the service proxy passes on.
 import base64
 import binascii
 import json
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -67,6 +68,7 @@ class KubeClient:
     """
 
     def __init__(self, context: str, run: Run = directly) -> None:
+        import urllib3
         from kubernetes import client, config  # type: ignore[import-untyped]
         from kubernetes.config.config_exception import (  # type: ignore[import-untyped]
             ConfigException,
@@ -87,6 +89,8 @@ class KubeClient:
                 "the known contexts; this stack's is rayline:cluster.context",
             ) from error
         configuration.retries = False
+        # `insecure-skip-tls-verify` is the kubeconfig's own choice; one warning per request is not.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._host = configuration.host
         self._api = client.ApiClient(configuration)
 
@@ -231,9 +235,45 @@ class KubeClient:
 
 def _load(config: Any, files: str, context: str, configuration: Any) -> None:
     """One at a time: the package copies certificates of the kubeconfig into files that all loads
-    share, and publishes a file's name before it has written the file."""
+    share, and publishes a file's name before it has written the file.
+
+    ConfigException also when a credential plug-in fails, which the package only logs before it goes
+    on without credentials.
+    """
+    from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
+
+    logged = _Logged()
     with _LOADING:
-        config.load_kube_config(files, context, configuration)
+        logging.getLogger().addHandler(logged)
+        try:
+            config.load_kube_config(files, context, configuration)
+        except YAMLError as error:
+            raise ConfigException(f"{files} is not YAML: {_line(error)}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # The package checks little of what it reads.
+            raise ConfigException(f"{files} is not a kubeconfig: {_line(error)}") from error
+        finally:
+            logging.getLogger().removeHandler(logged)
+    if logged.errors:
+        raise ConfigException(f"its credential plug-in failed: {logged.errors[0]}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Logged(logging.Handler):
+    """Collects what the package logs while it loads a kubeconfig."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.module == "kube_config":
+            # "exec: process returned 3. <its own output>", which may contain secrets.
+            self.errors.append(record.getMessage().partition(". ")[0].strip())
 
 
 def _reason(error: BaseException) -> str:

@@ -2,15 +2,25 @@
 
 import re
 import runpy
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
 from infra import configuration, stack
+from infra.cluster_check import program as cluster_check
+from infra.cluster_check.program import Check
 from infra.configuration import Configuration
 from infra.settings import parse
+from infra.settings.framework.problems import error
+from tests.infra.cluster_check.kubeconfigs import kubeconfig
 from tests.stacks import ROOT, committed
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cluster_check.VARIABLE, "off")
 
 
 def start(
@@ -112,3 +122,43 @@ def test_on_the_sandboxs_stack_the_advice_is_to_edit_its_file(
     logged = refused(monkeypatch, "local", models__0__gpuGroup="none")
     assert "In Pulumi.local.yaml: set rayline:models[0].gpuGroup to rtx-3090" in logged
     assert "pulumi config" not in logged
+
+
+def test_a_stack_that_its_cluster_cannot_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    """Before any resource is declared; with the variable, errors are shown as warnings."""
+    found = Check("production", "", "v1.34.3", "uid", (error("rayline:a", "is b. Type: c"),))
+    monkeypatch.setattr(cluster_check, "check", lambda *_: found)
+    monkeypatch.delenv(cluster_check.VARIABLE)
+    text = refused(monkeypatch)
+    assert "The cluster of context 'production' has 1 problem" in text
+    assert "  - rayline:a is b. Type: c" in text
+    assert "set RAYLINE_CLUSTER_CHECK=warn" in text
+    monkeypatch.setenv(cluster_check.VARIABLE, "warn")
+    assert start(monkeypatch) == {"tag": "prod"}
+    assert warned == ["rayline:a is b. Type: c"]
+
+
+def test_a_cluster_that_is_not_reached_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, warned: list[str], tmp_path: Path
+) -> None:
+    monkeypatch.delenv(cluster_check.VARIABLE)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, "http://127.0.0.1:1")))
+    assert start(monkeypatch) == {"tag": "prod"}
+    assert warned == []
+
+
+def test_the_rules_of_the_configuration_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*_: object) -> None:
+        raise AssertionError("the cluster was asked")
+
+    monkeypatch.setattr(cluster_check, "check", unexpected)
+    monkeypatch.delenv(cluster_check.VARIABLE)
+    assert "models[0].gpuGroup" in refused(monkeypatch, models__0__gpuGroup="none")
+
+
+def test_an_unknown_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cluster_check.VARIABLE, "no")
+    text = refused(monkeypatch)
+    assert "must be error, warn, off. Type: unset RAYLINE_CLUSTER_CHECK" in text

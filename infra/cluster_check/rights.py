@@ -1,0 +1,65 @@
+"""The permissions that `up` and `destroy` use, derived from what the stack makes.
+
+pulumi-kubernetes applies objects on the server's side, which is the verb patch, and create where
+the object does not exist: https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+from collections.abc import Iterable
+
+from infra.cluster_check.facts import Right
+from infra.settings import StackSettings
+
+OBJECT = ("get", "create", "patch", "delete")
+"""Verbs for an object that Pulumi keeps."""
+EVERYTHING = Right("*", "*", "*")
+"""What a cluster administrator may do; one question then answers all."""
+HELM = (
+    ("deployments", "apps"),
+    ("serviceaccounts", ""),
+    ("services", ""),
+    ("secrets", ""),
+    ("roles", "rbac.authorization.k8s.io"),
+    ("rolebindings", "rbac.authorization.k8s.io"),
+)
+"""What Helm makes in the operator's namespace; its Secret holds the release.
+https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/templates"""
+CLUSTER_WIDE = (
+    ("customresourcedefinitions", "apiextensions.k8s.io"),
+    ("clusterroles", "rbac.authorization.k8s.io"),
+    ("clusterrolebindings", "rbac.authorization.k8s.io"),
+)
+"""What installing the operator makes for the whole cluster."""
+
+
+def needed(settings: StackSettings) -> tuple[Right, ...]:
+    """Every permission that a first `up`, a later one, or `destroy` uses."""
+    namespace = settings.cluster.namespace
+    rights: list[Right] = []
+    if settings.cluster.create_namespace:
+        rights += _each(OBJECT, [("namespaces", "")])
+    if settings.operator.install:
+        rights += _each(OBJECT, [("namespaces", "")])
+        rights += _each(OBJECT, CLUSTER_WIDE)
+        rights += _each(("get", "create", "update", "delete"), HELM, settings.operator.namespace)
+    ours = [("secrets", ""), ("serviceaccounts", ""), ("services", "")]
+    if not settings.storage.existing:
+        ours.append(("persistentvolumeclaims", ""))
+    if settings.serve.ingress is not None:
+        ours.append(("ingresses", "networking.k8s.io"))
+    by_rest_api = settings.serve.delivery == "restApi"
+    ours.append(("rayclusters" if by_rest_api else "rayservices", "ray.io"))
+    rights += _each(OBJECT, ours, namespace)
+    rights += _each(("get", "create", "delete"), [("jobs", "batch")], namespace)
+    rights += _each(("list",), [("pods", "")], namespace)
+    if by_rest_api:
+        # The rollout deletes outdated pods, and Ray's REST API is behind the head's Service.
+        rights += _each(("delete",), [("pods", "")], namespace)
+        rights += _each(("get", "update", "delete"), [("services/proxy", "")], namespace)
+    return tuple(dict.fromkeys(rights))
+
+
+def _each(
+    verbs: Iterable[str], resources: Iterable[tuple[str, str]], namespace: str = ""
+) -> list[Right]:
+    verbs = tuple(verbs)
+    return [Right(verb, name, group, namespace) for name, group in resources for verb in verbs]

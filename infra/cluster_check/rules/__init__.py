@@ -1,0 +1,1 @@
+"""One module per subject; a new module is discovered automatically."""

@@ -1,0 +1,130 @@
+"""The KubeRay operator that runs, or should run."""
+
+from infra.cluster_check.facts import ClusterFacts, Operator
+from infra.cluster_check.registry import certain, cluster_rule
+from infra.rules.versions import MINIMUM_KUBERAY
+from infra.settings import StackSettings
+from infra.settings.framework.problems import (
+    Problem,
+    error,
+    key_path,
+    listed,
+    set_command,
+    warning,
+)
+
+_INSTALL, _VERSION = key_path("operator", "install"), key_path("operator", "version")
+
+
+@cluster_rule
+def one_operator_is_responsible(settings: StackSettings, facts: ClusterFacts) -> list[Problem]:
+    """With `operator.install` no other operator watches the stack's namespace; without it the
+    CRDs are there and an operator runs. An operator that is not visible as a Deployment is only
+    missed with a warning."""
+    running = facts.operators.value
+    home = settings.cluster.namespace
+    if settings.operator.install:
+        return [
+            _second(settings, facts, each)
+            for each in running
+            if (not each.watches or home in each.watches) and not _ours(settings, facts, each)
+        ]
+    wanted = "RayCluster" if settings.serve.delivery == "restApi" else "RayService"
+    if wanted not in facts.ray_kinds.value:
+        return [
+            error(
+                _INSTALL,
+                f"is false, but the cluster does not serve {wanted} of ray.io/v1: KubeRay's CRDs "
+                f"are not installed. Type: {set_command(_INSTALL, True)}",
+            )
+        ]
+    if not running:
+        look = "kubectl --context " + facts.context + " get deployments -A"
+        return [
+            warning(
+                _INSTALL,
+                "is false, and no Deployment of a KubeRay operator is visible: without one, no pod "
+                f"is made. Type: {look}",
+            )
+        ]
+    return []
+
+
+@cluster_rule
+def a_foreign_operator_watches_the_namespace(
+    settings: StackSettings, facts: ClusterFacts
+) -> list[Problem]:
+    """Without `operator.install`, the running operator watches all namespaces or the stack's."""
+    running = facts.operators.value
+    home = settings.cluster.namespace
+    if settings.operator.install or not running:
+        return []
+    if any(not each.watches or home in each.watches for each in running):
+        return []
+    key = key_path("cluster", "namespace")
+    watched = [name for each in running for name in each.watches]
+    return [
+        certain(facts)(
+            key,
+            f"is {home}, which the KubeRay operator in {running[0].meta.namespace} does not watch; "
+            f"it watches {listed(watched)}. Type: {set_command(key, watched[0])}",
+        )
+    ]
+
+
+@cluster_rule
+def a_foreign_operator_is_new_enough(settings: StackSettings, facts: ClusterFacts) -> list[Problem]:
+    """Without `operator.install`, the running operator is KubeRay 1.6.0 or newer (an error), and
+    the version that `operator.version` names, by which other rules judge (a warning)."""
+    if settings.operator.install:
+        return []
+    problems = []
+    for each in facts.operators.value:
+        if each.version is None:
+            continue
+        where = f"the KubeRay operator in {each.meta.namespace} is {each.version}"
+        if tuple(int(part) for part in each.version.split(".")) < MINIMUM_KUBERAY:
+            lowest = ".".join(map(str, MINIMUM_KUBERAY))
+            upgrade = (
+                f"helm --kube-context {facts.context} upgrade {each.meta.name} "
+                f"kuberay-operator --version {settings.operator.version} -n {each.meta.namespace}"
+            )
+            problems.append(
+                error(
+                    _INSTALL,
+                    f"is false, but {where}; rayline needs {lowest} or newer, the first that takes "
+                    f"Ray's token from a Secret. Upgrade it and its CRDs. Type: {upgrade}",
+                )
+            )
+        elif each.version != settings.operator.version:
+            problems.append(
+                warning(
+                    _VERSION,
+                    f"is {settings.operator.version}, but {where}. "
+                    f"Type: {set_command(_VERSION, each.version)}",
+                )
+            )
+    return problems
+
+
+def _ours(settings: StackSettings, facts: ClusterFacts, operator: Operator) -> bool:
+    """Whether a Helm release of rayline made it, as far as the cluster shows: rayline made its
+    namespace, or the stack is deployed."""
+    if operator.meta.namespace != settings.operator.namespace:
+        return False
+    found = facts.operator_namespace.get(None)
+    return facts.live.get(False) or (found is not None and found.ours)
+
+
+def _second(settings: StackSettings, facts: ClusterFacts, operator: Operator) -> Problem:
+    """In another namespace it is foreign for certain; in the same one, it may be left from an `up`
+    that was interrupted."""
+    here = operator.meta.namespace == settings.operator.namespace
+    report = warning if here else certain(facts)
+    version = f" {operator.version}" if operator.version else ""
+    return report(
+        _INSTALL,
+        f"is true, but a KubeRay operator{version} runs in {operator.meta.namespace} already "
+        f"({operator.meta.name}), and two that watch one namespace conflict. "
+        f"Type: {set_command(_INSTALL, False)}",
+    )
