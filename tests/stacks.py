@@ -148,7 +148,7 @@ def _smallest(location: Location) -> dict[str, Any]:
     """An object with the keys that it requires; texts are `other`."""
     nodes = {key: SCHEMA.at((*location, key)) for key in SCHEMA.at(location).get("required", ())}
     return {
-        key: _text(node) if example(node) == "<value>" else example(node)
+        key: _text(node) if str(example(node)).startswith("<") else example(node)
         for key, node in nodes.items()
     }
 
@@ -159,6 +159,7 @@ def _text(node: Mapping[str, Any]) -> str:
 
 _TEXTS = (
     "other",
+    "owner/name",
     "other/other",
     "2Gi",
     "700m",
