@@ -12,6 +12,7 @@ from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
+from infra.components.owned import Owned
 from infra.components.platform import (
     ModelCache,
     ModelCacheArgs,
@@ -23,7 +24,8 @@ from infra.components.platform import (
 from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
-from infra.specs import names, platform, services
+from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
+from infra.specs import names, ownership, platform, services
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
 
@@ -37,13 +39,28 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     cluster = kubernetes.Provider(
         "cluster",
         context=context,
-        # A different context is a different cluster. A different address is not.
-        cluster_identifier=context,
+        # Not the path in KUBECONFIG, which the SDK would keep in the state: a destroy would use it,
+        # while the plug-in, which reads the variable, may use another one.
+        kubeconfig="",
+        # With an identifier that never changes, neither a renamed context nor a new address
+        # replaces anything: Ownership refuses another cluster. Stacks of rayline 0.1 have the name
+        # of their context as the identifier, and keep it.
+        cluster_identifier="rayline",
         # auth-config changes in place: the service reloads it, and no pod restarts.
         enable_secret_mutable=True,
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
 
-    # First of all: if its check refuses the configuration, nothing else has been touched.
+    # First of all: if a check refuses the configuration, nothing else has been touched.
+    owner = Ownership(
+        "ownership",
+        OwnershipArgs(
+            context=context,
+            identity=ownership.identity(settings),
+            objects=ownership.planned(settings, hub_token=secrets.hub_token is not None),
+            adopt=settings.cluster.adopt,
+        ),
+    )
     groups = GroupOrder(
         "gpu-groups",
         GroupOrderArgs(
@@ -55,11 +72,15 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             names=[group.name for group in settings.gpu_groups],
             disabled=[group.name for group in settings.gpu_groups if not group.enabled],
         ),
+        pulumi.ResourceOptions(depends_on=[owner]),
     )
+    owned = Owned(owner.stack_id, settings.cluster.adopt, ownership.RELEASE)
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            providers={"kubernetes": cluster}, depends_on=[groups, *needed]
+            providers={"kubernetes": cluster},
+            depends_on=[owner, groups, *needed],
+            transformations=[owned],
         )
 
     image = ServiceImage(
@@ -74,15 +95,13 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
     operator = KubeRayOperator(
         "kuberay-operator",
-        KubeRayOperatorArgs(context=context, operator=settings.operator),
+        KubeRayOperatorArgs(context=context, operator=settings.operator, stack=owner.stack_id),
         after(),
     )
     namespace = Namespace(
         "namespace",
         NamespaceArgs(
             manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
-            # The claim needs its namespace: deleting that deletes everything in it.
-            keep=settings.storage.protect,
         ),
         after(),
     )
@@ -135,6 +154,18 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known),
         Prerequisites(pods=[operator, cache, auth, account], downloads=downloads, after=after),
+    )
+
+    # Last of all, so that a destroy deletes it first.
+    DestroyGuard(
+        "destroy-guard",
+        DestroyGuardArgs(
+            context=context,
+            cluster_uid=owner.cluster_uid,
+            stack_id=owner.stack_id,
+            operator=settings.operator.install,
+        ),
+        pulumi.ResourceOptions(depends_on=[cluster, *owned.resources]),
     )
 
     url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(

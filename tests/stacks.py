@@ -218,7 +218,7 @@ def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
     elif kind in ("integer", "number"):
         candidates += [*([current + 1] if current else []), 1, 2, 0.5]
     elif kind == "array":
-        candidates += [[], ["other"], [{"key": "other"}]]
+        candidates += [[], ["other"], ["job/other"], [{"key": "other"}]]
     elif kind == "object":
         candidates += [{"other": "x"}, {"other": {"priority": 1}}]
     else:

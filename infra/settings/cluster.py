@@ -1,8 +1,16 @@
 """`rayline:cluster`."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from infra.settings.framework.base import DnsLabel, Settings
+
+# A kind in lower case, and a DNS subdomain.
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+Adopted = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=317)
+]
 
 
 class Cluster(Settings):
@@ -15,3 +23,7 @@ class Cluster(Settings):
     """Namespace of everything except the operator."""
     create_namespace: bool = True
     """Set to false when the namespace already exists and is managed elsewhere."""
+    adopt: tuple[Adopted, ...] = ()
+    """Objects that existed before, as kind/name: persistentvolumeclaim/model-cache-pvc. rayline
+    takes them over and changes them, but does not delete them while they are listed here. It
+    refuses to touch any other object that this stack did not create."""

@@ -5,13 +5,17 @@ from infra.providers.common.provider import Provider
 from infra.providers.crds import KubeRayCrdsProvider
 from infra.providers.download.provider import DownloadJobProvider
 from infra.providers.group_order import GroupOrderProvider
+from infra.providers.ownership.guard import DestroyGuardProvider
+from infra.providers.ownership.provider import OwnershipProvider
 from infra.providers.random_secret import RandomSecretProvider
 from infra.providers.rollout.provider import PodRolloutProvider
 
 PROVIDERS: tuple[Provider, ...] = (
+    DestroyGuardProvider(),
     DownloadJobProvider(),
     GroupOrderProvider(),
     KubeRayCrdsProvider(),
+    OwnershipProvider(),
     PodRolloutProvider(),
     RandomSecretProvider(),
     ServeApplicationsProvider(),
