@@ -20,7 +20,15 @@ from tests.cluster.running import sandbox_command
 
 HERE = Path(__file__).parent
 USER = "canary"
-ORDER = ("test_up", "test_swaps", "test_failures", "test_release", "test_secrets", "test_destroy")
+ORDER = (
+    "test_up",
+    "test_swaps",
+    "test_failures",
+    "test_release",
+    "test_ownership",
+    "test_secrets",
+    "test_destroy",
+)
 """The order of the files in a full run.
 
 Every file also runs alone: its fixtures (`first`, `serving`, `asked`, `grown`) deploy what its
