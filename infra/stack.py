@@ -14,6 +14,7 @@ from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
+from infra.components.owned import Owned
 from infra.components.platform import (
     ModelCache,
     ModelCacheArgs,
@@ -27,7 +28,8 @@ from infra.components.serving import Api, ApiArgs
 from infra.configuration import Configuration
 from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
-from infra.specs import names, platform, services
+from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
+from infra.specs import names, ownership, platform, services
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import pull_secret
@@ -43,20 +45,38 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     cluster = kubernetes.Provider(
         "cluster",
         context=context,
-        # A different context is a different cluster. A different address is not.
-        cluster_identifier=context,
+        # Not the path in KUBECONFIG, which the SDK would keep in the state: a destroy would use it,
+        # while the plug-in, which reads the variable, may use another one.
+        kubeconfig="",
+        # With an identifier that never changes, neither a renamed context nor a new address
+        # replaces anything: Ownership refuses another cluster. Stacks of rayline 0.1 have the name
+        # of their context as the identifier, and keep it.
+        cluster_identifier="rayline",
         # auth-config changes in place: the service reloads it, and no pod restarts.
         enable_secret_mutable=True,
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
 
-    # First of all: if one of the two refuses the configuration, nothing else has been touched.
+    # First of all: if a check refuses the configuration, nothing else has been touched.
+    owner = Ownership(
+        "ownership",
+        OwnershipArgs(
+            context=context,
+            identity=ownership.identity(settings),
+            objects=ownership.planned(settings, download_secret=_for_downloads(configuration)),
+            adopt=settings.cluster.adopt,
+        ),
+    )
+    owned = Owned(owner.stack_id, settings.cluster.adopt, ownership.RELEASE)
+    checked = pulumi.ResourceOptions(depends_on=[owner])
     chosen = RayDelivery(
         RayDeliveryArgs(
             context=context,
             namespace=settings.cluster.namespace,
             cluster=settings.ray.name,
             delivery=settings.serve.delivery,
-        )
+        ),
+        checked,
     )
     order = GroupOrderArgs(
         context=context,
@@ -66,11 +86,15 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         names=[group.name for group in settings.gpu_groups],
         applied=False,
     )
-    groups = GroupOrder("gpu-groups", replace(order, names=once_accepted(chosen, order.names)))
+    groups = GroupOrder(
+        "gpu-groups", replace(order, names=once_accepted(chosen, order.names)), checked
+    )
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            providers={"kubernetes": cluster}, depends_on=[groups, *needed]
+            providers={"kubernetes": cluster},
+            depends_on=[owner, groups, *needed],
+            transformations=[owned],
         )
 
     image = ServiceImage(
@@ -88,15 +112,13 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
     operator = KubeRayOperator(
         "kuberay-operator",
-        KubeRayOperatorArgs(context=context, operator=settings.operator),
+        KubeRayOperatorArgs(context=context, operator=settings.operator, stack=owner.stack_id),
         after(),
     )
     namespace = Namespace(
         "namespace",
         NamespaceArgs(
             manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
-            # The claim needs its namespace: deleting that deletes everything in it.
-            keep=settings.storage.protect,
         ),
         after(),
     )
@@ -169,6 +191,18 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
     )
 
+    # Last of all, so that a destroy deletes it first.
+    DestroyGuard(
+        "destroy-guard",
+        DestroyGuardArgs(
+            context=context,
+            cluster_uid=owner.cluster_uid,
+            stack_id=owner.stack_id,
+            operator=settings.operator.install,
+        ),
+        pulumi.ResourceOptions(depends_on=[cluster, *owned.resources]),
+    )
+
     url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(
         lambda address: f"http://{address}"
     )
@@ -185,6 +219,12 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
 
 def _when_known(value: Any, function: Callable[[Any], str]) -> pulumi.Output[str]:
     return pulumi.Output.from_input(value).apply(function)
+
+
+def _for_downloads(configuration: Configuration) -> bool:
+    """Whether the Secret of the download Jobs has any content."""
+    secrets, network = configuration.secrets, configuration.settings.network
+    return any(v is not None for v in (secrets.hub_token, secrets.proxy_url, network.ca_file))
 
 
 async def once_accepted(resource: pulumi.Resource, value: Any) -> Any:

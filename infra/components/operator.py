@@ -15,10 +15,11 @@ INSTALL_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
-    """`context` of the kubeconfig, and the configuration key `operator`."""
+    """`context` of the kubeconfig, the configuration key `operator`, and the owner's ID."""
 
     context: str
     operator: Operator
+    stack: pulumi.Input[str]
 
 
 class KubeRayOperator(pulumi.ComponentResource):
@@ -30,8 +31,12 @@ class KubeRayOperator(pulumi.ComponentResource):
         super().__init__("rayline:platform:KubeRayOperator", name, None, opts)
         operator = args.operator
         if operator.install:
+            # Ownership deletes it, if nothing of others is in it. It may be the project's namespace
+            # too: two resources then apply the same object, which none of them deletes.
             namespace = kubernetes.core.v1.Namespace(
-                name, metadata={"name": operator.namespace}, opts=self._child()
+                name,
+                metadata={"name": operator.namespace},
+                opts=self._child(retain_on_delete=True),
             )
             crds = KubeRayCrds(
                 "kuberay-crds",
@@ -40,6 +45,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                     version=operator.version,
                     source=operator.crds.replace("{version}", operator.version),
                     keep=operator.keep_crds,
+                    stack=args.stack,
                 ),
                 self._child(),
             )

@@ -10,15 +10,14 @@ from infra.specs import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class NamespaceArgs:
-    """`manifest` is None if the namespace exists and is managed elsewhere. `keep`: it outlives
-    the stack."""
+    """`manifest` is None if the namespace exists and is managed elsewhere."""
 
     manifest: Spec | None
-    keep: bool
 
 
 class Namespace(pulumi.ComponentResource):
-    """The project's namespace."""
+    """The project's namespace. Pulumi never deletes it, because that would delete all that others
+    keep in it; Ownership does, if nothing is left."""
 
     def __init__(
         self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
@@ -28,7 +27,7 @@ class Namespace(pulumi.ComponentResource):
             kubernetes.core.v1.Namespace(
                 name,
                 metadata=args.manifest["metadata"],
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep),
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
             )
         self.register_outputs({})
 

@@ -18,6 +18,7 @@ import yaml
 
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.call import Call, ProviderError
+from infra.providers.common.owner import MERGE_PATCH, RELEASED, STACK, is_released, owner
 from infra.providers.common.properties import Props, differing, only
 from infra.providers.common.provider import Created, Diff, Live, Provider
 from infra.providers.common.waiting import Waiting
@@ -32,7 +33,7 @@ FIELD_MANAGER = "rayline"
 FETCH_SECONDS = 30
 READY_SECONDS = 60
 POLL_SECONDS = 0.5
-INPUTS = ("context", "version", "source", "keep")
+INPUTS = ("context", "version", "source", "keep", "stack")
 REPAIR = (
     "Give a folder or URL that contains KubeRay's CRDs. "
     "Type: pulumi config set --path 'rayline:operator.crds' '<folder or URL>'"
@@ -55,6 +56,8 @@ class KubeRayCrdsArgs:
     """Folder or URL of the files. A change alone does nothing: the version decides."""
     keep: bool
     """Leave the CRDs in the cluster on destroy; deleting one deletes all its objects."""
+    stack: pulumi.Input[str]
+    """The owner of CRDs that did not exist before."""
 
 
 class KubeRayCrds(pulumi.CustomResource):
@@ -73,7 +76,7 @@ class KubeRayCrdsProvider(Provider):
     outputs = OUTPUTS
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        changed = differing(olds, news, ("context", "version", "keep"))
+        changed = differing(olds, news, ("context", "version", "keep", "stack"))
         return Diff(bool(changed or olds.get("missing")))
 
     def create(self, call: Call, props: Props) -> Created:
@@ -92,12 +95,26 @@ class KubeRayCrdsProvider(Provider):
         return None if len(missing) == len(KINDS) else Live({**props, "missing": missing})
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
-        """Deletes the CRDs unless `keep` is set, and with them every object of their kinds."""
-        if props["keep"]:
-            return
+        """Deletes the CRDs unless `keep` is set, and with them every object of their kinds. CRDs
+        that existed before the stack stay in any case."""
+        stack, others = props.get("stack"), []
         with KubeClient(props["context"], call.run) as client:
             for kind in KINDS:
-                client.delete(path(kind))
+                live = _live(client, kind)
+                if live is None:
+                    continue
+                if owner(live["metadata"]) != stack:
+                    others.append(f"{kind}.ray.io")
+                elif props["keep"]:
+                    _give_back(client, kind)
+                else:
+                    client.delete(path(kind))
+        if others and not props["keep"]:
+            call.warn(
+                f"the CRDs {', '.join(others)} stay, because this stack did not create them. If "
+                "nobody in the cluster uses KubeRay, type: "
+                f"kubectl --context {props['context']} delete crd {' '.join(others)}"
+            )
 
 
 def path(kind: str) -> str:
@@ -111,13 +128,71 @@ def _apply(call: Call, props: Props) -> Props:
     texts = call.run(lambda: {kind: fetch(source, kind) for kind in KINDS})
     bodies = {kind: parse(source, kind, text) for kind, text in texts.items()}
     with KubeClient(props["context"], call.run) as client:
-        for kind, body in bodies.items():
+        marked = {kind: _marked(body, props, _live(client, kind)) for kind, body in bodies.items()}
+        for kind, body in marked.items():
             apply_one(client, kind, body)
         for kind in KINDS:
             waiting = Waiting(call.status, call.clock, READY_SECONDS, POLL_SECONDS)
             wait_until_served(client, kind, waiting)
     digests = {kind: hashlib.sha256(text.encode()).hexdigest() for kind, text in texts.items()}
     return {key: props[key] for key in INPUTS} | {"digests": digests, "missing": []}
+
+
+def _live(client: KubeClient, kind: str) -> dict[str, Any] | None:
+    answer = client.call("GET", path(kind))
+    return None if answer.status == 404 else client.parsed(answer, f"GET {path(kind)}")
+
+
+def _marked(body: dict[str, Any], props: Props, live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The CRD to apply, with its owner unless it belongs to nobody; CrdsError if it must not be
+    applied, before anything has been."""
+    name, stack = body["metadata"]["name"], props["stack"]
+    theirs = "" if live is None else owner(live["metadata"])
+    instead = "pulumi config set --path 'rayline:operator.install' false"
+    if theirs and theirs != stack:
+        raise CrdsError(
+            f"the CRD {name} belongs to another rayline stack of this cluster, which has installed "
+            f"the operator. One operator is enough. Type: {instead}"
+        )
+    if live is not None and not theirs:
+        more = sorted(_fields(live) - _fields(body), key=lambda field: (field.count("."), field))
+        if more:
+            raise CrdsError(
+                f"the CRD {name} in the cluster is newer than that of KubeRay {props['version']}: "
+                f"it has {more[0]}. rayline does not replace it by an older one. Set "
+                f"rayline:operator.version to a version that has this, or type: {instead}"
+            )
+        if not is_released(live["metadata"]):
+            return body
+    annotations = {**body["metadata"].get("annotations", {}), STACK: stack}
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def _fields(crd: Mapping[str, Any]) -> set[str]:
+    """All fields that a CRD describes, below the version that has them."""
+    found: set[str] = set()
+
+    def walk(schema: Mapping[str, Any], here: str) -> None:
+        found.add(here)
+        for name, inner in (schema.get("properties") or {}).items():
+            walk(inner, f"{here}.{name}")
+        if isinstance(schema.get("items"), Mapping):
+            walk(schema["items"], here)
+
+    for version in (crd.get("spec") or {}).get("versions") or []:
+        walk((version.get("schema") or {}).get("openAPIV3Schema") or {}, version["name"])
+    return found
+
+
+def _give_back(client: KubeClient, kind: str) -> None:
+    answer = client.call(
+        "PATCH",
+        path(kind),
+        headers={"Content-Type": MERGE_PATCH},
+        body={"metadata": {"annotations": {STACK: None, RELEASED: "true"}}},
+    )
+    if answer.status >= 300 and answer.status != 404:
+        raise client.refusal(answer, f"annotating the CRD {kind}.ray.io")
 
 
 def apply_one(client: KubeClient, kind: str, body: Mapping[str, Any]) -> None:

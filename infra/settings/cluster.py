@@ -1,7 +1,22 @@
 """`rayline:cluster`."""
 
+from typing import Annotated
+
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import DnsLabel, Line
+from infra.settings.framework.text import Text
+
+# A kind in lower case, and a DNS subdomain.
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+Adopted = Annotated[
+    str,
+    Text(
+        r"[a-z]+/[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?",
+        "an object as kind/name, in lower case",
+        "secret/auth-config",
+        317,
+    ),
+]
 
 
 class Cluster(Settings):
@@ -14,3 +29,7 @@ class Cluster(Settings):
     """Namespace of everything except the operator."""
     create_namespace: bool = True
     """Set to false when the namespace already exists and is managed elsewhere."""
+    adopt: tuple[Adopted, ...] = ()
+    """Objects that existed before, as kind/name: persistentvolumeclaim/model-cache-pvc. rayline
+    takes them over and changes them, but does not delete them while they are listed here. It
+    refuses to touch any other object that this stack did not create."""

@@ -9,12 +9,12 @@ import base64
 import binascii
 import json
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from infra.providers.common import kubeconfig
 from infra.providers.common.call import ProviderError, Run, directly
 
 CONNECT_SECONDS = 5.0
@@ -78,10 +78,8 @@ class KubeClient:
         self._run = run
         configuration = client.Configuration()
         try:
-            # The package reads KUBECONFIG when it is imported, and never again.
-            files = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
             # May start a credential plug-in of the kubeconfig, which may wait for a login.
-            run(lambda: _load(config, files, context, configuration))
+            run(lambda: _load(config, kubeconfig.files(), context, configuration))
         except (ConfigException, OSError) as error:
             raise KubeError(
                 None,
@@ -204,16 +202,18 @@ class KubeClient:
         body: object = None,
     ) -> dict[str, Any]:
         answer = self.call(method, path, query=query, body=body)
+        return self.parsed(answer, f"{method} {path}")
+
+    def parsed(self, answer: Answer, what: str) -> dict[str, Any]:
+        """The object in an answer. KubeError with the status when it is a refusal."""
         if answer.status >= 300:
-            raise self.refusal(answer, f"{method} {path}")
+            raise self.refusal(answer, what)
         try:
             value = json.loads(answer.text)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise KubeError(
-                None, f"context {self.context!r}: {method} {path} did not return a JSON object"
-            )
+            raise KubeError(None, f"context {self.context!r}: {what} did not return a JSON object")
         return value
 
     def refusal(self, answer: Answer, what: str) -> KubeError:

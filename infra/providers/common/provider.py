@@ -1,6 +1,8 @@
 """The contract between a resource's provider and the plug-in: plain values in, plain values out.
 
-Only `check` and `diff` run in a preview. Neither may use the network.
+Only `check` and `diff` run in a preview. Neither may use the network, with one exception: the check
+of Ownership asks the cluster what exists already, for a few seconds at most. A provider that did so
+in every resource would make each preview as slow as its slowest answer.
 """
 
 from abc import ABC, abstractmethod
@@ -22,10 +24,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """The inputs to keep in the state; any failure ends the preview or `up`."""
+    """The inputs to keep in the state; any failure ends the preview or `up`, a warning is shown."""
 
     inputs: Props
     failures: Sequence[Failure] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

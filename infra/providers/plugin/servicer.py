@@ -70,6 +70,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         news, secrets = load(request.news)
         with _failures(context, news, secrets):
             result = self._provider(request).check(olds, news)
+        for warning in result.warnings:
+            self._call(request).warn(warning)
         return provider_pb2.CheckResponse(
             inputs=dump(result.inputs, secrets),
             failures=[

@@ -14,9 +14,11 @@ RAY = {"local": "rayline", "dev": "ray-dev", "prod": "deepseek-raycluster"}
 MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
 # The state identifies resources by these.
 TOKENS = {
+    "rayline:index:DestroyGuard",
     "rayline:index:DownloadJob",
     "rayline:index:GroupOrder",
     "rayline:index:KubeRayCrds",
+    "rayline:index:Ownership",
     "rayline:index:PodRollout",
     "rayline:index:RandomSecret",
     "rayline:index:RayDelivery",
@@ -51,6 +53,8 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
     assert set(program.custom) == {
         "kubernetes cluster",
         "RayDelivery delivery",
+        "Ownership ownership",
+        "DestroyGuard destroy-guard",
         "GroupOrder gpu-groups",
         "Image image",
         "Namespace kuberay-operator",
@@ -121,12 +125,21 @@ def test_a_renamed_context_is_stored_by_an_update(prod: Program) -> None:
     assert len(compared) >= 5
 
 
-def test_nothing_is_touched_before_the_groups_are_checked(named: tuple[str, Program]) -> None:
+def test_nothing_is_touched_before_the_checks(named: tuple[str, Program]) -> None:
     """Otherwise a refused `up` would change them. A provider creates no object."""
     _, program = named
-    first = {"kubernetes cluster", "GroupOrder gpu-groups", "RayDelivery delivery"}
-    for key in set(program.custom) - first:
-        assert "GroupOrder gpu-groups" in program.waits_for(key), key
+    checks = {"Ownership ownership", "GroupOrder gpu-groups"}
+    first = {"kubernetes cluster", "RayDelivery delivery"}
+    for key in set(program.custom) - first - checks:
+        assert program.waits_for(key) >= checks, key
+    for key in ("GroupOrder gpu-groups", "RayDelivery delivery"):
+        assert "Ownership ownership" in program.waits_for(key)
+
+
+def test_the_guard_is_what_a_destroy_deletes_first(named: tuple[str, Program]) -> None:
+    _, program = named
+    guard = "DestroyGuard destroy-guard"
+    assert program.waits_for(guard) == set(program.custom) - {guard}
 
 
 @pytest.mark.parametrize("delivery", ["restApi", "rayService"])
@@ -185,10 +198,10 @@ def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Progra
             k for k, resource in program.custom.items() if resource.options.get("retainOnDelete")
         }
 
-    claim, namespace = "PersistentVolumeClaim model-cache", "Namespace namespace"
-    # An image is the registry's to clean up.
-    assert kept(prod) == {claim, namespace, "Image image"}
-    assert kept(run("dev")) == {"Image image"}
+    # An image is the registry's to clean up, and namespaces are Ownership's.
+    always = {"Image image", "Namespace namespace", "Namespace kuberay-operator"}
+    assert kept(prod) == {"PersistentVolumeClaim model-cache", *always}
+    assert kept(run("dev")) == always
     assert not any(resource.options.get("protect") for resource in prod.custom.values())
 
 

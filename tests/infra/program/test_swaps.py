@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from infra.providers.download.provider import IDENTITY
+from infra.providers.ownership.claims import kept
 from tests.infra.program.harness import Declared, Program, run
 
 OTHER_DIGEST = "sha256:" + "3" * 64
@@ -32,6 +33,8 @@ def compared(resource: Declared) -> Any:
     """What the engine compares: the inputs, and for a download those that identify it."""
     if resource.type.endswith(":DownloadJob"):
         return {key: resource.inputs[key] for key in IDENTITY}
+    if resource.type.endswith(":Ownership"):
+        return kept(dict(resource.inputs))
     return resource.inputs
 
 

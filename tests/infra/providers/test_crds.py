@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from infra.providers.common.api_server import KubeError
+from infra.providers.common.owner import RELEASED
+from infra.providers.common.owner import STACK as STACK_KEY
 from infra.providers.crds import KINDS, CrdsError, KubeRayCrdsProvider
 from tests.infra.providers.calls import call
 from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, refused
 
 PROVIDER = KubeRayCrdsProvider()
+STACK = "0123456789abcdef"
 PREFIX = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 
 
@@ -29,18 +32,23 @@ class FakeCrds(FakeApi):
         kind = request.path.removeprefix(PREFIX).removesuffix(".ray.io")
         if kind == self.forbidden:
             return refused(403, "Forbidden", f"{kind} is forbidden")
-        if request.method == "PATCH":
+        if request.method == "PATCH" and request.query:  # an apply
             self.crds[kind] = {**request.body, "looks": 0}
         if kind not in self.crds:
             return refused(404, "NotFound", f"{kind} not found")
+        metadata = self.crds[kind]["metadata"]
         if request.method == "DELETE":
             return 200, self.crds.pop(kind)
         crd = self.crds[kind]
+        if request.method == "PATCH":
+            metadata["annotations"] |= request.body["metadata"]["annotations"]
+            return 200, crd
         crd["looks"] += 1
+        live = {"metadata": metadata, "spec": crd.get("spec") or {}}
         if crd["looks"] == 1 and self.starting:  # as the API server does it for a moment
-            return 200, {"status": {"conditions": None}}
+            return 200, {**live, "status": {"conditions": None}}
         served = "True" if crd["looks"] > self.starting else "False"
-        return 200, {"status": {"conditions": [{"type": "Established", "status": served}]}}
+        return 200, {**live, "status": {"conditions": [{"type": "Established", "status": served}]}}
 
 
 @pytest.fixture
@@ -61,7 +69,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def props(source: object, **changes: Any) -> dict[str, Any]:
-    given = {"context": CONTEXT, "version": "1.6.2", "source": str(source), "keep": True}
+    given = {
+        "context": CONTEXT,
+        "version": "1.6.2",
+        "source": str(source),
+        "keep": True,
+        "stack": STACK,
+    }
     return {**given, **changes}
 
 
@@ -99,7 +113,7 @@ def test_a_crd_that_is_not_served_in_time_is_named(api: FakeCrds, folder: Path) 
 
 def test_a_refusal_names_the_crd_and_the_status(api: FakeCrds, folder: Path) -> None:
     api.forbidden = KINDS[0]
-    with pytest.raises(KubeError, match=r"applying the CRD rayclusters\.ray\.io answered 403"):
+    with pytest.raises(KubeError, match=r"rayclusters\.ray\.io answered 403"):
         PROVIDER.create(call(), props(folder))
 
 
@@ -145,3 +159,61 @@ def test_crds_stay_unless_keep_is_false(api: FakeCrds, folder: Path, keep: bool)
     del api.crds[KINDS[0]]
     PROVIDER.delete(call(), "id", outs)
     assert set(api.crds) == (set(KINDS[1:]) if keep else set())
+    for crd in api.crds.values():
+        assert crd["metadata"]["annotations"] == {STACK_KEY: None, RELEASED: "true"}
+
+
+def existing(kind: str, *fields: str, **annotations: str) -> dict[str, Any]:
+    """A CRD that is in the cluster already."""
+    schema = {"properties": {"spec": {"properties": {key: {"type": "string"} for key in fields}}}}
+    version = {"name": "v1", "schema": {"openAPIV3Schema": schema}}
+    return {
+        "metadata": {"name": f"{kind}.ray.io", "annotations": annotations},
+        "spec": {"versions": [version]},
+        "looks": 9,
+    }
+
+
+def test_crds_of_someone_else_are_updated_and_never_deleted(api: FakeCrds, folder: Path) -> None:
+    api.crds[KINDS[1]] = existing(KINDS[1])
+    (folder / f"ray.io_{KINDS[1]}.yaml").write_text(yaml.safe_dump(existing(KINDS[1], "more")))
+    outs = PROVIDER.create(call(), props(folder, keep=False)).outs
+    assert "more" in str(api.crds[KINDS[1]]["spec"])
+    one = call()
+    PROVIDER.delete(one, "id", outs)
+    assert set(api.crds) == {KINDS[1]}
+    assert f"kubectl --context {CONTEXT} delete crd {KINDS[1]}.ray.io" in one.warnings[0]
+
+
+@pytest.mark.parametrize("annotations", [{}, {RELEASED: "true"}])
+def test_newer_crds_are_refused_before_any_is_applied(
+    api: FakeCrds, folder: Path, annotations: dict[str, str]
+) -> None:
+    last = KINDS[-1]
+    api.crds[last] = existing(last, "a", "new", **annotations)
+    (folder / f"ray.io_{last}.yaml").write_text(yaml.safe_dump(existing(last, "a")))
+    with pytest.raises(
+        CrdsError, match=r"newer than that of KubeRay 1\.6\.2: it has v1\.spec\.new"
+    ):
+        PROVIDER.create(call(), props(folder))
+    assert set(api.crds) == {last}
+    assert api.asked("PATCH") == []
+
+
+def test_going_back_to_an_older_version_of_ones_own_is_allowed(api: FakeCrds, folder: Path) -> None:
+    api.crds[KINDS[0]] = existing(KINDS[0], "new", **{STACK_KEY: STACK})
+    PROVIDER.create(call(), props(folder))
+    assert "new" not in str(api.crds[KINDS[0]])
+
+
+def test_crds_of_another_stack_are_refused_and_released_ones_are_taken(
+    api: FakeCrds, folder: Path
+) -> None:
+    api.crds[KINDS[0]] = existing(KINDS[0], **{STACK_KEY: "another"})
+    with pytest.raises(CrdsError, match=r"another rayline stack.*operator\.install' false"):
+        PROVIDER.create(call(), props(folder))
+    assert api.asked("PATCH") == []
+    api.crds[KINDS[0]] = existing(KINDS[0], **{RELEASED: "true"})
+    (folder / f"ray.io_{KINDS[0]}.yaml").write_text(yaml.safe_dump(existing(KINDS[0])))
+    PROVIDER.create(call(), props(folder))
+    assert api.crds[KINDS[0]]["metadata"]["annotations"][STACK_KEY] == STACK

@@ -1,0 +1,102 @@
+"""What a stack owns in the cluster, and the settings that decide which objects these are."""
+
+from typing import Any
+
+from infra.settings import StackSettings
+from infra.specs import Spec, names, platform, services
+
+OPERATOR = "kuberay-operator"
+"""The Helm release of the operator, and the name of its objects."""
+RELEASE = f"deployment/{OPERATOR}"
+"""What stands for the release in `rayline:cluster.adopt`."""
+
+
+def planned(settings: StackSettings, *, download_secret: bool) -> list[Spec]:
+    """The objects that the stack creates, in the order in which it does so, except for KubeRay's
+    CRDs, which rayline shares with whoever applied them before. `download_secret`: that of
+    the download Jobs has content.
+
+    `setting` and `instead`: the key, and the value of it with which the stack does not create that
+    object, or creates it under another name. `release`: Helm creates it.
+    """
+    ray = ("ray.name", f"{settings.ray.name}-2")
+    found: list[Spec] = []
+    if settings.cluster.create_namespace:
+        found.append(_of(platform.namespace(settings), "cluster.createNamespace", False))
+    if settings.operator.install:
+        found += _operator(settings.operator.namespace)
+    if not settings.storage.existing:
+        found.append(_of(platform.cache_claim(settings), "storage.existing", True))
+    auth = f"{settings.ray.name}-auth"
+    found.append(
+        _named(settings, "v1", "Secret", settings.auth.secret_name, "auth.secretName", auth)
+    )
+    found.append(_named(settings, "v1", "Secret", names.ray_token_secret(settings), *ray))
+    if settings.image.create_pull_secret:
+        pull = names.created_pull_secret(settings)
+        found.append(_named(settings, "v1", "Secret", pull, "image.createPullSecret", False))
+    if download_secret:
+        found.append(_named(settings, "v1", "Secret", names.hub_token_secret(settings), *ray))
+    account = names.service_account(settings)
+    found.append(
+        _named(settings, "v1", "ServiceAccount", account, "ray.serviceAccount", f"{account}-2")
+    )
+    for model in settings.models:
+        job = names.download_job_name(settings, model)
+        found.append(_named(settings, "batch/v1", "Job", job, *ray))
+    found.append(_of(services.api_service(settings, {}), *ray))
+    if settings.serve.ingress:
+        found.append(_of(services.ingress(settings), *ray))
+    kind = {"restApi": "RayCluster", "rayService": "RayService"}[settings.serve.delivery]
+    found.append(_named(settings, "ray.io/v1", kind, settings.ray.name, *ray))
+    return found
+
+
+def _operator(namespace: str) -> list[Spec]:
+    roles = "rbac.authorization.k8s.io/v1"
+    instead = {"setting": "operator.install", "instead": False}
+    release = {"name": OPERATOR, "release": True, **instead}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "name": namespace, **instead},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": namespace, **release},
+        {"apiVersion": roles, "kind": "ClusterRole", **release},
+        {"apiVersion": roles, "kind": "ClusterRoleBinding", **release},
+    ]
+
+
+def _named(
+    settings: StackSettings, version: str, kind: str, name: str, setting: str, instead: object
+) -> Spec:
+    metadata = names.metadata(settings, name)
+    return _of({"apiVersion": version, "kind": kind, "metadata": metadata}, setting, instead)
+
+
+def _of(manifest: Spec, setting: str, instead: object) -> Spec:
+    place = {
+        key: manifest["metadata"][key]
+        for key in ("namespace", "name")
+        if key in manifest["metadata"]
+    }
+    kind = {key: manifest[key] for key in ("apiVersion", "kind")}
+    return {**kind, **place, "setting": setting, "instead": instead}
+
+
+def identity(settings: StackSettings) -> dict[str, Any]:
+    """The values of the settings that name objects or cannot be changed in an existing one, by key;
+    absent where the cluster decides. infra/providers/ownership/edits.py judges their changes."""
+    cluster, operator, storage = settings.cluster, settings.operator, settings.storage
+    values: dict[str, Any] = {
+        "cluster.namespace": cluster.namespace,
+        "ray.name": settings.ray.name,
+        "ray.serviceAccount": names.service_account(settings),
+        "operator.install": operator.install,
+        "operator.namespace": operator.namespace,
+        "storage.claim": storage.claim,
+        "storage.existing": storage.existing,
+        "storage.size": storage.size,
+        "storage.protect": storage.protect,
+        "serve.delivery": settings.serve.delivery,
+    }
+    if storage.storage_class is not None:
+        values["storage.storageClass"] = storage.storage_class
+    return values

@@ -1,0 +1,1 @@
+"""Ownership: as pure functions, and under the real engine with a real API server."""
