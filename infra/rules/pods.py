@@ -1,6 +1,7 @@
 """Pod settings that the API server would refuse. The cluster would then have no pods, and only
 events would contain the reason."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -82,19 +83,22 @@ def shared_memory_is_within_the_limit(settings: StackSettings, _facts: Facts) ->
     """/dev/shm counts towards the memory limit of the container."""
     return [
         error(
-            key := key_path("gpuGroups", number, "sharedMemory"),
+            key_path("gpuGroups", number, "sharedMemory"),
             f"is {group.shared_memory}, but it counts towards the memory limit of the worker, "
-            f"which is {group.limits.memory}. Type: {set_command(key, _half(group.limits.memory))}",
+            f"which is {group.limits.memory}. Type: {_room(number, group)}",
         )
         for number, group in enumerate(settings.gpu_groups)
         if amount(group.shared_memory) >= amount(group.limits.memory)
     ]
 
 
-def _half(quantity: str) -> str:
-    """About half of a quantity of bytes, in whole MiB if there is one."""
-    half = int(amount(quantity) // 2)
-    return f"{half // 2**20}Mi" if half >= 2**20 else str(half)
+def _room(number: int, group: GpuGroup) -> str:
+    """Half of the limit for /dev/shm, in whole MiB; a higher limit if that is too little."""
+    half = int(amount(group.limits.memory) // 2) // 2**20
+    if half:
+        return set_command(key_path("gpuGroups", number, "sharedMemory"), f"{half}Mi")
+    twice = f"{math.ceil(amount(group.shared_memory) * 2 / 2**20)}Mi"
+    return set_resource(group, ("gpuGroups", number), "limits", "memory", twice)
 
 
 def _labels(settings: StackSettings) -> Iterator[tuple[Parts, Mapping[str, str]]]:

@@ -33,6 +33,12 @@ NASTY: tuple[Any, ...] = (
     {"name": "a"}, [{"key": ""}, {"key": "a", "value": "b c"}], [{"effect": "x"}],
 )  # fmt: skip
 PORTS = (8000, 8080, 8081, 80, *TAKEN)
+NAMES = (
+    "", "a", "A", "a.b", "a-b.c", "a_b", "A_b.C-d", "1", "1.2", "x" * 63, "x" * 64,
+    ".".join(["x" * 60] * 4),
+    "a/b", "a.b/C", "A.b/c", "a..b", "-a", "a-", "a.", ".a", "x.1", "127.0.0.1", "é", "xn--a",
+)  # fmt: skip
+"""Texts at the border of what names, labels and hosts may be."""
 # By the last part of a key: values that a rule looks at.
 TELLING: Mapping[str, tuple[Any, ...]] = {
     "name": ("head", "headgroup", "cpu", "gpu", "memory", "big", "one", "One", "alice", "Alice"),
@@ -95,6 +101,18 @@ TELLING: Mapping[str, tuple[Any, ...]] = {
     "type": ("ClusterIP", "NodePort", "LoadBalancer"),
     "values": ({"watchNamespace": []}, {"fullnameOverride": "kuberay-operator"}),
     "pipConfig": ("/none/pip.conf",),
+    "tolerations": ([{"key": ""}], [{"key": "a/b", "value": ""}], [{"key": "A_b.c"}] * 2,
+        [{"key": "a", "value": "b", "effect": "NoExecute"}]),
+    "key": NAMES, "value": NAMES, "nodeGroup": NAMES, "nodeGroupLabel": NAMES,
+    "nodeSelector": tuple({name: "x"} for name in NAMES if name),
+    "claim": NAMES, "storageClass": NAMES, "secretName": NAMES, "serviceAccount": NAMES,
+    "pullSecret": NAMES, "namespace": NAMES, "host": NAMES, "className": NAMES, "tlsSecret": NAMES,
+    "resource": ("nvidia.com/gpu", "amd.com/gpu", "a/b", "A.b/c", "a.b/C_d", "x" * 250 + "/a",
+        "nvidia.com/" + "x" * 64),
+    "size": ("1Mi", "1.5Gi", "0.5Ti", "1048576Ti", "2000000Ti", 2**21, 10**19, "1.001Mi"),
+    "podsReadySeconds": (1, 2592000), "downloadSeconds": (1, 2592000, 2592001),
+    "drainSeconds": (1, 2592000), "endpoint": ("http://a:1/x", "https://a..b", "http://-"),
+    "context": ("a b", "é", "x" * 1024),
     "buildxInstance": ("node",),
 }  # fmt: skip
 TELLING_LOCATIONS = [location for location in LOCATIONS if location[-1] in TELLING]
@@ -197,6 +215,16 @@ TRAPS = [
     _trap(ray__env={"1A": "x", "a'b": "x", 'a"b': "x", "a\tb": "x", "a\\": "x"}),
     _trap(gpuGroups__0__gpu__count=3, models__0__tensorParallel=2, models__0__replicas=3),
     _trap(models__0__route="/a/"),
+    _trap(models__0__route="/-/a"),
+    _trap(Facts(pip_config_found=False), image__pipConfig="/none"),
+    _trap(operator__image="operator"),
+    _trap(image__repository="https://a/b:1"),
+    _trap(gpuGroups__0__gpu__count=0),
+    _trap(models__0__tensorParallel=8),
+    _trap(ray__labels={"ray.io/x": "a"}, ray__annotations={"ray.io/ft-enabled": "true"}),
+    _trap(models__0__route="/health", models__1__route="/"),
+    *(_trap(image__base=f"rayproject/ray:{tag}") for tag in ("2.59.0-py311", "2.60.0-py310")),
+    _trap(gpuGroups__0__limits={"cpu": "16", "memory": "1Mi"}),
     _trap(models__0__route="/a", models__1__route="/a/b"),
     _trap(models__0__route="/models", models__1__route="/", models__1__name="health"),
     _trap(**{f"{_MODEL}revision": None}),
