@@ -21,8 +21,8 @@ is_sandbox = pulumi.get_stack() == SANDBOX
 
 
 def show(found: Problem) -> None:
-    """A warning or a hint."""
-    log = pulumi.log.warn if found.severity == "warning" else pulumi.log.info
+    """A hint, a warning, or an error that the user wants as a warning."""
+    log = pulumi.log.info if found.severity == "hint" else pulumi.log.warn
     log(str(as_edits(found, SANDBOX_FILE) if is_sandbox else found))
 
 

@@ -82,7 +82,9 @@ def _one(entry: Found, dry_run: bool) -> int:
         print(f"error: {entry}: {error}", file=sys.stderr)
         return 1
     values, missing = computed(entry.model, known)
-    commands = [set_command(_path(entry, name), f"{value:g}") for name, value in values.items()]
+    commands = [
+        set_command(_path(entry, name), float(f"{value:g}")) for name, value in values.items()
+    ]
     if dry_run:
         print("\n".join(commands))
     elif yaml_edit.assign(entry.path, ("config", entry.key, entry.number), values):

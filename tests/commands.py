@@ -16,13 +16,13 @@ from tests.stacks import Location, put, remove
 _WORD = r"(?:'[^']*'(?:\"'\"'[^']*')*|[^\s',;)]*[^\s',;).:])"
 _COMMAND = (
     rf"(?:rayline users \w+ \| )?pulumi config (?:set|rm)(?: --secret)?(?: --path)? {_WORD}"
-    rf"(?: --type \w+)?(?: --)?(?: (?!or |then |which ){_WORD})?"
+    rf"(?: --plaintext)?(?: --type \w+)?(?: --)?(?: (?!or |then |which ){_WORD})?"
 )
 _CHAIN = re.compile(rf"{_COMMAND}(?:, then: {_COMMAND})*")
 _PART = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:\\"|[^"])*)"\]')
 _PIPED = {"rayline users key": "0123456789abcdef" * 4, "rayline users hash": "0" * 96}
 """What the commands before a pipe print."""
-_ENTERED = "entered-at-the-prompt"
+_ENTERED = "entered-at-the-prompt-0123456789abcdef"
 
 
 def chains(message: str) -> list[list[str]]:
@@ -70,6 +70,7 @@ _ARGUMENTS = _Arguments(allow_abbrev=False)
 _ARGUMENTS.add_argument("--path", action="store_true")
 _ARGUMENTS.add_argument("--secret", action="store_true")
 _ARGUMENTS.add_argument("--type", choices=("string",))
+_ARGUMENTS.add_argument("--plaintext", action="store_true")
 _ARGUMENTS.add_argument("key")
 _ARGUMENTS.add_argument("value", nargs="?")
 

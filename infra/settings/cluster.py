@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import DnsLabel, Line
 from infra.settings.framework.text import Text
@@ -29,7 +31,7 @@ class Cluster(Settings):
     """Namespace of everything except the operator."""
     create_namespace: bool = True
     """Set to false when the namespace already exists and is managed elsewhere."""
-    adopt: tuple[Adopted, ...] = ()
+    adopt: tuple[Adopted, ...] = Field((), max_length=1000)
     """Objects that existed before, as kind/name: persistentvolumeclaim/model-cache-pvc. rayline
     takes them over and changes them, but does not delete them while they are listed here. It
     refuses to touch any other object that this stack did not create."""

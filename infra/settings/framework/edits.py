@@ -13,7 +13,8 @@ _SECRET = re.compile(
     rf"(?:rayline users \w+ \| )?pulumi config set --secret(?: --path)? (?P<key>{_WORD})"
 )
 _SET = re.compile(
-    rf"pulumi config set --path (?P<key>{_WORD})(?: --type string)?(?: --)? (?P<value>{_WORD})"
+    rf"pulumi config set --path (?P<key>{_WORD})(?: --plaintext)?(?: --type string)?(?: --)? "
+    rf"(?P<value>{_WORD})"
 )
 _REMOVE = re.compile(rf"pulumi config rm(?: --path)? (?P<key>{_WORD})")
 

@@ -10,6 +10,7 @@ from typing import Literal
 # What Pulumi reads as a truth value or a whole number under --path (strconv.Atoi; not 007).
 _CONVERTED = re.compile(r"true|false|0|[-+]?[1-9][0-9]{0,18}|[-+]0[0-9]{0,18}")
 _PLAIN = re.compile(r"[A-Za-z0-9./_-]+")
+_SECRET_SOUND = re.compile(r"pass|secret|(?<!per)token", re.IGNORECASE)
 
 Severity = Literal["error", "warning", "hint"]
 
@@ -71,10 +72,16 @@ def set_command(key: str, value: object) -> str:
     """The command that sets a key; placeholders in <> are for the reader to replace.
 
     A text that looks like a whole number or truth value gets `--type string`, because Pulumi would
-    store it as such.
+    store it as such. A key that sounds like a secret gets `--plaintext`, because Pulumi would
+    refuse most values of it (looksLikeSecret of
+    https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/cmd/pulumi/config/config.go).
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float) and value.is_integer():
+        text = str(int(value))
     kind = " --type string" if isinstance(value, str) and _CONVERTED.fullmatch(text) else ""
+    if not kind and _SECRET_SOUND.search(key) and not _CONVERTED.fullmatch(text):
+        kind = " --plaintext"
     end = " --" if text.startswith("-") else ""
     shown = text if _PLAIN.fullmatch(text) else shlex.quote(text)
     return f"pulumi config set --path {_quoted(key)}{kind}{end} {shown}"

@@ -110,7 +110,8 @@ NODE_CASES: Mapping[str, tuple[Case, ...]] = {
             with_nodes(PLAIN, *SMALL_GPUS),
             "error",
             "rayline:gpuGroups[0].requests.cpu is 8, more than any node",
-            "gpu-1 has 4. Type: pulumi config set --path 'rayline:gpuGroups[0].requests.cpu' 4",
+            "gpu-1 has 4. Type: pulumi config set --path 'rayline:gpuGroups[0].requests.cpu' "
+            "--type string 4",
         ),
         case(
             GOOD,

@@ -153,6 +153,7 @@ OWN_OF_THE_POD = {
     "AUTH_CONFIG_DIR": "infra.rules.environment refuses it",
     "HF_HOME": "infra.specs.pods sets it",
     "HF_ENDPOINT": "rayline:hub.endpoint",
+    "SSL_CERT_FILE": "rayline:network.caFile, in download Jobs only",
     "RAY_AUTH_TOKEN": "infra.rules.environment refuses it",
     "RAY_AUTH_TOKEN_PATH": "Ray's own",
 }

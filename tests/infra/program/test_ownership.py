@@ -78,10 +78,14 @@ def test_an_adopted_object_is_never_deleted() -> None:
             assert resource.options.get("retainOnDelete"), resource.name
 
 
-SAFE_RENAMES = {
+SAFE_RENAMES: dict[Location, str] = {
     ("models", 0, "name"): "a download of its own, and the weights stay in the claim",
     ("models", 0, "source"): "a download of its own, and the weights stay in the claim",
     ("models", 0, "revision"): "a download of its own, and the weights stay in the claim",
+    **{
+        ("models", 0, "extraSources", 0, part): "a download of its own, into the same claim"
+        for part in ("source", "revision", "use")
+    },
     ("auth", "secretName"): "Pulumi's name of the Secret is the Secret's own",
     ("serve", "delivery"): "see infra/components/delivery.py",
     ("cluster", "createNamespace"): "namespaces stay when Pulumi deletes them",

@@ -147,6 +147,8 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     """The command that a refused switch advises deletes what depends on it."""
     program = run("prod", serve__delivery=delivery)
     needs = {key for key in program.custom if "RayDelivery delivery" in program.waits_for(key)}
+    # It creates nothing, and depends on everything.
+    needs.remove("DestroyGuard destroy-guard")
     assert (
         needs
         == {
@@ -160,7 +162,7 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     )
     # Declared first, so that a refusal comes before everything else.
     ours = [r for r in program.resources.values() if r.type.startswith("rayline:")]
-    assert [resource.name for resource in ours[:2]] == ["delivery", "gpu-groups"]
+    assert [resource.name for resource in ours[:3]] == ["ownership", "delivery", "gpu-groups"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Change(NamedTuple):
     why: str
 
 
+OLD_KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
 TABLE = {
     "rayToken": Change(
         {"rayToken": "old"},
@@ -55,8 +56,8 @@ TABLE = {
         "only download Jobs read it, and each Job is a new pod",
     ),
     "jwtKey": Change(
-        {"jwtKey": "k" * 40},
-        {"jwtKey": "l" * 40, "jwtPreviousKeys": "k" * 40},
+        {"jwtKey": OLD_KEY},
+        {"jwtKey": OLD_KEY[::-1], "jwtPreviousKeys": OLD_KEY},
         NOTHING,
         {"Secret auth-config"},
         "the service reloads the files of the Secret",
@@ -86,7 +87,7 @@ TABLE = {
         {"image__pullSecret": "old"},
         {"image__pullSecret": "new"},
         ALL,
-        set(),
+        {"ServiceAccount service-account"},
         "a pod names its pull secret; an edit of the Secret itself works at the next pull",
     ),
     "storage.claim": Change(

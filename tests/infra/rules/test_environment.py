@@ -95,5 +95,6 @@ def test_a_variable_has_one_value() -> None:
 def test_a_refused_secret_is_led_to_its_place(place: str, wanted: str) -> None:
     (message,) = errors(**{f"{place}__API_KEY": "canary"}).values()
     for part in ("secret", "key"):
-        assert f"pulumi config set --path 'rayline:{wanted}.API_KEY.{part}' '<{part}>'" in message
+        place = f"'rayline:{wanted}.API_KEY.{part}'"
+        assert f"pulumi config set --path {place} --plaintext '<{part}>'" in message
     assert "canary" not in message

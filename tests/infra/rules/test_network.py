@@ -17,7 +17,6 @@ PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
         ("http://[fd00::1]:3128", None),
         ("proxy:3128", "must be http://host:port"),
         ("socks5://proxy:1080", "must be http://host:port"),
-        ("", "must be http://host:port"),
         ("http://proxy:3128/path", "must be http://host:port"),
         ("http://jane:hunter2@proxy:3128", "--secret rayline:proxyUrl"),
         ("jane:hunter2@proxy:3128", "--secret rayline:proxyUrl"),

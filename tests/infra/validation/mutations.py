@@ -248,6 +248,24 @@ TRAPS = [
     _trap(gpuGroups__0__gpu__count=0),
     _trap(models__0__name="One", models__1__name="one"),
     _trap(image__base="rayproject/ray:2.60.0-py310-cu128"),
+    _trap(**{f"{_MODEL}weightsGib": None}),
+    _trap(image__repository="team/ray-vllm"),
+    *(_trap(network__httpProxy=proxy) for proxy in ("http://jane:x@proxy:1", "proxy:1", "socks5://p")),
+    *(
+        _trap(Facts(authorities=content), network__caFile="/ca.pem")
+        for content in (None, "-----BEGIN PRIVATE KEY-----", "none")
+    ),
+    _trap(
+        Facts(locked={"cuda-toolkit": "13.0.2", "ray": "2.60.0"}),
+        image__base="rayproject/ray:2.60.0-py311-cu128",
+    ),
+    *(_trap(models__0__env={name: value}) for name, value in (
+        ("GUARD_N", "2"), ("GUARD_N", "many"), ("GUARD_TOOL", "2"))),
+    _trap(auth__roles={"team": {"models": ["onee"]}}),
+    _trap(models__0__extraSources=[
+        {"source": "a/b", "revision": "1" * 40}, {"source": "a/b", "revision": "2" * 40}]),
+    _trap(**{f"{_MODEL}engineArgs": {"tokenizer_revision": "x", "code_revision": "main"}}),
+    *(_trap(**{f"{_MODEL}engineArgs": {"tokenizer": name}}) for name in ("a/b", "tokenizer")),
     _trap(operator__values={"fullnameOverride": "x", "env": [{"name": "A_KEY", "value": "x"}]}),
     _trap(operator__values={"watchNamespace": "a"}),
     _trap(operator__values={"singleNamespaceInstall": True}),
