@@ -25,6 +25,7 @@ ORDER = (
     "test_swaps",
     "test_failures",
     "test_release",
+    "test_downloads",
     "test_ownership",
     "test_secrets",
     "test_rollouts",
