@@ -8,6 +8,7 @@ from typing import Any
 from infra.cluster_check import registry
 from infra.cluster_check.facts import (
     ClusterFacts,
+    IngressClass,
     Meta,
     Node,
     Operator,
@@ -60,10 +61,13 @@ GOOD = ClusterFacts(
     missing_rights=known(()),
     namespace=known(None),
     claim=known(None),
-    secrets={"regcred": known(Secret("kubernetes.io/dockerconfigjson", ("registry.example.com",)))},
+    secrets={
+        "regcred": known(Secret("kubernetes.io/dockerconfigjson", ("registry.example.com",))),
+        "llm-tls": known(Secret("kubernetes.io/tls")),
+    },
     storage_classes=known((StorageClass("cephfs", "rook-ceph.cephfs.csi.ceph.com"),)),
     volumes=known(()),
-    ingress_classes=known(()),
+    ingress_classes=known((IngressClass("nginx"),)),
     runtime_classes=known(()),
     priority_classes=known(()),
     nodes=known((PLAIN, *GPUS)),

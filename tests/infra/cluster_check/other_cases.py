@@ -175,7 +175,13 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
         case(claim(size=10 * GIB), "warning", "with 10 GiB", "have 13 GiB", **EXISTING),
     ),
     "the_ingress_class_exists": (
-        case(GOOD, "warning", "no default ingress class", "Install an ingress", **INGRESS),
+        case(
+            replace(GOOD, ingress_classes=known(())),
+            "warning",
+            "no default ingress class",
+            "Install an ingress",
+            **INGRESS,
+        ),
         case(
             replace(GOOD, ingress_classes=known((IngressClass("nginx"),))),
             "warning",
@@ -186,16 +192,23 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
     ),
     "pull_secrets_exist": (
         case(
-            replace(GOOD, secrets={"regcred": known(None)}),
+            replace(GOOD, secrets={**GOOD.secrets, "regcred": known(None)}),
             "warning",
             "which the namespace kuberay-projects does not have",
             "create secret docker-registry regcred --docker-server=registry.example.com",
         ),
-        case(replace(GOOD, secrets={"regcred": known(Secret("Opaque"))}), "warning", "type Opaque"),
+        case(
+            replace(GOOD, secrets={**GOOD.secrets, "regcred": known(Secret("Opaque"))}),
+            "warning",
+            "type Opaque",
+        ),
         case(
             replace(
                 GOOD,
-                secrets={"regcred": known(Secret("kubernetes.io/dockerconfigjson", ("ghcr.io",)))},
+                secrets={
+                    **GOOD.secrets,
+                    "regcred": known(Secret("kubernetes.io/dockerconfigjson", ("ghcr.io",))),
+                },
             ),
             "warning",
             "has logins for ghcr.io, but the image is pulled from registry.example.com",

@@ -71,7 +71,13 @@ def node(make: Callable[..., Any], name: str, **changes: Any) -> None:
 
 @pytest.fixture
 def suitable(make: Callable[..., Any]) -> None:
-    """What prod needs, except its pull secret."""
+    """What prod needs, except its Secrets."""
+    make(
+        "networking.k8s.io/v1",
+        "IngressClass",
+        "nginx",
+        spec={"controller": "k8s.io/ingress-nginx"},
+    )
     make("storage.k8s.io/v1", "StorageClass", "cephfs", provisioner="rook-ceph.cephfs.csi.ceph.com")
     for name in ("gpu-1", "gpu-2"):
         node(
@@ -86,12 +92,13 @@ def keys(found: Check) -> list[tuple[str, str]]:
     return [(problem.severity, problem.key) for problem in found.problems]
 
 
-def test_a_suitable_cluster_has_only_its_missing_pull_secret(
-    api: ApiServer, suitable: None
-) -> None:
+def test_a_suitable_cluster_lacks_only_the_secrets(api: ApiServer, suitable: None) -> None:
     found = program.check(stack(api), SECONDS)
     assert (found.version[:3], found.uid, found.skipped) == ("v1.", api.uid, ())
-    assert keys(found) == [("warning", "rayline:image.pullSecret")]
+    assert keys(found) == [
+        ("warning", "rayline:image.pullSecret"),
+        ("warning", "rayline:serve.ingress.tlsSecret"),
+    ]
 
 
 def test_an_empty_cluster_has_what_it_lacks(api: ApiServer) -> None:
