@@ -190,13 +190,13 @@ def test_without_a_network_nothing_of_it_is_anywhere() -> None:
 def test_the_url_of_each_type_of_service(
     service: dict[str, Any], published: list[dict[str, str]], url: str
 ) -> None:
-    program = run("prod", serve__service=service, published=published)
+    program = run("prod", serve={"service": service}, published=published)
     assert program.outputs["apiUrl"] == url
     assert f"{url}/token" in program.outputs["curl"]
 
 
 def test_a_preview_knows_no_address_yet() -> None:
-    found = run("prod", preview=True, serve__service={"type": "NodePort"}).outputs["apiUrl"]
+    found = run("prod", preview=True, serve={"service": {"type": "NodePort"}}).outputs["apiUrl"]
     assert found == f"http://{ANY_NODE}:{UNKNOWN}"
 
 
