@@ -29,7 +29,7 @@ def stack(name: str) -> StackSettings:
 
 def test_the_readme_lists_every_example() -> None:
     text = (ROOT / "examples/README.md").read_text()
-    assert NAMES == ["deckhouse", "one-card-k3s", "two-kinds-kubeadm", "two-models"]
+    assert NAMES == ["deckhouse", "gitlab", "one-card-k3s", "two-kinds-kubeadm", "two-models"]
     for path in EXAMPLES:
         assert f"[{path.name}]({path.name})" in text
 

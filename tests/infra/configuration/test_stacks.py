@@ -133,14 +133,15 @@ def test_prod_is_the_original_deployment() -> None:
         "prometheus.deckhouse.io/query-param-format": "prometheus",
         "prometheus.deckhouse.io/sample-limit": "5000",
     }
-    assert ray.grafana_host == ray.prometheus_host == "https://prometheus.d8-monitoring:9090"
+    assert ray.prometheus_host == "https://prometheus.d8-monitoring:9090"
+    assert ray.grafana_host is None  # the original names Prometheus there
     assert ray.metrics_port == 8080
     assert ray.head.labels == {"component": "ray-head"}
     assert ray.head.requests.model_dump() == {"cpu": "3", "memory": "4G"}
     assert ray.head.limits.model_dump() == {"cpu": "6", "memory": "8G"}
     assert prod.auth.secret_name == "auth-config"
     assert (prod.auth.token_minutes, prod.auth.skip_expiry_check) == (60, False)
-    assert [(u.name, u.role) for u in prod.auth.users] == [("alice", "admin"), ("bob", "user")]
+    assert [(u.name, u.role) for u in prod.auth.users] == [("alice", "admin"), ("bob", "guest")]
     assert prod.timeouts.model_ready_seconds == 1200
 
 

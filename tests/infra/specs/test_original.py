@@ -77,7 +77,6 @@ HEAD: list[tuple[str, Any]] = [
     ("template/metadata/labels/component", "ray-head"),
     (f"template/metadata/labels/{TARGET.replace('/', '~')}", "deepseek-raycluster"),
     ("template/spec/serviceAccountName", "sa-deepseek-cluster"),
-    ("template/spec/containers/0/env/name=RAY_GRAFANA_HOST/value", PROMETHEUS),
     ("template/spec/containers/0/env/name=RAY_PROMETHEUS_HOST/value", PROMETHEUS),
     ("template/spec/containers/0/resources/limits", {"cpu": "6", "memory": "8G"}),
     ("template/spec/containers/0/resources/requests", {"cpu": "3", "memory": "4G"}),
@@ -173,6 +172,17 @@ def at(content: Any, path: str) -> Any:
 @pytest.mark.parametrize(("path", "value"), CLUSTER_FACTS, ids=[path for path, _ in CLUSTER_FACTS])
 def test_the_ray_cluster(settings: StackSettings, path: str, value: Any) -> None:
     assert at(ray_cluster(settings, pod_templates(settings, IMAGE)), path) == value
+
+
+def test_the_original_names_prometheus_as_grafana_and_prod_does_not() -> None:
+    """docs/origin.md lists what rayline changes on purpose."""
+    found = {}
+    for name, stack in (("original", original()), ("production", production())):
+        cluster = ray_cluster(stack, pod_templates(stack, IMAGE))
+        head = cluster["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+        found[name] = {each["name"]: each.get("value") for each in head["env"]}
+    assert found["original"]["RAY_GRAFANA_HOST"] == PROMETHEUS
+    assert "RAY_GRAFANA_HOST" not in found["production"]
 
 
 @pytest.mark.parametrize(("path", "value"), POD_FACTS, ids=[path for path, _ in POD_FACTS])
