@@ -9,7 +9,7 @@ STACK ?= local
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-kills test-engine bench-app lint lock docs docs-serve
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-theirs test-engine bench-app lint lock docs docs-serve
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,8 +64,11 @@ test: setup ## run the fast tests, then the sandbox and rayline end to end (need
 test-fast: setup ## run the tests that need no root, network or sandbox, in minutes
 	@$(RUN) -m pytest -m "not cluster"
 
-test-kills: setup ## kill `up` at ten moments of a first deployment and of a change, on the sandbox; about an hour
-	@RAYLINE_KILLS=$(or $(KILLS),10) $(RUN) -m pytest tests/cluster/interrupted
+test-long: setup ## kill `up` at ten moments of a deployment and of a change, then replace tokens, groups, deliveries
+	@RAYLINE_KILLS=$(or $(KILLS),10) RAYLINE_LONG=1 $(RUN) -m pytest tests/cluster/interrupted tests/cluster/main_job/test_rollouts.py
+
+test-theirs: setup ## follow the README's ten steps on the sandbox as if it were somebody else's cluster
+	@RAYLINE_THEIRS=1 $(RUN) -m pytest -s tests/cluster/theirs
 
 ENGINE_VENV := $(or $(RAYLINE_CACHE),$(HOME)/.cache/rayline)/venvs/app-cpu
 

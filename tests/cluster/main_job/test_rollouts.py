@@ -1,15 +1,19 @@
 """Changes that replace the whole cluster, or remove a part of it: each ends with an answer."""
 
+import os
 import re
 import secrets
 import shlex
 from collections.abc import Callable
+
+import pytest
 
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import Config, Deployed
 from tests.cluster.main_job.steps import enable_group
 
+pytestmark = pytest.mark.skipif("RAYLINE_LONG" not in os.environ, reason="`make test-long`")
 CLUSTERS = {"restApi": "raycluster", "rayService": "rayservice"}
 
 
