@@ -1,5 +1,6 @@
 """Download Jobs on a real API server. No controller runs them, so a test sets their status."""
 
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,14 @@ def test_kubernetes_accepts_what_the_keys_make(
     api_server.create(manifest(api_namespace, **changes), dry_run=True)
 
 
-def test_kubernetes_accepts_the_pod_of_the_page_about_weights(
+def test_kubernetes_accepts_the_pods_of_the_page_about_weights(
     api_server: ApiServer, api_namespace: str
 ) -> None:
-    (block,) = PAGE.read_text().split("```yaml\n")[1:]
-    pod = yaml.safe_load(block.split("```")[0])
-    pod["metadata"]["namespace"] = api_namespace
-    pod["spec"]["serviceAccountName"] = "default"
-    api_server.create(pod, dry_run=True)
+    blocks = PAGE.read_text().split("```yaml\n")[1:]
+    pods = [yaml.safe_load(textwrap.dedent(block.split("```")[0])) for block in blocks]
+    assert [pod["kind"] for pod in pods] == ["Pod", "Pod"]
+    for pod in pods:
+        pod["metadata"]["namespace"] = api_namespace
+        if "serviceAccountName" in pod["spec"]:
+            pod["spec"]["serviceAccountName"] = "default"
+        api_server.create(pod, dry_run=True)
