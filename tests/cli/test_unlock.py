@@ -103,13 +103,23 @@ def lab(tmp_path: Path) -> Lab:
     return Lab(folder)
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes below `pid`: the dynamic provider would outlive a killed engine."""
+    found = []
+    for task in Path("/proc", str(pid), "task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [*descendants(int(child)), int(child)]
+    return found
+
+
 @real
 def test_a_killed_up_is_unlocked_and_the_next_one_succeeds(lab: Lab) -> None:
     process = lab.start()
     with pytest.raises(UserError) as refused:
         unlock("lab", lab.of_stack, force=True)
     assert f"kill -INT {process.pid}" in refused.value.hint
-    os.killpg(process.pid, signal.SIGKILL)
+    for pid in [process.pid, *descendants(process.pid)]:
+        os.kill(pid, signal.SIGKILL)
     process.wait()
 
     said = unlock("lab", lab.of_stack, force=False)
