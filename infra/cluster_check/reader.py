@@ -190,6 +190,7 @@ def secrets(settings: StackSettings, pods: Sequence[Workload]) -> list[str]:
         found.append(ingress.tls_secret)
     ours = {
         settings.auth.secret_name,
+        names.created_pull_secret(settings),
         names.ray_token_secret(settings),
         names.hub_token_secret(settings),
     }

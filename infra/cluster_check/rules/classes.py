@@ -13,7 +13,6 @@ from infra.settings.framework.problems import (
     set_command,
     warning,
 )
-from infra.settings.gpu_groups import GpuGroup
 
 NVIDIA = "nvidia"
 """Name of the runtime class that NVIDIA's operator and k3s make."""
@@ -58,8 +57,7 @@ def cards_are_visible_to_containers(settings: StackSettings, facts: ClusterFacts
     """Where the cluster has the runtime class `nvidia`, GPU groups use it. A warning: the nodes'
     default runtime may be NVIDIA's too, which the API does not show."""
     known = [each.name for each in facts.runtime_classes.value]
-    configurable = "runtime_class_name" in GpuGroup.model_fields
-    if NVIDIA not in known or facts.live.get(False) or not configurable:
+    if NVIDIA not in known or facts.live.get(False):
         return []
     return [
         warning(

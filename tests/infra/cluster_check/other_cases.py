@@ -10,6 +10,7 @@ from infra.cluster_check.facts import (
     Meta,
     Quota,
     Right,
+    RuntimeClass,
     Secret,
     StorageClass,
     known,
@@ -61,6 +62,31 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             rights(Right("delete", "secrets", "", "kuberay-projects")),
             "warning",
             "`destroy` fails: delete secrets in kuberay-projects",
+        ),
+    ),
+    "runtime_classes_exist": (
+        case(
+            replace(GOOD, runtime_classes=known((RuntimeClass("nvidia-2"),))),
+            "error",
+            "'nvidai', which the cluster does not have; it has nvidia-2",
+            gpuGroups__0__runtimeClassName="nvidai",
+        ),
+    ),
+    "priority_classes_exist": (
+        case(
+            replace(GOOD, priority_classes=known(("high",))),
+            "error",
+            "'hihg', which the cluster does not have; it has high",
+            "'rayline:ray.head.priorityClassName' high",
+            ray__head__priorityClassName="hihg",
+        ),
+    ),
+    "cards_are_visible_to_containers": (
+        case(
+            replace(GOOD, runtime_classes=known((RuntimeClass("nvidia"),))),
+            "warning",
+            "is not set, but the cluster has the runtime class nvidia",
+            "'rayline:gpuGroups[0].runtimeClassName' nvidia",
         ),
     ),
     "the_namespace_is_as_configured": (
