@@ -58,24 +58,26 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
 
     # First of all: if a check refuses the configuration, nothing else has been touched.
+    owner = Ownership(
+        "ownership",
+        OwnershipArgs(
+            context=context,
+            identity=ownership.identity(settings),
+            objects=ownership.planned(settings, download_secret=_for_downloads(configuration)),
+            adopt=settings.cluster.adopt,
+        ),
+    )
+    owned = Owned(owner.stack_id, settings.cluster.adopt, ownership.RELEASE)
+    checked = pulumi.ResourceOptions(depends_on=[owner])
     chosen = RayDelivery(
         RayDeliveryArgs(
             context=context,
             namespace=settings.cluster.namespace,
             cluster=settings.ray.name,
             delivery=settings.serve.delivery,
-        )
-    )
-    owner = Ownership(
-        "ownership",
-        OwnershipArgs(
-            context=context,
-            identity=once_accepted(chosen, ownership.identity(settings)),
-            objects=ownership.planned(settings, download_secret=_for_downloads(configuration)),
-            adopt=settings.cluster.adopt,
         ),
+        checked,
     )
-    owned = Owned(owner.stack_id, settings.cluster.adopt, ownership.RELEASE)
     order = GroupOrderArgs(
         context=context,
         namespace=settings.cluster.namespace,
@@ -85,9 +87,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         applied=False,
     )
     groups = GroupOrder(
-        "gpu-groups",
-        replace(order, names=once_accepted(chosen, order.names)),
-        pulumi.ResourceOptions(depends_on=[owner]),
+        "gpu-groups", replace(order, names=once_accepted(chosen, order.names)), checked
     )
 
     def after(*needed: pulumi.Resource) -> pulumi.ResourceOptions:

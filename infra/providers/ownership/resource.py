@@ -17,7 +17,7 @@ class OwnershipArgs:
 
     context: str
     """Context of the kubeconfig. It may be renamed; it must lead to the same cluster."""
-    identity: pulumi.Input[Mapping[str, Any]]
+    identity: Mapping[str, Any]
     """The settings that decide which objects these are: infra.specs.ownership.identity."""
     objects: Sequence[Mapping[str, Any]]
     """The objects: infra.specs.ownership.planned."""

@@ -133,7 +133,8 @@ def test_nothing_is_touched_before_the_checks(named: tuple[str, Program]) -> Non
     first = {"kubernetes cluster", "RayDelivery delivery"}
     for key in set(program.custom) - first - checks:
         assert program.waits_for(key) >= checks, key
-    assert "Ownership ownership" in program.waits_for("GroupOrder gpu-groups")
+    for key in ("GroupOrder gpu-groups", "RayDelivery delivery"):
+        assert "Ownership ownership" in program.waits_for(key)
 
 
 def test_the_guard_is_what_a_destroy_deletes_first(named: tuple[str, Program]) -> None:
@@ -162,7 +163,7 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     )
     # Declared first, so that a refusal comes before everything else.
     ours = [r for r in program.resources.values() if r.type.startswith("rayline:")]
-    assert [resource.name for resource in ours[:3]] == ["delivery", "ownership", "gpu-groups"]
+    assert [resource.name for resource in ours[:3]] == ["ownership", "delivery", "gpu-groups"]
 
 
 @pytest.mark.parametrize(
