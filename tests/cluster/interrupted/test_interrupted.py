@@ -64,9 +64,8 @@ def converges(deployed: Deployed) -> float:
     unlock("local", _pulumi(deployed), force=True)
     run = deployed.up()
     assert "pending" not in run.output
-    assert Client.of(
-        outputs := deployed.stack.outputs(), "tiny", "demo", outputs["passwords"]["demo"]
-    ).chat()
+    outputs = deployed.stack.outputs()
+    assert Client.of(outputs, "tiny", "demo", outputs["passwords"]["demo"]).chat()
     seconds = time.monotonic() - began
     assert deployed.up("--expect-no-changes").changes == {}
     return seconds
