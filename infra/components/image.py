@@ -127,7 +127,7 @@ def _registries(args: ServiceImageArgs) -> list[Any] | None:
         return None
     return [
         {
-            "address": args.image.repository.split("/")[0],
+            "address": args.image.registry,
             "username": args.registry_username,
             "password": args.registry_password,
         }
@@ -145,7 +145,7 @@ class _DockerImage(pulumi.CustomResource):
 
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions) -> None:
         repository = str(args.image.repository)
-        registry: dict[str, Any] = {"server": repository.split("/", maxsplit=1)[0]}
+        registry: dict[str, Any] = {"server": args.image.registry}
         if args.registry_password is not None:
             registry |= {"username": args.registry_username, "password": args.registry_password}
         props = {

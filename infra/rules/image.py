@@ -6,6 +6,7 @@ from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, error, key_path, remove_command, set_command
+from infra.settings.image import registry_host
 
 # https://github.com/distribution/reference/blob/v0.6.0/regexp.go: host[:port]/path, without tag.
 _REPOSITORY = re.compile(
@@ -42,9 +43,9 @@ def the_repository_names_its_registry(settings: StackSettings, _facts: Facts) ->
     repository = settings.image.repository
     if repository is None or not _REPOSITORY.fullmatch(repository):
         return []
-    host, slash, _ = repository.partition("/")
-    if slash and (host == "localhost" or "." in host or ":" in host):
+    if registry_host(repository) is not None:
         return []
+    host, slash, _ = repository.partition("/")
     key = key_path("image", "repository")
     hub = f"docker.io/{repository}" if slash else f"docker.io/<account>/{repository}"
     return [

@@ -7,6 +7,19 @@ from pydantic import Field, model_validator
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import ImageByDigest, ImageReference, Line, ObjectName, Path
 
+DOCKER_HUB = "docker.io"
+
+
+def registry_host(image: str) -> str | None:
+    """Host and port of the registry that an image's name begins with; None if it names none.
+
+    The first part is a host if it contains a dot or a colon, or is localhost (
+    https://github.com/distribution/reference/blob/v0.6.0/normalize.go, splitDockerDomain).
+    """
+    first, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return first if is_host else None
+
 
 class Image(Settings):
     """The image of head and workers: Ray, vLLM and the service. It is either built (`repository`)
@@ -45,12 +58,8 @@ class Image(Settings):
 
     @property
     def registry(self) -> str:
-        """Host and port of the image's registry; docker.io for names without one. The first part of
-        a name is a host if it contains a dot or a colon, or is localhost (
-        https://github.com/distribution/reference/blob/v0.6.0/normalize.go, splitDockerDomain)."""
-        first, slash, _rest = str(self.ref or self.repository).partition("/")
-        is_host = slash and ("." in first or ":" in first or first == "localhost")
-        return first if is_host else "docker.io"
+        """Host and port of the image's registry; docker.io for names without one."""
+        return registry_host(str(self.ref or self.repository)) or DOCKER_HUB
 
     @property
     def requirements(self) -> str:

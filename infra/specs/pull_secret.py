@@ -4,11 +4,11 @@ import base64
 import json
 
 from infra.settings import StackSettings
+from infra.settings.image import DOCKER_HUB
 from infra.specs import Spec, names
 
 TYPE = "kubernetes.io/dockerconfigjson"
 KEY = ".dockerconfigjson"
-_DOCKER_HUB = "docker.io"
 _DOCKER_HUB_ADDRESS = "https://index.docker.io/v1/"
 """What Docker, containerd and kubelet call Docker Hub in files of credentials (IndexServer of
 https://github.com/moby/moby/blob/v28.0.0/registry/config.go)."""
@@ -29,7 +29,7 @@ def docker_config(registry: str, username: str, password: str) -> str:
 
     https://kubernetes.io/docs/concepts/containers/images/#config-json
     """
-    address = _DOCKER_HUB_ADDRESS if registry == _DOCKER_HUB else registry
+    address = _DOCKER_HUB_ADDRESS if registry == DOCKER_HUB else registry
     login = base64.b64encode(f"{username}:{password}".encode()).decode()
     entry = {"username": username, "password": password, "auth": login}
     return json.dumps({"auths": {address: entry}})

@@ -9,6 +9,7 @@ from infra.cluster_check.registry import cluster_rule, kubectl
 from infra.cluster_check.workloads import workloads
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, key_path, listed, warning
+from infra.settings.image import registry_host
 
 DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _PULL = key_path("image", "pullSecret")
@@ -96,11 +97,8 @@ def _pull_secrets(
 
 
 def registry(image: str) -> str:
-    """The host of an image's name; Docker Hub where the name has none.
-    https://github.com/distribution/reference"""
-    first, slash, _ = image.partition("/")
-    has_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if has_host else DOCKER_HUB[0]
+    """The host of an image's name; Docker Hub where the name has none."""
+    return registry_host(image) or DOCKER_HUB[0]
 
 
 def _covers(entry: str, server: str) -> bool:
