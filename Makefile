@@ -58,14 +58,14 @@ endif
 pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'
 	@$(RUN) -m sandbox pulumi $(DO)
 
-test: setup ## run the fast tests, then the sandbox and rayline end to end (needs root)
-	@$(RUN) -m pytest
+test: tools ## run the fast tests, then the sandbox and rayline end to end (needs root)
+	@$(RUN) -m pytest -m "not long"
 
 test-fast: setup ## run the tests that need no root, network or sandbox, in minutes
 	@$(RUN) -m pytest -m "not cluster"
 
-test-long: setup ## kill `up` at ten moments of a deployment and of a change, then replace tokens, groups, deliveries
-	@RAYLINE_KILLS=$(or $(KILLS),10) RAYLINE_LONG=1 $(RUN) -m pytest tests/cluster/interrupted tests/cluster/main_job/test_rollouts.py
+test-long: tools ## kill `up` at ten moments of a deployment and of a change, then replace all that can be replaced
+	@RAYLINE_KILLS=$(KILLS) $(RUN) -m pytest -m long
 
 test-theirs: setup ## follow the README's ten steps on the sandbox as if it were somebody else's cluster
 	@RAYLINE_THEIRS=1 $(RUN) -m pytest -s tests/cluster/theirs

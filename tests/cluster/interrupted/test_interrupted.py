@@ -1,7 +1,7 @@
 """An `up` that is killed or interrupted at any moment: `rayline unlock` and `up` converge.
 
-`make test-long` kills ten first deployments and ten changes, and prints the moments. RAYLINE_KILLS
-is the number, RAYLINE_KILLS_SEED the seed of the moments; without the first, nothing is run.
+`make test` kills one first deployment and one change in the middle. `make test-long` kills ten of
+each and prints the moments: RAYLINE_KILLS is the number, RAYLINE_KILLS_SEED the moments' seed.
 """
 
 import os
@@ -9,7 +9,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,8 @@ from tests.cluster.main_job.conftest import free_the_sandbox
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
 from tests.cluster.running import sandbox_command
 
-KILLS = int(os.environ.get("RAYLINE_KILLS", "0"))
+KILLS = int(os.environ.get("RAYLINE_KILLS") or "10")
 SEED = os.environ.get("RAYLINE_KILLS_SEED", "rayline")
-pytestmark = pytest.mark.skipif(KILLS == 0, reason="`make test-long`")
 DESTROY = ("destroy", "--yes", "--skip-preview")
 PHASES = {
     "the image's build": r"docker-build:index:Image image creating.*#\d",
@@ -34,6 +33,8 @@ PHASES = {
     "the pods": r"PodRollout pods creating",
     "the applications": r"ServeApplications applications creating",
 }
+MIDDLE = r"(DownloadJob download-tiny creating|ServeApplications applications updating)"
+"""In the output of a first `up`, and of a change of a model's settings."""
 INTERRUPTED_SECONDS = 60.0
 """Pulumi waits for its plug-ins; BuildKit and Helm may take seconds to stop."""
 
@@ -74,7 +75,7 @@ def converges(deployed: Deployed) -> float:
 def moments(kind: str, whole: float) -> list[float]:
     """One random moment in each of as many equal parts of `whole` seconds as there are kills."""
     chosen = random.Random(f"{SEED} {kind}")
-    part = whole / max(KILLS, 1)
+    part = whole / KILLS
     return [part * (number + chosen.random()) for number in range(KILLS)]
 
 
@@ -93,8 +94,30 @@ def report(capsys: pytest.CaptureFixture[str], what: str, last: str, seconds: fl
         print(f"\n{what}, at: {last}; converged after {seconds:.0f} s", flush=True)
 
 
+def other_length(config: Config) -> None:
+    config["rayline:models"][0]["maxModelLen"] = 512
+
+
+def other_environment(config: Config) -> None:
+    config["rayline:ray"]["env"] |= {"RAYLINE_TEST": "changed"}
+
+
+@pytest.mark.parametrize("change", [None, other_length], ids=["first", "change"])
+def test_an_up_that_is_killed_once(
+    stack: Deployed, change: Callable[[Config], None] | None
+) -> None:
+    stack.configure(change)
+    with running_up(stack.stack) as running:
+        assert running.wait_for(MIDDLE, 300), running.output
+        running.kill(plugins=True)
+    converges(stack)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(600 * (KILLS + 1))
-def test_a_first_up_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_first_ups_are_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.configure()
+    stack.run(*DESTROY)
     began = time.monotonic()
     stack.up()
     whole = time.monotonic() - began
@@ -105,16 +128,9 @@ def test_a_first_up_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixtur
         report(capsys, f"first up killed after {moment:.1f} s of {whole:.0f} s", last, seconds)
 
 
-def other_length(config: Config) -> None:
-    config["rayline:models"][0]["maxModelLen"] = 512
-
-
-def other_environment(config: Config) -> None:
-    config["rayline:ray"]["env"] |= {"RAYLINE_TEST": "changed"}
-
-
+@pytest.mark.long
 @pytest.mark.timeout(600 * (KILLS + 1))
-def test_a_change_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_changes_are_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """By turns a swap of the model's settings, which keeps the pods, and one that replaces them."""
     stack.configure()
     stack.up()
@@ -140,6 +156,7 @@ def test_a_change_that_is_killed(stack: Deployed, capsys: pytest.CaptureFixture[
         stack.up()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", PHASES)
 def test_ctrl_c_in_each_phase_of_a_first_up(stack: Deployed, phase: str) -> None:
     stack.configure()

@@ -102,6 +102,7 @@ def renamed(serving: Deployed, kubectl: Kubectl) -> Iterator[None]:
     serving.up()
 
 
+@pytest.mark.long
 def test_a_renamed_context_replaces_nothing(
     serving: Deployed, kubectl: Kubectl, user: Client, renamed: None
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_renamed_context_replaces_nothing(
     assert serving.up("--expect-no-changes").changes == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", [("rayline:ray", "name"), ("rayline:cluster", "namespace")])
 def test_an_edited_name_is_refused_and_taken_back(
     serving: Deployed, user: Client, key: tuple[str, str]

@@ -11,6 +11,8 @@ from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
 from toolchain.paths import CHECKOUT
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def changed(serving: Deployed, tmp_path: Path) -> Deployed:

@@ -1,6 +1,5 @@
 """Changes that replace the whole cluster, or remove a part of it: each ends with an answer."""
 
-import os
 import re
 import secrets
 import shlex
@@ -13,7 +12,7 @@ from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import Config, Deployed
 from tests.cluster.main_job.steps import enable_group
 
-pytestmark = pytest.mark.skipif("RAYLINE_LONG" not in os.environ, reason="`make test-long`")
+pytestmark = pytest.mark.long
 CLUSTERS = {"restApi": "raycluster", "rayService": "rayservice"}
 
 
