@@ -75,7 +75,7 @@ OTHER_VARIABLES: Mapping[str, str] = {
 }  # fmt: skip
 
 GUARD_PREFIX = "GUARD_"
-"""Settings of the guard, which infra.rules.guard judges: GUARD_TOKEN_IDS is no secret."""
+"""Settings of the guard, which infra.rules.api judges: GUARD_TOKEN_IDS is no secret."""
 
 _PLAIN_SECRET = (
     "its name suggests a secret, and environment variables are in plain text in pods and in the "

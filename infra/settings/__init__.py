@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import Field
 
+from infra.settings.api import Api
 from infra.settings.auth import Auth
 from infra.settings.cluster import Cluster
 from infra.settings.framework import parse as _parse
 from infra.settings.framework.base import Settings
 from infra.settings.framework.schema import Schema
 from infra.settings.gpu_groups import GpuGroup
-from infra.settings.guard import Guard
 from infra.settings.hub import Hub
 from infra.settings.image import Image
 from infra.settings.models import Model
@@ -52,7 +52,7 @@ class StackSettings(Settings):
     """The models to serve. Swapping a model means editing one line here."""
     auth: Auth
     """Users, roles and tokens."""
-    guard: Guard = Guard()
+    api: Api = Api()
     """Bounds on every request, whatever the caller's role."""
     serve: Serve = Serve()
     """How the Serve applications are deployed, and how clients reach the API."""

@@ -99,7 +99,7 @@ class Role(Settings):
     max_tokens: Limit = None
     """Largest completion that one request may ask for, in tokens; or "*" for no limit."""
     priority: int = Field(0, ge=-(2**31), le=_LARGEST, strict=True)
-    """Requests with a lower number run first, where guard.priority is true."""
+    """Requests with a lower number run first, where api.priority is true."""
 
 
 class Auth(Settings):

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from infra.settings.api import Api
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import Count, Env, Line, Seconds
 from infra.settings.framework.text import Text
-from infra.settings.guard import Guard
 
 ModelName = Annotated[
     str,
@@ -95,8 +95,8 @@ class Model(Settings):
     stall_seconds: int = Field(300, ge=0, le=2**31 - 1)
     """After how long without a response the engine counts as hung and is restarted; 0 disables the
     check."""
-    guard: Guard | None = None
-    """Settings of the guard of this model; a key that is absent has the value of rayline:guard."""
+    api: Api | None = None
+    """Settings of the guard of this model; a key that is absent has the value of rayline:api."""
     weights_gib: float | None = Field(None, gt=0, le=100_000)
     """Size of the weights, for the check that they fit. `rayline facts` writes it; absent: read
     from the local Hugging Face cache if the model is in it."""

@@ -8,11 +8,11 @@ users and keys reach the replicas as files of the auth Secret.
 import json
 
 from infra.settings import StackSettings
-from infra.settings.guard import Guard
+from infra.settings.api import Api
 from infra.settings.models import Model
 from infra.specs import Spec, extra_sources, names
 
-DEFAULT = Guard()
+DEFAULT = Api()
 IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
 """The only Serve deployment of each application; the same as `app.main.DEPLOYMENT`."""
@@ -23,26 +23,26 @@ def serve_config(settings: StackSettings) -> Spec:
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
-        "applications": [application(model, settings.guard) for model in settings.models],
+        "applications": [application(model, settings.api) for model in settings.models],
     }
 
 
-def application(model: Model, guard: Guard = DEFAULT) -> Spec:
+def application(model: Model, api: Api = DEFAULT) -> Spec:
     """One application. The code in the image decides from this environment where its processes run;
     there is no working_dir, because that code is in the image."""
     return {
         "name": model.name,
         "route_prefix": model.route_prefix,
         "import_path": IMPORT_PATH,
-        "runtime_env": {"env_vars": environment(model, guard)},
+        "runtime_env": {"env_vars": environment(model, api)},
         "deployments": [{"name": DEPLOYMENT, "num_replicas": model.replicas}],
     }
 
 
-def environment(model: Model, guard: Guard = DEFAULT) -> dict[str, str]:
+def environment(model: Model, api: Api = DEFAULT) -> dict[str, str]:
     """What `app.engine.settings.from_environment` reads (docs/service.md).
 
-    `model.env` comes first, so that it cannot override what this configuration sets. `guard` are
+    `model.env` comes first, so that it cannot override what this configuration sets. `api` are
     the settings of all models. Settings of the guard and of the watchdog are written only where
     they differ from the service's defaults.
     """
@@ -72,16 +72,16 @@ def environment(model: Model, guard: Guard = DEFAULT) -> dict[str, str]:
         # Weights are in the cache before anything is served; replicas never download.
         "HF_HUB_OFFLINE": "1",
         **{name: str(value) for name, value in optional.items() if value is not None},
-        **guard_environment(guard.changed_by(model.guard)),
+        **api_environment(api.changed_by(model.api)),
     }
 
 
-def guard_environment(guard: Guard) -> dict[str, str]:
+def api_environment(api: Api) -> dict[str, str]:
     """What `app.guard.settings.from_environment` reads: one variable per field that differs from
     its default."""
     return {
         f"GUARD_{name.upper()}": _text(value)
-        for name, value in guard
+        for name, value in api
         if value != getattr(DEFAULT, name)
     }
 

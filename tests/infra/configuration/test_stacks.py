@@ -44,8 +44,8 @@ def test_editors_accept_a_stack(name: str) -> None:
         {"auth__roles": {"user": {"max_tokens": 5}}},
         {"auth__roles": {"user": {"maxTokens": "many"}}},
         {"auth__roles": {"user": {"groups": ["all"]}}},
-        {"guard": {"bodyByte": 5}},
-        {"models__0__guard": {"n": 0}},
+        {"api": {"bodyByte": 5}},
+        {"models__0__api": {"n": 0}},
     ],
 )
 def test_editors_mark_mistakes(change: dict[str, Any]) -> None:

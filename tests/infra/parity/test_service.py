@@ -20,8 +20,8 @@ from app.guard.application import Guard as AppGuard
 from infra import rules
 from infra.rules import environment
 from infra.settings import auth, parse
+from infra.settings.api import Api
 from infra.settings.framework.problems import ConfigurationError
-from infra.settings.guard import Guard
 from infra.settings.raw import read
 from infra.specs.auth_config import auth_config
 from infra.specs.serve_config import environment as model_environment
@@ -99,8 +99,8 @@ PLACES = [
     ("auth", "users", 0, "name"),
     ("auth", "users", 0, "role"),
     *(("auth", "roles", "user", str(f.alias)) for f in auth.Role.model_fields.values()),
-    *(("guard", str(f.alias)) for f in Guard.model_fields.values()),
-    *(("models", 0, "guard", str(f.alias)) for f in Guard.model_fields.values()),
+    *(("api", str(f.alias)) for f in Api.model_fields.values()),
+    *(("models", 0, "api", str(f.alias)) for f in Api.model_fields.values()),
     ("models", 0, "stallSeconds"),
 ]
 EDITS = st.lists(st.tuples(st.sampled_from(PLACES), ANY | st.lists(WORDS)), max_size=1)
@@ -112,7 +112,7 @@ EDITS = st.lists(st.tuples(st.sampled_from(PLACES), ANY | st.lists(WORDS)), max_
 )
 def test_a_stack_that_passes_the_preview_starts_the_service(
     given_auth: dict[str, Any],
-    guard: dict[str, Any],
+    api: dict[str, Any],
     own: dict[str, Any],
     keys: tuple[str, str],
     given_hashes: list[str],
@@ -120,7 +120,7 @@ def test_a_stack_that_passes_the_preview_starts_the_service(
 ) -> None:
     """`up` cannot end well with a configuration that the service refuses: the text of each key is
     read as Pulumi passes it, the Secret's files are written, and a replica's guard is made."""
-    whole = values(auth=given_auth, guard=guard, models__0__guard=own)
+    whole = values(auth=given_auth, api=api, models__0__api=own)
     for place, value in edits:
         put(whole, place, value)
     raw = {name: json.dumps(value) for name, value in whole.items()}
@@ -135,7 +135,7 @@ def test_a_stack_that_passes_the_preview_starts_the_service(
     if [problem for problem in rules.check(stack) if problem.severity == "error"]:
         return
     stored = json.loads(raw["userHashes"])
-    environ = model_environment(stack.models[0], stack.guard)
+    environ = model_environment(stack.models[0], stack.api)
     secret = auth_config(
         stack.auth,
         {user.name: stored.get(user.name, HASH) for user in stack.auth.users},

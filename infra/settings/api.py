@@ -1,4 +1,4 @@
-"""`rayline:guard`, and the same keys of one model: `rayline:models[].guard`.
+"""`rayline:api`, and the same keys of one model: `rayline:models[].api`.
 
 Names, bounds, defaults and descriptions are those of app.guard.settings, which reads them from the
 environment; tests/infra/parity compares the two.
@@ -43,7 +43,7 @@ Network = Annotated[
 ]
 
 
-class Guard(Settings):
+class Api(Settings):
     """Bounds on every request, whatever the caller's role, and what the guard trusts. A change
     restarts the replicas of the models that it concerns."""
 
@@ -89,7 +89,7 @@ class Guard(Settings):
     shared: bool = True
     """Share counts with other replicas where Ray runs."""
 
-    def changed_by(self, other: "Guard | None") -> "Guard":
+    def changed_by(self, other: "Api | None") -> "Api":
         """These settings with those that `other` gives explicitly."""
         if other is None:
             return self

@@ -1,4 +1,4 @@
-"""Settings of the guard: rayline:guard, and GUARD_ variables."""
+"""Settings of the guard: rayline:api, and GUARD_ variables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from app.errors import ConfigurationError as ServiceError
 from app.guard import settings as app_guard
 from infra.settings import parse
-from infra.settings.guard import Guard
+from infra.settings.api import Api
+from infra.specs.serve_config import api_environment
 from infra.specs.serve_config import environment as model_environment
-from infra.specs.serve_config import guard_environment
 from tests.infra.parity import (
     APP_GUARD,
     EDGES,
@@ -25,16 +25,16 @@ from tests.stacks import values
 
 
 def test_the_guard_has_the_same_settings() -> None:
-    assert list(Guard.model_fields) == [*_in_order(APP_GUARD)]
+    assert list(Api.model_fields) == [*_in_order(APP_GUARD)]
 
 
 def _in_order(names: Mapping[str, Any]) -> list[str]:
-    return sorted(names, key=list(Guard.model_fields).index)
+    return sorted(names, key=list(Api.model_fields).index)
 
 
 @pytest.mark.parametrize("name", APP_GUARD)
 def test_a_setting_of_the_guard_has_the_same_default_and_description(name: str) -> None:
-    ours, theirs = Guard.model_fields[name], APP_GUARD[name]
+    ours, theirs = Api.model_fields[name], APP_GUARD[name]
     description = " ".join((ours.description or "").split())
     if name == "max_running":  # the service computes it, and only its guard alone has a default
         assert ours.default is None
@@ -58,11 +58,11 @@ def test_what_infra_accepts_for_the_guard_the_service_reads_as_the_same(
     name: str, value: object
 ) -> None:
     try:
-        guard = Guard.model_validate({name: value})
+        api = Api.model_validate({name: value})
     except ValidationError:
         return
-    found = getattr(app_guard.from_environment(guard_environment(guard)), name)
-    expected = getattr(guard, name)
+    found = getattr(app_guard.from_environment(api_environment(api)), name)
+    expected = getattr(api, name)
     if name == "media_domains":
         assert found == {host.lower() for host in expected}
     elif name == "trusted_proxies":
@@ -83,7 +83,7 @@ def test_a_list_that_the_guard_refuses_infra_refuses(name: str, words: list[str]
 
 def _infra_takes(given: Mapping[str, object]) -> bool:
     try:
-        Guard.model_validate(dict(given))
+        Api.model_validate(dict(given))
     except ValidationError:
         return False
     return True
@@ -99,11 +99,9 @@ def _app_takes(environ: Mapping[str, str]) -> bool:
 
 def test_a_models_guard_changes_only_what_it_gives() -> None:
     stack = parse(
-        values(
-            guard={"n": 3, "stop": 5}, models__0__guard={"n": 8, "trustedProxies": ["10.0.0.0/8"]}
-        )
+        values(api={"n": 3, "stop": 5}, models__0__api={"n": 8, "trustedProxies": ["10.0.0.0/8"]})
     )
-    env = model_environment(stack.models[0], stack.guard)
+    env = model_environment(stack.models[0], stack.api)
     assert {k: v for k, v in env.items() if k.startswith("GUARD_")} == {
         "GUARD_STOP": "5",
         "GUARD_TRUSTED_PROXIES": "10.0.0.0/8",

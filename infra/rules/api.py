@@ -8,6 +8,7 @@ from infra.facts.machine import Facts
 from infra.rules.environment import GUARD_PREFIX, variables
 from infra.rules.registry import rule
 from infra.settings import StackSettings
+from infra.settings.api import Api
 from infra.settings.framework.problems import (
     Problem,
     closest,
@@ -18,16 +19,15 @@ from infra.settings.framework.problems import (
     set_command,
     warning,
 )
-from infra.settings.guard import Guard
 
-_KEYS = {name: str(field.alias) for name, field in Guard.model_fields.items()}
+_KEYS = {name: str(field.alias) for name, field in Api.model_fields.items()}
 
 
 @rule
 def settings_of_the_guard_are_not_variables(
     settings: StackSettings, _facts: Facts
 ) -> list[Problem]:
-    """app.guard.settings reads `GUARD_<FIELD>`; rayline:guard and models[].guard write it. A
+    """app.guard.settings reads `GUARD_<FIELD>`; rayline:api and models[].api write it. A
     variable in `env` would silently override a key, or be overridden by it."""
     return [
         _variable(location, name, value)
@@ -74,8 +74,8 @@ def _variable(location: tuple[str | int, ...], name: str, value: str) -> Problem
 
 
 def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The guard of the model to which the variable belongs, or of all models."""
-    return (*location[:2], "guard") if location[0] == "models" else ("guard",)
+    """The key `api` of the model to which the variable belongs, or of all models."""
+    return (*location[:2], "api") if location[0] == "models" else ("api",)
 
 
 def _target(location: tuple[str | int, ...], field: str) -> str:
@@ -84,12 +84,12 @@ def _target(location: tuple[str | int, ...], field: str) -> str:
 
 def _commands(location: tuple[str | int, ...], field: str, text: str) -> list[str] | None:
     """The commands that set the key to the variable's value; None if the key does not accept it."""
-    is_list = isinstance(getattr(Guard(), field), tuple)
+    is_list = isinstance(getattr(Api(), field), tuple)
     words: Any = text.replace(",", " ").split() if is_list else text.strip()
-    if not is_list and words.isdecimal() and type(getattr(Guard(), field)) is not bool:
+    if not is_list and words.isdecimal() and type(getattr(Api(), field)) is not bool:
         words = int(words)
     try:
-        value = getattr(Guard.model_validate({field: words}), field)
+        value = getattr(Api.model_validate({field: words}), field)
     except ValidationError:
         return None
     here = (*_place(location), _KEYS[field])

@@ -33,11 +33,11 @@ def test_a_variable_of_the_guard_is_moved_to_its_key(
     """The advised commands give the replicas what the variable gave them."""
     whole = values(**{f"{place}__{name}": value})
     (problem,) = [p for p in rules.check(parse(whole)) if p.severity == "error"]
-    own = "models[0].guard" if place == "models__0__env" else "guard"
+    own = "models[0].api" if place == "models__0__env" else "api"
     assert f"has its own key, rayline:{own}.{key}." in problem.message
     after = parse(typed(whole, advised(problem.message)))
     assert rules.check(after) == rules.check(parse(values()))
-    written = environment(after.models[0], after.guard)[name]
+    written = environment(after.models[0], after.api)[name]
     assert written.replace(",", "") == {"0": "false"}.get(value, value).strip().lower().replace(
         ",", ""
     )
@@ -48,7 +48,7 @@ def test_a_variable_of_the_guard_is_moved_to_its_key(
     [
         ("GUARD_TOKEN_ID", "3", "is not a setting of the guard. Did you mean the key rayline:"),
         ("GUARD_colour", "3", "is not a setting of the guard."),
-        ("GUARD_n", "3", "Did you mean the key rayline:models[0].guard.n?"),
+        ("GUARD_n", "3", "Did you mean the key rayline:models[0].api.n?"),
         ("GUARD_N", "many", "does not accept this value"),
         ("GUARD_TRUSTED_PROXIES", "10.0.0.1/8", "does not accept this value"),
         ("ENGINE_STALL_SECONDS", "3", "use rayline:models[0].stallSeconds"),
