@@ -1,6 +1,6 @@
 """The whole environment: settings mapped to the Args of components, in order of dependency."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from infra import outputs
 from infra.components import files
 from infra.components.auth import Auth, AuthArgs
+from infra.components.chart import rendered
 from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
@@ -29,7 +30,7 @@ from infra.configuration import Configuration
 from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
-from infra.specs import names, ownership, platform, services
+from infra.specs import Spec, names, operator_chart, ownership, platform, services
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import pull_secret
@@ -57,17 +58,20 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
 
+    chart = _operator_chart(configuration, cluster)
     # First of all: if a check refuses the configuration, nothing else has been touched.
     owner = Ownership(
         "ownership",
         OwnershipArgs(
             context=context,
             identity=ownership.identity(settings),
-            objects=ownership.planned(settings, download_secret=_for_downloads(configuration)),
+            objects=ownership.planned(
+                settings, chart, download_secret=_for_downloads(configuration)
+            ),
             adopt=settings.cluster.adopt,
         ),
     )
-    owned = Owned(owner.stack_id, settings.cluster.adopt, ownership.RELEASE)
+    owned = Owned(owner.stack_id, settings.cluster.adopt)
     checked = pulumi.ResourceOptions(depends_on=[owner])
     chosen = RayDelivery(
         RayDeliveryArgs(
@@ -112,7 +116,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     )
     operator = KubeRayOperator(
         "kuberay-operator",
-        KubeRayOperatorArgs(context=context, operator=settings.operator, stack=owner.stack_id),
+        KubeRayOperatorArgs(
+            context=context, operator=settings.operator, stack=owner.stack_id, objects=chart
+        ),
         after(),
     )
     namespace = Namespace(
@@ -215,6 +221,17 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         "passwords": auth.passwords,
         "curl": pulumi.Output.from_input(url).apply(lambda base: outputs.curl(settings, base)),
     }
+
+
+def _operator_chart(
+    configuration: Configuration, provider: pulumi.ProviderResource
+) -> Sequence[Spec]:
+    """The objects of the operator's chart; none if the cluster already has an operator."""
+    operator = configuration.settings.operator
+    if not operator.install:
+        return []
+    objects = rendered(operator_chart.template(operator), provider, "rayline:operator.chart")
+    return operator_chart.resources(objects)
 
 
 def _when_known(value: Any, function: Callable[[Any], str]) -> pulumi.Output[str]:

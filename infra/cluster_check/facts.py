@@ -215,8 +215,6 @@ class ClusterFacts:
     """Pods on nodes that the stack may use, except its own."""
     own_pods: Fact[tuple[Pod, ...]] = Fact()
     operators: Fact[tuple[Operator, ...]] = Fact()
-    operator_namespace: Fact[Meta | None] = Fact()
-    """The namespace in which this stack installs the operator."""
     ray_kinds: Fact[frozenset[str]] = Fact()
     """Kinds that the API server serves as ray.io/v1; empty without KubeRay's CRDs."""
     live: Fact[bool] = Fact()

@@ -76,9 +76,6 @@ class _Reader:
             "operators": lambda: parse.operators(
                 several("/apis/apps/v1/deployments", dict, labelSelector=OPERATORS)()
             ),
-            "operator_namespace": one(
-                f"/api/v1/namespaces/{settings.operator.namespace}", parse.meta
-            ),
             "ray_kinds": one("/apis/ray.io/v1", parse.kinds, frozenset()),
             "live": self._live,
             "autoscaler": self._autoscaler,

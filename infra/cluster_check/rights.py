@@ -13,15 +13,14 @@ OBJECT = ("get", "create", "patch", "delete")
 """Verbs for an object that Pulumi keeps."""
 EVERYTHING = Right("*", "*", "*")
 """What a cluster administrator may do; one question then answers all."""
-HELM = (
+CHART = (
     ("deployments", "apps"),
     ("serviceaccounts", ""),
     ("services", ""),
-    ("secrets", ""),
     ("roles", "rbac.authorization.k8s.io"),
     ("rolebindings", "rbac.authorization.k8s.io"),
 )
-"""What Helm makes in the operator's namespace; its Secret holds the release.
+"""What the operator's chart makes in its namespace.
 https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/templates"""
 CLUSTER_WIDE = (
     ("customresourcedefinitions", "apiextensions.k8s.io"),
@@ -40,7 +39,7 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
     if settings.operator.install:
         rights += _each(OBJECT, [("namespaces", "")])
         rights += _each(OBJECT, CLUSTER_WIDE)
-        rights += _each(("get", "create", "update", "delete"), HELM, settings.operator.namespace)
+        rights += _each(OBJECT, CHART, settings.operator.namespace)
     ours = [("secrets", ""), ("serviceaccounts", ""), ("services", "")]
     if not settings.storage.existing:
         ours.append(("persistentvolumeclaims", ""))

@@ -1,5 +1,6 @@
 """The KubeRay operator and its CRDs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,22 +9,28 @@ import pulumi_kubernetes as kubernetes
 
 from infra.providers.crds import KubeRayCrds, KubeRayCrdsArgs
 from infra.settings.operator import Operator
-from infra.specs.operator_values import NAME, values
+from infra.specs import Spec
 
-INSTALL_SECONDS = 300
+READY = pulumi.CustomTimeouts(create="5m", update="5m")
 
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
-    """`context` of the kubeconfig, the configuration key `operator`, and the owner's ID."""
+    """`context` of the kubeconfig, the configuration key `operator`, the owner's ID, and the
+    objects of the chart (infra.specs.operator_chart)."""
 
     context: str
     operator: Operator
     stack: pulumi.Input[str]
+    objects: Sequence[Spec]
 
 
 class KubeRayOperator(pulumi.ComponentResource):
-    """The CRDs, then the Helm release. Empty if the cluster already has an operator."""
+    """The CRDs, then the objects of the chart. Empty if the cluster already has an operator.
+
+    Each object is a resource of its own, not a part of a Helm release: Helm keeps a state in the
+    cluster, in which it refuses to continue after a killed `up` (docs/adr/0033-no-helm-release.md).
+    """
 
     def __init__(
         self, name: str, args: KubeRayOperatorArgs, opts: pulumi.ResourceOptions | None = None
@@ -49,20 +56,26 @@ class KubeRayOperator(pulumi.ComponentResource):
                 ),
                 self._child(),
             )
-            kubernetes.helm.v3.Release(
-                name,
-                name=NAME,
-                chart=operator.chart,
-                version=operator.version,
-                repository_opts={"repo": operator.repository} if operator.repository else None,
-                namespace=operator.namespace,
-                values=values(operator),
-                skip_crds=True,
-                atomic=True,
-                timeout=INSTALL_SECONDS,
-                opts=self._child(depends_on=[namespace, crds]),
-            )
+            for each in args.objects:
+                pulumi.CustomResource(
+                    _type(each),
+                    _name(each, operator.namespace),
+                    {**each},
+                    self._child(depends_on=[namespace, crds], custom_timeouts=READY),
+                )
         self.register_outputs({})
 
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
+
+
+def _name(each: Spec, home: str) -> str:
+    """Unique among the objects of a kind: a chart may make a role in each namespace it watches."""
+    name, namespace = str(each["metadata"]["name"]), each["metadata"].get("namespace")
+    return name if namespace in (None, home) else f"{namespace}/{name}"
+
+
+def _type(each: Spec) -> str:
+    """The type by which pulumi-kubernetes knows a kind."""
+    group = each["apiVersion"] if "/" in each["apiVersion"] else f"core/{each['apiVersion']}"
+    return f"kubernetes:{group}:{each['kind']}"

@@ -13,7 +13,6 @@ with the tool that made an adopted object, or with Pulumi itself: it applies und
 (`fieldManager`) after it was killed between the creation of an object and its record in the state.
 https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
 """
-RELEASE = "kubernetes:helm.sh/v3:Release"
 JOB = "rayline:index:DownloadJob"
 
 
@@ -21,14 +20,12 @@ class Owned:
     """A transformation for the options of components, which their children inherit.
 
     Objects get the annotation in their own metadata, never in a pod template, whose hash would
-    change. Adopted ones stay when Pulumi deletes them. Objects that Helm creates cannot be marked.
+    change. Adopted ones stay when Pulumi deletes them.
     """
 
-    def __init__(self, stack_id: pulumi.Output[str], adopt: Collection[str], release: str) -> None:
-        """`release`: the key in `rayline:cluster.adopt` that stands for the Helm release."""
+    def __init__(self, stack_id: pulumi.Output[str], adopt: Collection[str]) -> None:
         self._stack_id = stack_id
         self._adopt = frozenset(adopt)
-        self._release = release
         self.resources: list[pulumi.Resource] = []
         """All that were declared with these options."""
 
@@ -38,9 +35,7 @@ class Owned:
         self.resources.append(args.resource)
         props: dict[str, Any] = dict(args.props)
         kind = args.type_.rpartition(":")[2].lower()
-        if args.type_ == RELEASE:
-            key = self._release
-        elif args.type_ == JOB:
+        if args.type_ == JOB:
             job = props["job"]
             key = f"job/{job['metadata']['name']}"
             props["job"] = {**job, "metadata": self._marked(job["metadata"], {})}
@@ -56,5 +51,5 @@ class Owned:
         return pulumi.ResourceTransformationResult(props, opts)
 
     def _marked(self, metadata: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
-        annotations = {**metadata.get("annotations", {}), **more, STACK: self._stack_id}
+        annotations = {**(metadata.get("annotations") or {}), **more, STACK: self._stack_id}
         return {**metadata, "annotations": annotations}

@@ -7,7 +7,7 @@ from infra.rules.environment import looks_secret
 from infra.rules.registry import rule
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, error, key_path, remove_command, set_command
-from infra.specs.operator_values import own_values
+from infra.specs.operator_chart import own_values
 from infra.specs.strategic_merge import overruled
 
 

@@ -1,30 +1,30 @@
 """What a stack owns in the cluster, and the settings that decide which objects these are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from infra.settings import StackSettings
 from infra.specs import Spec, names, platform, services
 
-OPERATOR = "kuberay-operator"
-"""The Helm release of the operator, and the name of its objects."""
-RELEASE = f"deployment/{OPERATOR}"
-"""What stands for the release in `rayline:cluster.adopt`."""
 
-
-def planned(settings: StackSettings, *, download_secret: bool) -> list[Spec]:
+def planned(
+    settings: StackSettings, operator: Iterable[Spec], *, download_secret: bool
+) -> list[Spec]:
     """The objects that the stack creates, in the order in which it does so, except for KubeRay's
-    CRDs, which rayline shares with whoever applied them before. `download_secret`: that of
-    the download Jobs has content.
+    CRDs, which rayline shares with whoever applied them before. `operator` are the objects of its
+    chart. `download_secret`: that of the download Jobs has content.
 
     `setting` and `instead`: the key, and the value of it with which the stack does not create that
-    object, or creates it under another name. `release`: Helm creates it.
+    object, or creates it under another name.
     """
     ray = ("ray.name", f"{settings.ray.name}-2")
     found: list[Spec] = []
     if settings.cluster.create_namespace:
         found.append(_of(platform.namespace(settings), "cluster.createNamespace", False))
     if settings.operator.install:
-        found += _operator(settings.operator.namespace)
+        home = {"apiVersion": "v1", "kind": "Namespace"}
+        manifest = {**home, "metadata": {"name": settings.operator.namespace}}
+        found += [_of(each, "operator.install", False) for each in (manifest, *operator)]
     if not settings.storage.existing:
         found.append(_of(platform.cache_claim(settings), "storage.existing", True))
     auth = f"{settings.ray.name}-auth"
@@ -50,18 +50,6 @@ def planned(settings: StackSettings, *, download_secret: bool) -> list[Spec]:
     kind = {"restApi": "RayCluster", "rayService": "RayService"}[settings.serve.delivery]
     found.append(_named(settings, "ray.io/v1", kind, settings.ray.name, *ray))
     return found
-
-
-def _operator(namespace: str) -> list[Spec]:
-    roles = "rbac.authorization.k8s.io/v1"
-    instead = {"setting": "operator.install", "instead": False}
-    release = {"name": OPERATOR, "release": True, **instead}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "name": namespace, **instead},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": namespace, **release},
-        {"apiVersion": roles, "kind": "ClusterRole", **release},
-        {"apiVersion": roles, "kind": "ClusterRoleBinding", **release},
-    ]
 
 
 def _named(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import ClusterFacts, Right
 from infra.cluster_check.registry import certain, cluster_rule
-from infra.cluster_check.rights import CLUSTER_WIDE, HELM, needed
+from infra.cluster_check.rights import CHART, CLUSTER_WIDE, needed
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, key_path, listed, set_command, warning
 
@@ -54,7 +54,7 @@ def _of_operator(settings: StackSettings, right: Right) -> bool:
     return (
         settings.operator.install
         and right.namespace == settings.operator.namespace != settings.cluster.namespace
-        and (right.resource, right.group) in (*HELM, *CLUSTER_WIDE)
+        and (right.resource, right.group) in (*CHART, *CLUSTER_WIDE)
     )
 
 

@@ -25,9 +25,9 @@ def one_operator_is_responsible(settings: StackSettings, facts: ClusterFacts) ->
     home = settings.cluster.namespace
     if settings.operator.install:
         return [
-            _second(settings, facts, each)
+            _second(facts, each)
             for each in running
-            if (not each.watches or home in each.watches) and not _ours(settings, facts, each)
+            if (not each.watches or home in each.watches) and not each.meta.ours
         ]
     wanted = "RayCluster" if settings.serve.delivery == "restApi" else "RayService"
     if wanted not in facts.ray_kinds.value:
@@ -107,22 +107,9 @@ def a_foreign_operator_is_new_enough(settings: StackSettings, facts: ClusterFact
     return problems
 
 
-def _ours(settings: StackSettings, facts: ClusterFacts, operator: Operator) -> bool:
-    """Whether a Helm release of rayline made it, as far as the cluster shows: rayline made its
-    namespace, or the stack is deployed."""
-    if operator.meta.namespace != settings.operator.namespace:
-        return False
-    found = facts.operator_namespace.get(None)
-    return facts.live.get(False) or (found is not None and found.ours)
-
-
-def _second(settings: StackSettings, facts: ClusterFacts, operator: Operator) -> Problem:
-    """In another namespace it is foreign for certain; in the same one, it may be left from an `up`
-    that was interrupted."""
-    here = operator.meta.namespace == settings.operator.namespace
-    report = warning if here else certain(facts)
+def _second(facts: ClusterFacts, operator: Operator) -> Problem:
     version = f" {operator.version}" if operator.version else ""
-    return report(
+    return certain(facts)(
         _INSTALL,
         f"is true, but a KubeRay operator{version} runs in {operator.meta.namespace} already "
         f"({operator.meta.name}), and two that watch one namespace conflict. "

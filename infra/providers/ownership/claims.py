@@ -19,7 +19,7 @@ def take(call: Call, props: Props, seen: Seen) -> None:
     found = [
         each
         for each in props["objects"]
-        if (metadata := seen.metadata.get(key(each))) is not None
+        if (metadata := seen.metadata.get(path(each))) is not None
         and owner(metadata) != stack
         and (key(each) in props["adopt"] or is_released(metadata))
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.providers.common.owner import is_released, owner
 from infra.providers.ownership.edits import FIXED
-from infra.providers.ownership.objects import Object, described, key
+from infra.providers.ownership.objects import Object, described, key, path
 from infra.providers.ownership.observe import Seen
 
 OPERATOR_INSTALL = "operator.install"
@@ -19,12 +19,11 @@ OPERATOR_INSTALL = "operator.install"
 @dataclass(frozen=True)
 class Stack:
     """What a stack owns: `id` is its annotation, `adopt` the list `rayline:cluster.adopt`. `live`:
-    it was deployed before; `operator`: with this operator."""
+    it was deployed before."""
 
     id: str
     adopt: Sequence[str]
     live: bool
-    operator: bool
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,10 @@ def find(stack: Stack, objects: Sequence[Object], seen: Seen) -> list[Foreign]:
 
 
 def _planned(stack: Stack, objects: Sequence[Object], seen: Seen) -> list[Foreign]:
-    operators = [key(each) for each in objects if each["kind"] == "Deployment"]
-    release = stack.operator or any(name in stack.adopt for name in operators)
     found = []
     for each in objects:
-        metadata = seen.metadata.get(key(each))
-        if metadata is None or key(each) in stack.adopt or (each.get("release") and release):
+        metadata = seen.metadata.get(path(each))
+        if metadata is None or key(each) in stack.adopt:
             continue
         if owner(metadata) == stack.id or is_released(metadata):
             continue

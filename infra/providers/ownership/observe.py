@@ -41,7 +41,7 @@ class UnreachableError(ProviderError):
 
 @dataclass(frozen=True)
 class Seen:
-    """`uid` is empty if the user may not read it. `metadata` is by object key, of those that exist;
+    """`uid` is empty if the user may not read it. `metadata` is by path, of objects that exist;
     `operators` is that of all Deployments of KubeRay; `hidden` are objects that the user may not
     read."""
 
@@ -78,7 +78,7 @@ def _observe(context: str, objects: Sequence[Object], operators: bool) -> Seen:
         if operators:
             tasks += [lambda s=s: _operators(client, s) for s in OPERATORS]  # type: ignore[misc]
         uid, *found = at_once(tasks)
-    known = dict(zip(map(key, objects), found, strict=False))
+    known = dict(zip(map(path, objects), found, strict=False))
     lists = found[len(objects) :]
     if any(each is None for each in lists):
         hidden.append("deployments of other namespaces")

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
 
 from infra.providers.common import kubeconfig
 from infra.providers.common.call import Call, ProviderError
@@ -129,14 +128,7 @@ def _conflicts(olds: Props, news: Props, seen: Seen) -> list[str]:
 
 
 def _stack(olds: Props, news: Props) -> Stack:
-    before: dict[str, Any] = olds.get("identity") or {}
-    same = before.get("operator.namespace") == news["identity"]["operator.namespace"]
-    return Stack(
-        id=news["stack_id"],
-        adopt=news["adopt"],
-        live=bool(olds),
-        operator=bool(before.get("operator.install")) and same,
-    )
+    return Stack(id=news["stack_id"], adopt=news["adopt"], live=bool(olds))
 
 
 def _other_cluster(props: Props, seen: Seen) -> str | None:

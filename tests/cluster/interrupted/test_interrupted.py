@@ -28,7 +28,7 @@ DESTROY = ("destroy", "--yes", "--skip-preview")
 PHASES = {
     "the image's build": r"docker-build:index:Image image creating.*#\d",
     "the CRDs": r"KubeRayCrds kuberay-crds creating",
-    "the operator's chart": r"Release kuberay-operator creating",
+    "the operator's chart": r"Deployment kuberay-operator creating",
     "the download": r"DownloadJob download-tiny creating",
     "the pods": r"PodRollout pods creating",
     "the applications": r"ServeApplications applications creating",

@@ -74,7 +74,6 @@ GOOD = ClusterFacts(
     neighbours=known(()),
     own_pods=known(()),
     operators=known(()),
-    operator_namespace=known(None),
     ray_kinds=known(frozenset()),
     live=known(False),
     autoscaler=known(False),

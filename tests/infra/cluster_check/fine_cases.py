@@ -37,6 +37,7 @@ from tests.infra.cluster_check.clusters import (
     with_nodes,
 )
 
+OUR_OPERATOR = Meta("kuberay-operator", "kuberay-system", annotations={"rayline.dev/stack": "prod"})
 FINE: Mapping[str, Case] = {
     "prod": case(GOOD, ""),
     "a live stack and its namespace": case(
@@ -44,17 +45,14 @@ FINE: Mapping[str, Case] = {
             KUBERAY,
             namespace=known(OURS),
             live=known(True),
-            operators=known((Operator(Meta("kuberay-operator", "kuberay-system"), "1.6.2"),)),
+            operators=known((Operator(OUR_OPERATOR, "1.6.2"),)),
         ),
         "",
     ),
     "an operator that an interrupted `up` has left": case(
         replace(
             KUBERAY,
-            operators=known((Operator(Meta("kuberay-operator", "kuberay-system"), "1.6.2"),)),
-            operator_namespace=known(
-                Meta("kuberay-system", annotations={"rayline.dev/stack": "prod"})
-            ),
+            operators=known((Operator(OUR_OPERATOR, "1.6.2"),)),
         ),
         "",
     ),

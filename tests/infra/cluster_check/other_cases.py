@@ -256,7 +256,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
         case(KUBERAY, "error", "a KubeRay operator 1.6.2 runs in elsewhere already"),
         case(
             operator(meta=Meta("kuberay-operator", "kuberay-system")),
-            "warning",
+            "error",
             "runs in kuberay-system already",
         ),
         case(GOOD, "error", "does not serve RayCluster of ray.io/v1", **FOREIGN),

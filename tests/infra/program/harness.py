@@ -17,7 +17,9 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
 
 from infra import configuration, stack
+from infra.components.chart import TEMPLATE
 from infra.providers import secret_version
+from tests.infra import chart
 from tests.stacks import committed
 
 # https://www.pulumi.com/docs/iac/concepts/secrets: how a secret is marked on the wire.
@@ -56,6 +58,8 @@ class Program:
     resources: dict[str, Declared] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
+    chart: dict[str, Any] = field(default_factory=dict)
+    """The options with which the operator's chart was rendered."""
     checked: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Inputs of a SecretVersion as its provider completes them, by name."""
 
@@ -89,6 +93,11 @@ class _Monitor(MockMonitor):
     def __init__(self, mocks: Mocks, program: Program) -> None:
         super().__init__(mocks)
         self._program = program
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        with asyncio.Runner() as runner:
+            runner.get_loop()
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         with asyncio.Runner() as runner:  # Pulumi would leave one open in each of its threads
@@ -166,7 +175,10 @@ class _Providers(Mocks):
         return f"{args.name}-id", {**args.inputs, **more}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}; previews must make no request")
+        if args.token != TEMPLATE:
+            raise AssertionError(f"the program calls {args.token}; previews make one request")
+        self.program.chart = json.loads(args.args["jsonOpts"])
+        return {"result": chart.objects(self.program.chart["namespace"])}, []
 
 
 def run(

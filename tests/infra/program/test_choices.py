@@ -40,9 +40,9 @@ def test_the_operator_from_a_folder_and_a_custom_registry() -> None:
         operator__image="localhost:5000/kuberay/operator:v1.6.2",
         operator__crds="/charts/crds",
     )
-    release = program["Release kuberay-operator"].inputs
-    assert "repositoryOpts" not in release
-    assert release["values"]["image"] == {
+    assert program.chart["path"] == "/charts/kuberay"
+    assert not {"chart", "fetch_opts", "version"} & set(program.chart)
+    assert program.chart["values"]["image"] == {
         "repository": "localhost:5000/kuberay/operator",
         "tag": "v1.6.2",
     }
@@ -94,7 +94,7 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
     ]
     assert {
         "DownloadJob download-Dolphin3.0",
-        "Release kuberay-operator",
+        "Deployment kuberay-operator",
         "PersistentVolumeClaim model-cache",
         "Secret auth-config",
     } <= program.waits_for("RayService ray-service")
@@ -250,7 +250,7 @@ def test_separate_credentials_are_for_pulling_alone() -> None:
 def test_values_of_the_chart_are_merged_under_our_own() -> None:
     values = {"image": {"pullPolicy": "Always"}, "watchNamespace": ["kuberay-projects"]}
     program = run("prod", operator__values=values, operator__image="r.example.com/o:v1.6.2")
-    assert program["Release kuberay-operator"].inputs["values"] == {
+    assert program.chart["values"] == {
         "fullnameOverride": "kuberay-operator",
         "image": {"repository": "r.example.com/o", "tag": "v1.6.2", "pullPolicy": "Always"},
         "watchNamespace": ["kuberay-projects"],

@@ -8,7 +8,8 @@ from infra.providers.ownership.edits import FIXED, problems
 from infra.providers.ownership.objects import key
 from infra.settings import parse
 from infra.specs import ownership, platform
-from infra.specs.ownership import OPERATOR, identity
+from infra.specs.ownership import identity
+from tests.infra import chart
 from tests.infra.program.harness import Declared, Program, run_values
 from tests.stacks import STACKS, Location, committed, complete, different, edited, leaves
 
@@ -48,17 +49,14 @@ def planned(program: Program) -> list[dict[str, Any]]:
 def test_every_declared_object_is_planned_and_marked(stack: str, changes: dict[str, Any]) -> None:
     program = run_values(committed(stack, **changes), {"hubToken": "hf_x"}, stack)
     declared = manifests(program)
-    ours = [each for each in planned(program) if not each.get("release")]
-    assert set(declared) == set(map(key, ours))
-    for each in ours:
+    objects = planned(program)
+    assert set(declared) == set(map(key, objects))
+    for each in objects:
         assert declared[key(each)].get("namespace") == each.get("namespace")
     for name, metadata in declared.items():
         assert STACK in metadata["annotations"], name
-    assert [key(each) for each in planned(program) if each.get("release")] == (
-        []
-        if changes.get("operator__install") is False
-        else [f"{kind}/{OPERATOR}" for kind in ("deployment", "clusterrole", "clusterrolebinding")]
-    )
+    offered = f"clusterrole/{chart.OFFERED}"
+    assert (offered in declared) == (changes.get("operator__install") is not False)
 
 
 def test_no_pod_template_is_marked() -> None:
@@ -70,9 +68,7 @@ def test_no_pod_template_is_marked() -> None:
 
 def test_an_adopted_object_is_never_deleted() -> None:
     everything = [key(each) for each in planned(run_values(WHOLE))]
-    releases = [f"{kind}/{OPERATOR}" for kind in ("clusterrole", "clusterrolebinding")]
-    adopted = [name for name in everything if name not in releases]
-    program = run_values(edited(WHOLE, cluster__adopt=adopted))
+    program = run_values(edited(WHOLE, cluster__adopt=everything))
     for resource in program.custom.values():
         if resource.type.startswith("kubernetes:") or resource.type.endswith(":DownloadJob"):
             assert resource.options.get("retainOnDelete"), resource.name
@@ -98,7 +94,9 @@ SAFE_RENAMES: dict[Location, str] = {
 def immutable(whole: dict[str, Any]) -> dict[str, Any]:
     """Every object's identity, and what Kubernetes does not change in it."""
     settings = parse(whole)
-    objects = ownership.planned(settings, download_secret=True)
+    objects = ownership.planned(
+        settings, chart.objects(settings.operator.namespace), download_secret=True
+    )
     found: dict[str, Any] = dict.fromkeys(f"{key(o)} in {o.get('namespace')}" for o in objects)
     claim = platform.cache_claim(settings)["spec"]
     return found | {f"the claim's {name}": value for name, value in claim.items()}

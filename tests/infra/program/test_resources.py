@@ -6,6 +6,7 @@ from typing import NoReturn
 import pytest
 
 from infra.providers.plugin.resources import PROVIDERS
+from tests.infra import chart
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, Program, run, run_values
 from tests.stacks import STACKS, committed, complete
 
@@ -59,7 +60,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         "Image image",
         "Namespace kuberay-operator",
         "KubeRayCrds kuberay-crds",
-        "Release kuberay-operator",
+        *(f"{each['kind']} {each['metadata']['name']}" for each in chart.objects("")),
         "Namespace namespace",
         "PersistentVolumeClaim model-cache",
         *(f"RandomSecret password-{user}" for user in USERS[name]),
@@ -169,14 +170,14 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [
-        ("Release kuberay-operator", "KubeRayCrds kuberay-crds"),
-        ("Release kuberay-operator", "Namespace kuberay-operator"),
+        ("Deployment kuberay-operator", "KubeRayCrds kuberay-crds"),
+        ("Deployment kuberay-operator", "Namespace kuberay-operator"),
         ("PersistentVolumeClaim model-cache", "Namespace namespace"),
         ("Secret auth-config", "Namespace namespace"),
         ("DownloadJob download-Dolphin3.0", "PersistentVolumeClaim model-cache"),
         ("DownloadJob download-Dolphin3.0", "Image image"),
         ("DownloadJob download-Dolphin3.0", "ServiceAccount service-account"),
-        ("RayCluster ray-cluster", "Release kuberay-operator"),
+        ("RayCluster ray-cluster", "Deployment kuberay-operator"),
         ("RayCluster ray-cluster", "PersistentVolumeClaim model-cache"),
         ("RayCluster ray-cluster", "Secret auth-config"),
         ("RayCluster ray-cluster", "Secret deepseek-raycluster-token"),
@@ -209,13 +210,11 @@ def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Progra
 
 
 def test_the_operator_and_its_crds_have_the_same_version(prod: Program) -> None:
-    crds, release = prod["KubeRayCrds kuberay-crds"], prod["Release kuberay-operator"]
-    assert crds.inputs["version"] == release.inputs["version"] == "1.6.2"
+    crds = prod["KubeRayCrds kuberay-crds"]
+    assert crds.inputs["version"] == prod.chart["version"] == "1.6.2"
     assert "/v1.6.2/" in crds.inputs["source"]
-    assert release.inputs["skipCrds"] is True
-    assert release.inputs["repositoryOpts"] == {
-        "repo": "https://ray-project.github.io/kuberay-helm/"
-    }
+    assert prod.chart["skip_crd_rendering"] is True
+    assert prod.chart["fetch_opts"] == {"repo": "https://ray-project.github.io/kuberay-helm/"}
     assert crds.inputs["keep"] is True
 
 

@@ -9,13 +9,14 @@ from infra.providers.ownership.foreign import Stack
 from infra.providers.ownership.objects import key, path
 from infra.providers.ownership.observe import Seen
 from infra.settings import parse
-from infra.specs.ownership import RELEASE, planned
+from infra.specs.ownership import planned
 from tests.commands import advised, typed
+from tests.infra import chart
 from tests.stacks import values
 
 ID = "0123456789abcdef"
-OBJECTS = planned(parse(values()), download_secret=True)
-NEW = Stack(id=ID, adopt=(), live=False, operator=False)
+OBJECTS = planned(parse(values()), chart.objects("kuberay-system"), download_secret=True)
+NEW = Stack(id=ID, adopt=(), live=False)
 
 
 def metadata(**annotations: str) -> dict[str, Any]:
@@ -24,7 +25,8 @@ def metadata(**annotations: str) -> dict[str, Any]:
 
 
 def seen(*names: str, operators: Any = (), **annotations: str) -> Seen:
-    return Seen("uid", {name: metadata(**annotations) for name in names}, operators)
+    paths = [path(each) for each in OBJECTS if key(each) in names]
+    return Seen("uid", {name: metadata(**annotations) for name in paths}, operators)
 
 
 def keys(stack: Stack, found: Seen) -> set[str]:
@@ -38,22 +40,15 @@ def test_an_existing_object_is_foreign_unless_it_is_ours_released_or_adopted(nam
     assert keys(NEW, seen(name, stack="another")) == {name}
     assert keys(NEW, seen(name, stack=ID)) == set()
     assert keys(NEW, seen(name, released="true")) == set()
-    adopting = Stack(id=ID, adopt=(name,), live=False, operator=False)
+    adopting = Stack(id=ID, adopt=(name,), live=False)
     assert keys(adopting, seen(name)) == set()
     assert keys(adopting, seen(name, stack="another")) == set(), "the state may be lost"
-
-
-def test_the_helm_release_is_ours_once_the_stack_has_installed_it() -> None:
-    names = [key(each) for each in OBJECTS if each.get("release")]
-    assert keys(NEW, seen(*names)) == set(names)
-    assert keys(Stack(id=ID, adopt=(), live=True, operator=True), seen(*names)) == set()
-    assert keys(Stack(id=ID, adopt=(RELEASE,), live=False, operator=False), seen(*names)) == set()
 
 
 def test_another_operator_is_foreign_even_beside_ours() -> None:
     other = {"name": "op", "namespace": "elsewhere", "uid": "1"}
     ours = {"name": "kuberay-operator", "namespace": "kuberay-system", "uid": "2"}
-    live = Stack(id=ID, adopt=(), live=True, operator=True)
+    live = Stack(id=ID, adopt=(), live=True)
     (found,) = foreign.find(live, OBJECTS, seen(operators=[other, ours]))
     assert "deployment/op in the namespace elsewhere" in found.text
     assert "pulumi config set --path 'rayline:operator.install' false" in foreign.message(
@@ -69,7 +64,8 @@ def test_each_advice_makes_its_objects_no_longer_planned() -> None:
     assert len(lines) >= 5
     for line in lines:
         whole = typed(whole, advised(line))
-    left &= {key(each) for each in planned(parse(whole), download_secret=True)}
+    operator = chart.objects("kuberay-system") if whole["operator"]["install"] else []
+    left &= {key(each) for each in planned(parse(whole), operator, download_secret=True)}
     assert left == set()
 
 
@@ -80,13 +76,13 @@ def test_the_advised_list_adopts_all_of_them() -> None:
     whole = typed(values(), advised(last))
     adopt = parse(whole).cluster.adopt
     assert list(adopt) == names
-    stack = Stack(id=ID, adopt=adopt, live=False, operator=False)
+    stack = Stack(id=ID, adopt=adopt, live=False)
     assert foreign.find(stack, OBJECTS, seen(*names)) == []
     assert foreign.unmatched(adopt, OBJECTS) == []
 
 
 def test_a_live_stack_is_not_told_to_change_what_it_must_not_change() -> None:
-    live = Stack(id=ID, adopt=(), live=True, operator=True)
+    live = Stack(id=ID, adopt=(), live=True)
     found = foreign.find(live, OBJECTS, seen("service/rayline-api"))
     text = foreign.message(found, live)
     assert "ray.name" not in text

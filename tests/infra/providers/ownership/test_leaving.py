@@ -40,7 +40,7 @@ def props(api_server: ApiServer, **changes: Any) -> dict[str, Any]:
     return {
         "context": CONTEXT,
         "identity": identity(settings),
-        "objects": planned(settings, download_secret=False),
+        "objects": planned(settings, (), download_secret=False),
         "adopt": list(settings.cluster.adopt),
         "stack_id": ID,
         "cluster_uid": api_server.uid,

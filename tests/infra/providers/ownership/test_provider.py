@@ -63,7 +63,7 @@ def props(**changes: Any) -> dict[str, Any]:
     return {
         "context": CONTEXT,
         "identity": identity(settings),
-        "objects": planned(settings, download_secret=False),
+        "objects": planned(settings, (), download_secret=False),
         "adopt": list(settings.cluster.adopt),
         "stack_id": None,
         "cluster_uid": None,

@@ -1,0 +1,53 @@
+"""KubeRay's chart: its values, and where it comes from."""
+
+from collections.abc import Iterable
+
+from infra.settings.operator import Operator
+from infra.specs import Spec
+from infra.specs.strategic_merge import under
+
+NAME = "kuberay-operator"
+
+
+def own_values(operator: Operator) -> Spec:
+    """What rayline sets: object names without the release's name, and a custom image.
+
+    https://github.com/ray-project/kuberay/blob/v1.6.2/helm-chart/kuberay-operator/values.yaml
+    """
+    chart_values: Spec = {"fullnameOverride": NAME}
+    if operator.image is not None:
+        repository, _, tag = operator.image.rpartition(":")
+        chart_values["image"] = {"repository": repository, "tag": tag}
+    return chart_values
+
+
+def values(operator: Operator) -> Spec:
+    """All values: `operator.values` merged under rayline's own, as Helm merges two files."""
+    return under(operator.values, own_values(operator))
+
+
+def template(operator: Operator) -> Spec:
+    """What renders the chart, without its CRDs, which rayline applies itself."""
+    fetched = operator.repository or operator.chart.startswith("oci://")
+    source: Spec = {"path": operator.chart}
+    if fetched:
+        source = {"chart": operator.chart, "version": operator.version}
+    if operator.repository:
+        source["fetch_opts"] = {"repo": operator.repository}
+    return source | {
+        "release_name": NAME,
+        "namespace": operator.namespace,
+        "values": values(operator),
+        "skip_crd_rendering": True,
+    }
+
+
+def resources(objects: Iterable[Spec]) -> list[Spec]:
+    """The chart's objects as resources: nothing waits for the Service, which Pulumi would do for 10
+    seconds after its pods are ready."""
+    return [
+        under(each, {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}})
+        if each["kind"] == "Service"
+        else each
+        for each in objects
+    ]

@@ -1,0 +1,32 @@
+"""The objects of the operator's chart, as far as tests need them."""
+
+from typing import Any
+
+NAME = "kuberay-operator"
+RBAC = "rbac.authorization.k8s.io/v1"
+OFFERED = "rayjob-editor-role"
+"""A role that the chart offers to users."""
+
+
+def objects(namespace: str) -> list[dict[str, Any]]:
+    """As pulumi-kubernetes renders them."""
+
+    def of(version: str, kind: str, name: str = NAME, **more: Any) -> dict[str, Any]:
+        place = {} if kind.startswith("Cluster") else {"namespace": namespace}
+        return {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": {"name": name, **place},
+            **more,
+        }
+
+    return [
+        of("v1", "ServiceAccount"),
+        of("v1", "Service", spec={"ports": [{"port": 8080}]}),
+        of("apps/v1", "Deployment", spec={"replicas": 1}),
+        of(RBAC, "Role", f"{NAME}-leader-election"),
+        of(RBAC, "RoleBinding", f"{NAME}-leader-election"),
+        of(RBAC, "ClusterRole"),
+        of(RBAC, "ClusterRoleBinding"),
+        of(RBAC, "ClusterRole", OFFERED),
+    ]
