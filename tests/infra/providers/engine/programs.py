@@ -78,6 +78,7 @@ class Program:
             "PATH": os.pathsep.join([str(Path(binary).parent), os.environ["PATH"]]),
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_STACK": "lab",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
