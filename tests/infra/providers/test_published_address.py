@@ -1,4 +1,4 @@
-"""The address of a load balancer is looked for until there is one. Under the real engine: engine/."""
+"""A load balancer's address is looked for until there is one. Under the real engine: engine/."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
