@@ -58,11 +58,15 @@ endif
 pulumi: setup ## run Pulumi on the stack local: make pulumi DO='preview --diff'
 	@$(RUN) -m sandbox pulumi $(DO)
 
+# A worker may have an API server and a Pulumi of its own: 1 GB.
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist worksteal
+
 test: tools ## run the fast tests, then the sandbox and rayline end to end (needs root)
-	@$(RUN) -m pytest -m "not long"
+	@$(RUN) -m pytest $(PARALLEL) -m "(not cluster or engine) and not long"
+	@$(RUN) -m pytest -m "cluster and not engine and not long"
 
 test-fast: setup ## run the tests that need no root, network or sandbox, in minutes
-	@$(RUN) -m pytest -m "not cluster"
+	@$(RUN) -m pytest $(PARALLEL) -m "not cluster"
 
 test-long: tools ## kill `up` at ten moments of a deployment and of a change, then replace all that can be replaced
 	@RAYLINE_KILLS=$(KILLS) $(RUN) -m pytest -m long

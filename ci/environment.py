@@ -1,7 +1,6 @@
 """The environment of `pulumi`: the job's variables without those that it must not read."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,8 @@ from pathlib import Path
 from ci import providers
 from ci.errors import SetupError
 from toolchain import pulumi as toolchain_pulumi
+from toolchain.paths import CHECKOUT, TOOLS_BIN, search_path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-TOOLS = CHECKOUT / ".venv" / "pulumi"
-"""Links that `ci.tools` makes. `.bin` contains those of the sandbox."""
 KUBECONFIG_CONTENT = "RAYLINE_KUBECONFIG"
 _BACKENDS = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -40,8 +37,7 @@ def for_pulumi(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     if "PULUMI_ACCESS_TOKEN" not in made and not any(name in made for name in _PASSPHRASES):
         # Pulumi would prompt for it, and nobody answers in a job. An empty passphrase is valid.
         made["PULUMI_CONFIG_PASSPHRASE"] = ""
-    folders = [str(TOOLS), str(CHECKOUT / ".bin"), str(CHECKOUT / ".venv" / "bin")]
-    made["PATH"] = os.pathsep.join([*folders, made.get("PATH", os.defpath)])
+    made["PATH"] = search_path(made, TOOLS_BIN, CHECKOUT / ".bin", CHECKOUT / ".venv" / "bin")
     made |= toolchain_pulumi.environment(made)
     content = made.pop(KUBECONFIG_CONTENT, None)
     with tempfile.TemporaryDirectory(prefix="rayline-ci-") as folder:

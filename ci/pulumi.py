@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci import environment
+from toolchain.paths import CHECKOUT
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -74,7 +75,7 @@ def preview(
     environ: Mapping[str, str],
     redact: Callable[[str], str],
     timeout: float,
-    folder: Path = environment.CHECKOUT,
+    folder: Path = CHECKOUT,
 ) -> Preview:
     """Preview `stack`, within `timeout` seconds. Never raises for errors that Pulumi reports.
 
@@ -109,7 +110,7 @@ def up(
     stack: str,
     environ: Mapping[str, str],
     redact: Callable[[str], str],
-    folder: Path = environment.CHECKOUT,
+    folder: Path = CHECKOUT,
 ) -> int:
     """Deploy the previewed state of `stack`; returns Pulumi's own exit code.
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 
 import toolchain
-from ci.environment import TOOLS
 from toolchain import pulumi
 from toolchain.errors import CommandError
+from toolchain.paths import TOOLS_BIN
 
 NAMES = (
     "pulumi",
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m ci.tools
     except CommandError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
-    pulumi.link(found, TOOLS)
+    pulumi.link(found, TOOLS_BIN)
     return 0
 
 

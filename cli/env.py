@@ -8,9 +8,8 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from ci.environment import TOOLS
 from toolchain import pulumi
-from toolchain.paths import CHECKOUT
+from toolchain.paths import CHECKOUT, TOOLS_BIN, search_path
 
 
 def parser(prog: str = "rayline env") -> argparse.ArgumentParser:
@@ -30,7 +29,5 @@ def main(arguments: Sequence[str] | None = None, prog: str = "rayline env") -> i
 
 def variables() -> dict[str, str]:
     """PATH begins with the checkout's folders, once each, however often the command is called."""
-    ours = [str(CHECKOUT / ".venv" / "bin"), str(TOOLS)]
-    users = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    path = [*ours, *(folder for folder in users if folder not in ours)]
-    return {"PATH": os.pathsep.join(path), **pulumi.environment()}
+    path = search_path(os.environ, CHECKOUT / ".venv" / "bin", TOOLS_BIN)
+    return {"PATH": path, **pulumi.environment()}

@@ -181,6 +181,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     api = Api(
         "api",
         ApiArgs(
+            context=context,
             service=services.api_service(settings, delivery.head_labels),
             ingress=services.ingress(settings) if settings.serve.ingress else None,
         ),
@@ -197,6 +198,11 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
     )
 
+    # Last, so that a load balancer has had the time of the pods and models to publish an address.
+    url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address(
+        after(*owned.resources)
+    ).apply(lambda address: f"http://{address}")
+
     # Last of all, so that a destroy deletes it first.
     DestroyGuard(
         "destroy-guard",
@@ -209,9 +215,6 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         pulumi.ResourceOptions(depends_on=[cluster, *owned.resources]),
     )
 
-    url: pulumi.Input[str] = outputs.ingress_url(settings) or api.address.apply(
-        lambda address: f"http://{address}"
-    )
     return {
         "apiUrl": url,
         "apiService": outputs.api_service(settings),

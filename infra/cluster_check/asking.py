@@ -8,11 +8,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, TypeVar
 
 from infra.cluster_check import parse
 from infra.cluster_check.facts import Fact, Right, known
+from infra.providers.common import kubernetes_package
 from infra.providers.common.api_server import Answer, KubeClient, KubeError
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ class Asking:
     """One context of the kubeconfig, for `seconds` from now on."""
 
     def __init__(self, context: str, seconds: float) -> None:
-        # The import takes a second on a busy machine, which is not the server's fault.
-        import_module("kubernetes")
+        # On a busy machine the import takes a part of a second, which is not the server's fault.
+        kubernetes_package.load()
         self._context = context
         self._seconds = seconds
         self._until = time.monotonic() + seconds

@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.providers.applications import ServeApplications, ServeApplicationsArgs
 from infra.providers.common.ray_cluster import RayClusterRef
+from infra.providers.published_address import PublishedAddress, PublishedAddressArgs
 from infra.specs import Spec
 from infra.specs.services import address
 
@@ -68,18 +69,15 @@ class Applications(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiArgs:
-    """`ingress` is None if the API stays inside the cluster."""
+    """`ingress` is None if the API has no Ingress."""
 
+    context: str
     service: Spec
     ingress: Spec | None
 
 
 class Api(pulumi.ComponentResource):
     """The Service of the API and, if configured, its Ingress. Nothing else is exposed."""
-
-    address: pulumi.Output[str]
-    """host:port, as far as the Service is reachable. Inside the cluster the host is an IP address,
-    which works without the cluster's DNS."""
 
     def __init__(
         self, name: str, args: ApiArgs, opts: pulumi.ResourceOptions | None = None
@@ -93,27 +91,37 @@ class Api(pulumi.ComponentResource):
             kubernetes.networking.v1.Ingress(
                 name, metadata=_unawaited(args.ingress), spec=args.ingress["spec"], opts=child
             )
-        self.address = _address(args.service, service)
-        self.register_outputs({"address": self.address})
+        self._args, self._service = args, service
+        self.register_outputs({})
+
+    def address(self, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """host:port, as far as the Service is reachable. Inside the cluster the host is an IP
+        address, which works without the cluster's DNS. `opts` are those of the resource that looks
+        for the address of a load balancer, and say after what it looks."""
+        manifest, service = self._args.service, self._service
+        published: pulumi.Input[str] = ""
+        if manifest["spec"]["type"] == "LoadBalancer":
+            place = manifest["metadata"]
+            published = PublishedAddress(
+                "api-address",
+                PublishedAddressArgs(
+                    context=self._args.context,
+                    namespace=place["namespace"],
+                    service=place["name"],
+                    service_uid=service.metadata.uid.apply(str),
+                ),
+                opts,
+            ).host
+        known = pulumi.Output.all(
+            service.spec.cluster_ip,
+            service.spec.ports.apply(lambda ports: ports[0].node_port if ports else None),
+            published,
+        )
+        return known.apply(
+            lambda seen: address(manifest, cluster_ip=seen[0], node_port=seen[1], published=seen[2])
+        )
 
 
 def _unawaited(manifest: Spec) -> Spec:
     metadata: Spec = manifest["metadata"]
     return {**metadata, "annotations": {**metadata.get("annotations", {}), **UNAWAITED}}
-
-
-def _address(manifest: Spec, service: kubernetes.core.v1.Service) -> pulumi.Output[str]:
-    published: pulumi.Input[list[str | None]] = []
-    if manifest["spec"]["type"] == "LoadBalancer":
-        balancer = service.status.load_balancer
-        published = balancer.apply(
-            lambda seen: [each.ip or each.hostname for each in (seen and seen.ingress) or ()]
-        )
-    known = pulumi.Output.all(
-        service.spec.cluster_ip,
-        service.spec.ports.apply(lambda ports: ports[0].node_port if ports else None),
-        published,
-    )
-    return known.apply(
-        lambda seen: address(manifest, cluster_ip=seen[0], node_port=seen[1], published=seen[2])
-    )

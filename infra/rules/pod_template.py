@@ -98,7 +98,10 @@ def _pods(settings: StackSettings, owner: Place) -> list[Adapted]:
     if owner[0] == "gpuGroups":
         return [adapted.worker(settings, settings.gpu_groups[int(owner[1])], _IMAGE)]
     if owner == ("hub",):
-        return [download_job.pod(settings, model, _IMAGE) for model in settings.models]
+        # A Job is placed like its model's group. Another rule refuses a group that does not exist.
+        groups = {group.name for group in settings.gpu_groups}
+        models = (model for model in settings.models if model.gpu_group in groups)
+        return [download_job.pod(settings, model, _IMAGE) for model in models]
     return [adapted.head(settings, _IMAGE)]
 
 

@@ -4,7 +4,7 @@ Ray's dashboard and job ports stay behind the head's Service, which KubeRay crea
 names: whoever reaches these ports can run code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from infra.settings import StackSettings
 from infra.settings.serve import Ingress, ServeService
@@ -12,7 +12,7 @@ from infra.specs import Spec, names
 
 # Kubernetes assigns addresses when it creates the Service; load balancers may do so later.
 UNKNOWN = "<known after up>"
-PENDING = "<no address yet, see kubectl get service>"
+PENDING = "<no address yet, type pulumi up later>"
 ANY_NODE = "<address of a node>"
 
 
@@ -67,18 +67,17 @@ def address(
     *,
     cluster_ip: str | None,
     node_port: int | None,
-    published: Sequence[str | None] = (),
+    published: str = "",
 ) -> str:
     """host:port of an `api_service` for its clients; a placeholder for what is not known.
 
-    `published` are the addresses or host names in the status of a load balancer. A node port is
+    `published` is the address or host name in the status of a load balancer. A node port is
     open on every node, whose addresses this program does not know.
     """
     kind, port = service["spec"]["type"], service["spec"]["ports"][0]["port"]
     if kind == "NodePort":
         return f"{ANY_NODE}:{node_port or UNKNOWN}"
-    known = next((host for host in published if host), None)
-    host = cluster_ip or UNKNOWN if kind == "ClusterIP" else known or PENDING
+    host = cluster_ip or UNKNOWN if kind == "ClusterIP" else published or PENDING
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -100,7 +100,7 @@ def job(tmp_path: Path, api: FakeApi, kind: str, monkeypatch: pytest.MonkeyPatch
     program.chmod(0o755)
     # The checkout's own tools come before PATH.
     monkeypatch.setattr(environment, "CHECKOUT", tmp_path / "checkout")
-    monkeypatch.setattr(environment, "TOOLS", tmp_path / "checkout" / "tools")
+    monkeypatch.setattr(environment, "TOOLS_BIN", tmp_path / "checkout" / "tools")
     variables = {
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PULUMI_BACKEND_URL": "s3://state?region=eu-1",

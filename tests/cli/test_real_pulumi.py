@@ -15,7 +15,8 @@ from infra.settings.framework.problems import key_path, remove_command, set_comm
 from tests.commands import typed
 from tests.infra.providers.engine.programs import pulumi_binary
 
-pytestmark = pytest.mark.cluster  # needs the binary of `make tools`
+# Needs the binary of `make tools`.
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -1,10 +1,12 @@
 """Pulumi and its plug-ins where Pulumi itself looks for them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from toolchain import TOOLS, pulumi
+from toolchain.paths import search_path
 
 
 def tool(root: Path, name: str, *binaries: str) -> Path:
@@ -76,3 +78,11 @@ def test_the_login_stays_the_users(environ: dict[str, str], folder: str) -> None
     assert made["PULUMI_CREDENTIALS_PATH"] == folder
     # A second time, in the shell that has the variables.
     assert pulumi.environment({**environ, **made}) == made
+
+
+def test_the_checkouts_folders_come_first_and_once(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    path = search_path({"PATH": f"/usr/bin:{two}:/bin"}, one, two)
+    assert path == f"{one}:{two}:/usr/bin:/bin"
+    assert search_path({"PATH": path}, one, two) == path
+    assert search_path({}, one) == f"{one}:{os.defpath}"

@@ -1,8 +1,7 @@
 """JSON requests to the API server, with the kubeconfig that Pulumi uses.
 
-The `kubernetes` package is imported by the first request: the import takes half a second, which
-would slow down every preview. Only its credentials and `ApiClient.call_api` are used; its generated
-API classes would hide the statuses that the service proxy passes on.
+Credentials and the connection are those of the `kubernetes` package, which is imported by the first
+request. Its generated API classes would hide the statuses that the service proxy passes on.
 """
 
 import base64
@@ -13,11 +12,17 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlencode
 
-from infra.providers.common import kubeconfig
+from infra.providers.common import kubeconfig, kubernetes_package
 from infra.providers.common.call import ProviderError, Run, directly
 
 CONNECT_SECONDS = 5.0
+_HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": "rayline",
+}
 _LOADING = threading.Lock()
 
 
@@ -69,18 +74,15 @@ class KubeClient:
 
     def __init__(self, context: str, run: Run = directly) -> None:
         import urllib3
-        from kubernetes import client, config  # type: ignore[import-untyped]
-        from kubernetes.config.config_exception import (  # type: ignore[import-untyped]
-            ConfigException,
-        )
 
+        package = kubernetes_package.load()
         self.context = context
         self._run = run
-        configuration = client.Configuration()
+        configuration = package.Configuration()
         try:
             # May start a credential plug-in of the kubeconfig, which may wait for a login.
-            run(lambda: _load(config, kubeconfig.files(), context, configuration))
-        except (ConfigException, OSError) as error:
+            run(lambda: _load(package, kubeconfig.files(), context, configuration))
+        except (package.ConfigException, OSError) as error:
             raise KubeError(
                 None,
                 f"context {context!r} cannot be used: {error}. `kubectl config get-contexts` lists "
@@ -89,14 +91,14 @@ class KubeClient:
         configuration.retries = False
         # `insecure-skip-tls-verify` is the kubeconfig's own choice; one warning per request is not.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._host = configuration.host
-        self._api = client.ApiClient(configuration)
+        self._configuration = configuration
+        self._pool = package.RESTClientObject(configuration).pool_manager
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._api.close()
+        self._pool.clear()
 
     def call(
         self,
@@ -112,46 +114,41 @@ class KubeClient:
 
         KubeError without a status if no complete answer arrives. A body is sent as JSON.
         """
+        from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
-        try:
-            return self._run(
-                lambda: self._once(
-                    method,
-                    path,
-                    query_params=list((query or {}).items()),
-                    header_params={"Accept": "application/json", **(headers or {})},
-                    body=body,
-                    _request_timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                )
+        def once() -> Answer:
+            response = self._pool.request(
+                method,
+                f"{self._configuration.host}{path}{f'?{urlencode(query)}' if query else ''}",
+                body=None if body is None else json.dumps(body),
+                headers={**_HEADERS, **(headers or {}), **self._authorization()},
+                timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
             )
+            return Answer(response.status, response.data.decode(errors="replace"))
+
+        try:
+            return self._run(once)
         except (HTTPError, OSError) as error:
             # The text of urllib3's errors contains addresses and reasons, never headers.
             raise self._no_answer(_reason(error)) from error
+        except ValueError:
+            # `http.client` names the value of the header, which is the token.
+            raise KubeError(
+                None,
+                f"context {self.context!r}: its token contains characters that no HTTP header can "
+                "have. Correct the user of this context in the kubeconfig, or log in again",
+            ) from None
 
-    def _once(self, method: str, path: str, **request: Any) -> Answer:
-        from kubernetes.client import ApiException  # type: ignore[import-untyped]
-
-        try:
-            response = self._api.call_api(
-                path, method, auth_settings=["BearerToken"], _preload_content=False, **request
-            )
-            return Answer(response.status, response.data.decode(errors="replace"))
-        except ApiException as error:
-            return Answer(error.status, error.body)
-        except (AttributeError, UnicodeDecodeError) as error:
-            # call_api decodes a refusal's body strictly, even where TLS failed and there is none.
-            refusal = error.__context__
-            if not isinstance(refusal, ApiException):
-                raise
-            if not refusal.status:
-                raise self._no_answer(" ".join(str(refusal.reason).split())) from error
-            return Answer(refusal.status, refusal.body.decode(errors="replace"))
+    def _authorization(self) -> dict[str, str]:
+        """Obtains a new token if the last one has expired."""
+        settings = self._configuration.auth_settings().values()
+        return {setting["key"]: setting["value"] for setting in settings if setting["value"]}
 
     def _no_answer(self, reason: str) -> KubeError:
         return KubeError(
             None,
-            f"context {self.context!r}: no answer from {self._host} ({reason}). "
+            f"context {self.context!r}: no answer from {self._configuration.host} ({reason}). "
             f"`kubectl --context {self.context} version` should answer",
         )
 
@@ -233,30 +230,31 @@ class KubeClient:
         )
 
 
-def _load(config: Any, files: str, context: str, configuration: Any) -> None:
+def _load(
+    package: kubernetes_package.Package, files: str, context: str, configuration: Any
+) -> None:
     """One at a time: the package copies certificates of the kubeconfig into files that all loads
     share, and publishes a file's name before it has written the file.
 
     ConfigException also when a credential plug-in fails, which the package only logs before it goes
     on without credentials.
     """
-    from kubernetes.config.config_exception import ConfigException
     from yaml import YAMLError
 
     logged = _Logged()
     with _LOADING:
         logging.getLogger().addHandler(logged)
         try:
-            config.load_kube_config(files, context, configuration)
+            package.kube_config.load_kube_config(files, context, configuration)
         except YAMLError as error:
-            raise ConfigException(f"{files} is not YAML: {_line(error)}") from error
+            raise package.ConfigException(f"{files} is not YAML: {_line(error)}") from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # The package checks little of what it reads.
-            raise ConfigException(f"{files} is not a kubeconfig: {_line(error)}") from error
+            raise package.ConfigException(f"{files} is not a kubeconfig: {_line(error)}") from error
         finally:
             logging.getLogger().removeHandler(logged)
     if logged.errors:
-        raise ConfigException(f"its credential plug-in failed: {logged.errors[0]}")
+        raise package.ConfigException(f"its credential plug-in failed: {logged.errors[0]}")
 
 
 def _line(error: Exception) -> str:

@@ -7,6 +7,7 @@ It reports progress and warnings to the user's screen, and delivers Ctrl-C: ever
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -54,6 +55,20 @@ def directly(work: Callable[[], T]) -> T:
     return work()
 
 
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Starts `work` in a thread of its own, which does not keep the process alive."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
 class StoppableClock:
     """Real time, whose sleep ends with CallCancelledError when `stop` is set."""
 
@@ -92,25 +107,11 @@ class Call:
         """
         if self.stop.is_set():
             raise CallCancelledError
-        results: list[T] = []
-        errors: list[BaseException] = []
-        done = threading.Event()
-
-        def target() -> None:
-            try:
-                results.append(work())
-            except BaseException as error:
-                errors.append(error)
-            finally:
-                done.set()
-
-        threading.Thread(target=target, daemon=True).start()
-        while not done.wait(0.05):
+        future = in_thread(work)
+        while not wait([future], 0.05).done:
             if self.stop.is_set():
                 raise CallCancelledError
-        if errors:
-            raise errors[0]
-        return results[0]
+        return future.result()
 
     def fail(self, error: Exception, id_: str, outs: Mapping[str, Any]) -> NoReturn:
         """End the call with `error`, and have the engine keep `outs` as the resource's state.

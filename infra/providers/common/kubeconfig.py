@@ -2,6 +2,8 @@
 
 import os
 
+from infra.providers.common import kubernetes_package
+
 
 def files() -> str:
     """Paths, separated as in PATH. Read at each use: the `kubernetes` package reads KUBECONFIG when
@@ -11,9 +13,7 @@ def files() -> str:
 
 def contexts() -> list[str] | None:
     """Names of all contexts; None if there is no kubeconfig."""
-    from kubernetes.config.kube_config import KubeConfigMerger  # type: ignore[import-untyped]
-
-    merged = KubeConfigMerger(files()).config
+    merged = kubernetes_package.load().kube_config.KubeConfigMerger(files()).config
     if merged is None:
         return None
     return [str(context["name"]) for context in merged.value.get("contexts") or []]

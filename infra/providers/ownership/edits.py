@@ -47,7 +47,7 @@ FIXED = (
 def problems(olds: Values, news: Values) -> list[str]:
     """Why each edit is refused, with what to type; `olds` and `news` are values by key."""
     found = [
-        _fixed(each, olds.get(each.key), news.get(each.key))
+        _fixed(each.key, each.why, olds, news)
         for each in FIXED
         if olds.get(each.key) != news.get(each.key) and each.applies(olds) and each.applies(news)
     ]
@@ -56,13 +56,41 @@ def problems(olds: Values, news: Values) -> list[str]:
     return found
 
 
-def _fixed(each: Fixed, old: Any, new: Any) -> str:
+def _fixed(key: str, why: str, olds: Values, news: Values) -> str:
+    old, new = olds.get(key), news.get(key)
+    back = _command(key, old)
     return (
-        f"rayline:{each.key} is {_shown(new)}; this stack was deployed with {_shown(old)}, and "
-        f"{each.why}. To move the deployment, put the old value back, run `pulumi destroy`, set "
-        f"the new one, and run `pulumi up`. {CLAIM_STAYS} "
-        f"To keep the deployment, type: {_command(each.key, old)}"
+        f"rayline:{key} is {_shown(new)}; this stack was deployed with {_shown(old)}, and {why}. "
+        f"To keep the deployment, type: {back}. {_way(key, back, olds, news)}"
     )
+
+
+def _way(key: str, back: str, olds: Values, news: Values) -> str:
+    """How to get what the edit wants, with what happens to the weights."""
+    if key == "storage.claim":
+        kept = _makes_claim(olds) and not olds["storage.protect"]
+        protect = [_command("storage.protect", True), "pulumi up"] if kept else []
+        existing = [] if news["storage.existing"] else [_command("storage.existing", True)]
+        claim = news["storage.claim"]
+        return (
+            f"To move the weights to the claim {claim}, which must exist, type: "
+            f"{_then(back, *protect, 'pulumi destroy')}. Copy them "
+            "(docs/how-to/manage-weights.md, Move to another claim), and type: "
+            f"{_then(*existing, _command('storage.claim', claim), 'pulumi up')}"
+        )
+    if key == "storage.storageClass":
+        return (
+            "To have the weights in another class, create a claim of that class, and move them to "
+            "it: docs/how-to/manage-weights.md, Move to another claim"
+        )
+    return (
+        "To move the deployment, put the old value back, run `pulumi destroy`, set the new one, "
+        f"and run `pulumi up`. {CLAIM_STAYS}"
+    )
+
+
+def _then(*commands: str) -> str:
+    return ", then: ".join(commands)
 
 
 def _claim(olds: Values, news: Values) -> list[str]:

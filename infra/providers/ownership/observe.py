@@ -4,11 +4,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.call import ProviderError
+from infra.providers.common.call import ProviderError, in_thread
 from infra.providers.ownership.objects import Object, key, path
 
 T = TypeVar("T")
@@ -151,27 +152,15 @@ def at_once(tasks: Sequence[Callable[[], T]]) -> list[T]:
 def within(seconds: float, work: Callable[[], T], context: str) -> T:
     """The result of `work`, which a broken connection, a slow name server or a credential plug-in
     may hold up; UnreachableError after `seconds`, or for a KubeError."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
     began = time.monotonic()
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors and isinstance(errors[0], KubeError):
-        raise UnreachableError(str(errors[0])) from errors[0]
-    if errors:
-        raise errors[0]
-    if not results:
+    future = in_thread(work)
+    if not wait([future], seconds).done:
         took = time.monotonic() - began
         raise UnreachableError(
             f"context {context!r}: no answer within {took:.0f} s. "
             f"`kubectl --context {context} version` should answer"
         )
-    return results[0]
+    try:
+        return future.result()
+    except KubeError as error:
+        raise UnreachableError(str(error)) from error

@@ -8,6 +8,7 @@ from infra.providers.download.provider import DownloadJobProvider
 from infra.providers.group_order import GroupOrderProvider
 from infra.providers.ownership.guard import DestroyGuardProvider
 from infra.providers.ownership.provider import OwnershipProvider
+from infra.providers.published_address import PublishedAddressProvider
 from infra.providers.random_secret import RandomSecretProvider
 from infra.providers.rollout.provider import PodRolloutProvider
 from infra.providers.secret_version import SecretVersionProvider
@@ -19,6 +20,7 @@ PROVIDERS: tuple[Provider, ...] = (
     KubeRayCrdsProvider(),
     OwnershipProvider(),
     PodRolloutProvider(),
+    PublishedAddressProvider(),
     RandomSecretProvider(),
     RayDeliveryProvider(),
     SecretVersionProvider(),

@@ -7,7 +7,7 @@ options.
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,7 +139,7 @@ class _Providers(Mocks):
     digest: str
     program: Program
     earlier: Program | None
-    published: Sequence[Mapping[str, str]] = ()
+    published: str = ""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         answers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -153,8 +153,9 @@ class _Providers(Mocks):
                     "clusterIP": CLUSTER_IP,
                     "ports": [{"nodePort": NODE_PORT, **p} for p in args.inputs["spec"]["ports"]],
                 },
-                "status": {"loadBalancer": {"ingress": list(self.published)}},
+                "metadata": {**args.inputs["metadata"], "uid": "uid-of-the-service"},
             },
+            "rayline:index:PublishedAddress": lambda: {"host": self.published},
         }
         more = {} if self.preview else answers.get(args.typ, dict)()
         if args.typ.endswith(":RandomSecret") and not self.preview:
@@ -188,12 +189,11 @@ def run(
     preview: bool = False,
     digest: str = DIGEST,
     earlier: Program | None = None,
-    published: Sequence[Mapping[str, str]] = (),
+    published: str = "",
     **changes: Any,
 ) -> Program:
     """Runs the program on a stack of the repository, with encrypted `secrets` and `changes`.
-    `earlier` is what the state contains, `published` are the addresses that a load balancer reports
-    in the Service's status."""
+    `earlier` is what the state contains, `published` is the address of a load balancer."""
     return run_values(
         committed(stack_name, **changes),
         secrets,
@@ -213,7 +213,7 @@ def run_values(
     preview: bool = False,
     digest: str = DIGEST,
     earlier: Program | None = None,
-    published: Sequence[Mapping[str, str]] = (),
+    published: str = "",
 ) -> Program:
     """Runs the program on any values, with encrypted `secrets`."""
     values = {**whole, **(secrets or {})}

@@ -177,22 +177,29 @@ def test_without_a_network_nothing_of_it_is_anywhere() -> None:
 @pytest.mark.parametrize(
     ("service", "published", "url"),
     [
-        ({}, [], f"http://{CLUSTER_IP}:8000"),
-        ({"type": "NodePort"}, [], f"http://{ANY_NODE}:{NODE_PORT}"),
-        ({"type": "NodePort", "nodePort": 30080}, [], f"http://{ANY_NODE}:30080"),
-        ({"type": "LoadBalancer"}, [{"ip": "192.0.2.7"}], "http://192.0.2.7:8000"),
-        ({"type": "LoadBalancer"}, [{"ip": "2001:db8::7"}], "http://[2001:db8::7]:8000"),
-        ({"type": "LoadBalancer"}, [{"hostname": "a.example.com"}], "http://a.example.com:8000"),
-        ({"type": "LoadBalancer"}, [], f"http://{PENDING}:8000"),
+        ({}, "", f"http://{CLUSTER_IP}:8000"),
+        ({"type": "NodePort"}, "", f"http://{ANY_NODE}:{NODE_PORT}"),
+        ({"type": "NodePort", "nodePort": 30080}, "", f"http://{ANY_NODE}:30080"),
+        ({"type": "LoadBalancer"}, "192.0.2.7", "http://192.0.2.7:8000"),
+        ({"type": "LoadBalancer"}, "2001:db8::7", "http://[2001:db8::7]:8000"),
+        ({"type": "LoadBalancer"}, "a.example.com", "http://a.example.com:8000"),
+        ({"type": "LoadBalancer"}, "", f"http://{PENDING}:8000"),
     ],
     ids=str,
 )
-def test_the_url_of_each_type_of_service(
-    service: dict[str, Any], published: list[dict[str, str]], url: str
-) -> None:
+def test_the_url_of_each_type_of_service(service: dict[str, Any], published: str, url: str) -> None:
     program = run("prod", serve={"service": service}, published=published)
     assert program.outputs["apiUrl"] == url
     assert f"{url}/token" in program.outputs["curl"]
+
+
+def test_the_address_of_a_load_balancer_is_looked_for_last() -> None:
+    program = run("prod", serve={"service": {"type": "LoadBalancer"}})
+    assert {"Service api", "ServeApplications applications"} <= program.waits_for(
+        "PublishedAddress api-address"
+    )
+    for serve in ({}, {"service": {"type": "LoadBalancer"}, "ingress": {"host": "a.example"}}):
+        assert "PublishedAddress api-address" not in run("prod", serve=serve).custom
 
 
 def test_a_preview_knows_no_address_yet() -> None:

@@ -21,6 +21,7 @@ TOKENS = {
     "rayline:index:KubeRayCrds",
     "rayline:index:Ownership",
     "rayline:index:PodRollout",
+    "rayline:index:PublishedAddress",
     "rayline:index:RandomSecret",
     "rayline:index:RayDelivery",
     "rayline:index:SecretVersion",
@@ -81,7 +82,9 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
 
 def test_type_tokens_never_change() -> None:
     everything = run_values(complete(committed("prod")))
-    ours = {found.type for found in everything.resources.values() if "rayline:" in found.type}
+    balanced = run("prod", serve={"service": {"type": "LoadBalancer"}})
+    declared = [*everything.resources.values(), *balanced.resources.values()]
+    ours = {found.type for found in declared if "rayline:" in found.type}
     assert ours == TOKENS
     provided = {provider.type for provider in PROVIDERS}
     assert provided == {token for token in TOKENS if token.startswith("rayline:index:")}

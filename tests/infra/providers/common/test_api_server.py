@@ -20,8 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from kubernetes.config import kube_config  # type: ignore[import-untyped]
 
+from infra.providers.common import kubernetes_package
 from infra.providers.common.api_server import KubeClient, KubeError
 from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Request, Reset, refused
 
@@ -87,6 +87,15 @@ def test_every_method_sends_the_token_the_query_and_the_body(api: Api, method: s
     assert request.headers["x-more"] == "1"
     assert request.query == {"q": "a b"}
     assert request.body == body
+
+
+def test_a_token_that_no_header_can_carry_is_not_shown(api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(file.read_text().replace("kube-user-token", '"secret\\nvalue"'))
+    with KubeClient(CONTEXT) as kube, pytest.raises(KubeError, match="log in again") as error:
+        kube.get("/ok")
+    assert "secret" not in str(error.value)
+    assert error.value.__cause__ is None
 
 
 def test_a_token_of_a_credential_plug_in_is_sent(api: Api, tmp_path: Path) -> None:
@@ -157,6 +166,7 @@ def test_clients_that_start_at_once_wait_for_the_certificates_file(
         return open(name, mode)
 
     # The package shares one file per certificate; `open` is its last step before the content.
+    kube_config = kubernetes_package.load().kube_config
     monkeypatch.setattr(kube_config, "open", slowly, raising=False)
     with tls_server(tmp_path) as port, ThreadPoolExecutor(4) as threads:
         file = tmp_path / "kubeconfig"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from infra.specs.services import PENDING
 from tests.apiserver.server import CONTEXT, ApiServer
 from tests.infra.providers.engine.programs import Program, with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 # Pulumi would wait 10 minutes for an address, and fail.
 SOON = 110.0
@@ -24,10 +25,9 @@ IMPORTS = (
     "import pulumi_kubernetes as kubernetes\nfrom infra.components.serving import Api, ApiArgs"
 )
 RESOURCE = (
-    "Api('api', ApiArgs(service=args['service'], ingress=args['ingress']),\n"
-    "    pulumi.ResourceOptions(providers={'kubernetes':\n"
-    "        kubernetes.Provider('cluster', context=args['context'])}))\n"
-    "pulumi.export('address', made.address)"
+    "Api('api', ApiArgs(**args), pulumi.ResourceOptions(providers={'kubernetes':\n"
+    "    kubernetes.Provider('cluster', context=args['context'])}))\n"
+    "pulumi.export('address', made.address(pulumi.ResourceOptions()))"
 )
 
 
@@ -88,7 +88,9 @@ def test_no_address_and_no_ready_pod_are_no_failure(
     up(program, service=service(place, type=kind), ingress=ingress(place))
     assert program.outputs()["address"].endswith(":8000")
     changed = ingress(place, **{"example.com/timeout": "600"})
-    assert "2 updated" in up(
+    # Nobody publishes an address of the load balancer, so every `up` looks again.
+    updated = 3 if kind == "LoadBalancer" else 2
+    assert f"{updated} updated" in up(
         program, service=service(place, type=kind, selector={"a": "c"}), ingress=changed
     )
     assert "unchanged" in program.refresh()
@@ -97,6 +99,28 @@ def test_no_address_and_no_ready_pod_are_no_failure(
     program.destroy()
     assert api_server.find("v1", "Service", "rayline-api", place) is None
     assert api_server.find("networking.k8s.io/v1", "Ingress", "rayline-api", place) is None
+
+
+def test_an_address_that_is_published_later_is_shown_by_the_next_up(
+    program: Program, api_server: ApiServer, api_namespace: str
+) -> None:
+    balanced = service(api_namespace, type="LoadBalancer")
+    up(program, service=balanced, ingress=None)
+    assert program.outputs()["address"] == f"{PENDING}:8000"
+    assert "1 to update" in program.run("preview", "--non-interactive")
+    up(program, service=balanced, ingress=None)
+    assert program.outputs()["address"] == f"{PENDING}:8000"
+    api_server.set_status(balanced, loadBalancer={"ingress": [{"ip": "192.0.2.7"}]})
+    up(program, service=balanced, ingress=None)
+    assert program.outputs()["address"] == "192.0.2.7:8000"
+    assert "unchanged" in up(program, service=balanced, ingress=None)
+    program.run("preview", "--non-interactive", "--expect-no-changes")
+    # An address that changed is not looked for, but a refresh sees it.
+    balancer = {"ingress": [{"hostname": "b.example.com"}]}
+    api_server.set_status(balanced, loadBalancer=balancer)
+    program.run("up", "--refresh", "--yes", "--skip-preview", "--non-interactive")
+    assert program.outputs()["address"] == "b.example.com:8000"
+    program.destroy()
 
 
 def held(api_server: ApiServer, manifest: dict[str, Any]) -> threading.Thread:

@@ -18,7 +18,7 @@ from tests.infra.providers.common.fake_api_server import CONTEXT, FakeApi, Reque
 from tests.infra.providers.engine.programs import PLUGIN, Program
 from tests.infra.providers.rollout.kuberay import FakeKubeRay, groups
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 JOBS = "/apis/batch/v1/namespaces/llm/jobs"
 # The CLI waits 5 s for the program, whatever the providers do: 5.0 to 5.2 s were measured.

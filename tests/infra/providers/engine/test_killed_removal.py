@@ -17,7 +17,7 @@ from tests.apiserver.server import CONTEXT, ApiServer
 from tests.infra.providers.engine.programs import Program, with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 KINDS = {"restApi": "RayCluster", "rayService": "RayService"}
 REMOVE = ("destroy", "--target", "**::delivery", "--target-dependents")

@@ -1,6 +1,5 @@
 """How the engine finds, starts and configures the plug-in."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 
 from tests.infra.providers.engine.programs import PLUGIN, ROOT, Program
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 IMPORTS = "from infra.providers.random_secret import RandomSecret, RandomSecretArgs"
 
@@ -141,7 +140,7 @@ def test_a_missing_environment_is_named_with_what_to_type(tmp_path: Path) -> Non
     copied_plug_in(program)
     refused = program.up(fails=True)
     assert f"The Python environment {tmp_path}/.venv is missing. Type: make setup" in refused
-    assert json.loads(program.state())["deployment"].get("pending_operations") is None
+    assert program.deployment().get("pending_operations") is None
 
 
 def test_an_environment_without_packages_is_named_with_what_to_type(tmp_path: Path) -> None:

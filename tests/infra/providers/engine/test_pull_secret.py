@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.apiserver.server import CONTEXT, ApiServer
-from tests.infra.providers.engine.programs import Program
+from tests.infra.providers.engine.programs import with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 PROGRAM = f"""PullSecret(
     "pull-secret",
@@ -36,7 +36,7 @@ PROGRAM = f"""PullSecret(
 def test_credentials_are_encrypted_in_the_state_and_change_in_place(
     api_server: ApiServer, api_namespace: str, tmp_path: Path
 ) -> None:
-    program = Program(tmp_path, api_server.kubeconfig)
+    program = with_kubernetes(tmp_path, api_server)
     program.write(
         "import pulumi_kubernetes as kubernetes\n"
         "from infra.components.pull_secret import PullSecret, PullSecretArgs",

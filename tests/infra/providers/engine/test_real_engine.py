@@ -22,7 +22,7 @@ from tests.infra.providers.engine.programs import Program
 from tests.infra.providers.rollout.kuberay import FakeKubeRay, groups
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 
 @pytest.fixture

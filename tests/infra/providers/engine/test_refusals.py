@@ -12,7 +12,7 @@ from tests.infra.providers.test_delivery import FakeKinds
 from tests.infra.providers.test_group_order import FakeService
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
 
 def test_a_broken_order_of_groups_is_refused_before_anything_else(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Which edits of a live stack are refused, and what their messages say."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +52,53 @@ def test_a_default_that_was_replaced_is_put_back_by_removing_the_key() -> None:
     before, after = values(), values(storage__storageClass="cephfs")
     (problem,) = refused(before, after)
     assert "pulumi config rm --path 'rayline:storage.storageClass'" in problem
+
+
+def steps(message: str) -> list[str]:
+    """The commands of the way to another claim, without the one that takes the edit back."""
+    way = message.partition("To move the weights")[2]
+    parts = [part.partition(". Copy")[0] for part in way.split(" type: ")[1:]]
+    return [command for part in parts for command in part.split(", then: ")][1:]
+
+
+PAGES = {
+    "docs/guide/day-two.md": "## Move the weights to another claim",
+    "docs/how-to/manage-weights.md": "## Move to another claim",
+}
+
+
+def on_page(page: str) -> list[str]:
+    text = (Path(__file__).parents[4] / page).read_text()
+    section = text.partition(PAGES[page])[2].partition("\n## ")[0]
+    commands = [line.strip() for line in section.splitlines() if re.match(r" *pulumi ", line)]
+    named = re.sub(r" -s prod\b", "", "\n".join(commands))
+    return re.sub(r"\b(CLAIM|weights-2)$", "other", named, flags=re.MULTILINE).splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_way_to_another_claim_is_that_of_the_pages(page: str) -> None:
+    (problem,) = refused(values(storage__protect=False), values(storage__claim="other"))
+    assert page == "docs/guide/day-two.md" or page in problem
+    assert steps(problem) == on_page(page)
+
+
+@pytest.mark.parametrize("edit", [{"storage__protect": True}, {"storage__existing": True}])
+def test_the_way_to_another_claim_has_no_step_that_is_done(edit: dict[str, bool]) -> None:
+    before = values(storage__protect=False)
+    done = values(**{"storage__protect": False, **edit})
+    whole, shorter = (
+        steps(refused(olds, {**olds, "storage": {**olds["storage"], "claim": "other"}})[0])
+        for olds in (before, done)
+    )
+    assert len(shorter) < len(whole)
+    assert set(shorter) < set(whole)
+
+
+def test_another_storage_class_needs_another_claim() -> None:
+    """The protected claim of the old class would be in the way of one that has its name."""
+    (problem,) = refused(BEFORE, {**BEFORE, "storage": {**BEFORE["storage"], "storageClass": "x"}})
+    assert "create a claim of that class" in problem
+    assert "pulumi destroy" not in problem
 
 
 def test_what_does_not_matter_is_not_compared() -> None:

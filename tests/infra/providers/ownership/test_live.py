@@ -19,7 +19,7 @@ from tests.infra.providers.ownership.live import (
     uids,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 
 @pytest.fixture

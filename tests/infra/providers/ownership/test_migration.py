@@ -13,7 +13,7 @@ from tests.commands import advised
 from tests.infra.providers.ownership.live import DIGEST, STACK, LiveStack, controllers, made
 from tests.stacks import committed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 NAMESPACE = "kuberay-projects"
 RAY = "deepseek-raycluster"
