@@ -137,7 +137,8 @@ def _user(alias: str, values: Mapping[str, str]) -> User:
         entry[suffix] = values.get(f"{alias}_{suffix}", "").strip()
         if not entry[suffix]:
             raise ConfigurationError(f"{alias}_{suffix} is missing, but USER_LIST names {alias}")
-    if not _USERNAME.fullmatch(entry["USERNAME"]):
+    username = passwords.normal(entry["USERNAME"])  # as logins are compared
+    if not _USERNAME.fullmatch(username):
         allowed = "1 to 128 characters without spaces"
         raise ConfigurationError(f"{alias}_USERNAME is not a valid name; allowed: {allowed}")
     try:
@@ -145,7 +146,7 @@ def _user(alias: str, values: Mapping[str, str]) -> User:
     except ConfigurationError as error:
         raise ConfigurationError(f"{alias}_HASHED_PASSWORD: {error}") from None
     version = hashlib.sha256(entry["HASHED_PASSWORD"].encode()).hexdigest()[:16]
-    return User(entry["USERNAME"], entry["ROLE"], entry["HASHED_PASSWORD"], version)
+    return User(username, entry["ROLE"], entry["HASHED_PASSWORD"], version)
 
 
 def _key(where: str, text: str) -> Key:
@@ -166,7 +167,7 @@ def _key(where: str, text: str) -> Key:
 
 def _minutes(values: Mapping[str, str]) -> int:
     text = values.get("ACCESS_TOKEN_EXPIRE_MINUTES", "").strip() or str(DEFAULT_MINUTES)
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_MINUTES:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MAX_MINUTES:
         allowed = f"1 to {MAX_MINUTES}"
         raise ConfigurationError(f"ACCESS_TOKEN_EXPIRE_MINUTES is {text!r}; allowed: {allowed}")
     return int(text)
