@@ -98,7 +98,7 @@ def parse(values: Mapping[str, str]) -> AuthConfig:
         roles=table,
         token_minutes=_minutes(values),
         skip_exp_check=skip,
-        revoked=frozenset(_words(values.get("REVOKED_SERVICE_TOKENS", ""))),
+        revoked=frozenset(words(values.get("REVOKED_SERVICE_TOKENS", ""))),
         warnings=tuple(_warnings(users, skip)),
     )
 
@@ -107,7 +107,7 @@ def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
     """The users by name, and the problems of the entries that were skipped."""
     users: dict[str, User] = {}
     problems: list[str] = []
-    for alias in _words(values.get("USER_LIST", "")):
+    for alias in words(values.get("USER_LIST", "")):
         try:
             user = _user(alias, values)
             if user.username in users:
@@ -124,7 +124,7 @@ def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
     current = _key("JWT_KEY", values.get("JWT_KEY", "").strip())
     previous = [
         _key(f"JWT_PREVIOUS_KEYS (number {number})", text)
-        for number, text in enumerate(_words(values.get("JWT_PREVIOUS_KEYS", "")), 1)
+        for number, text in enumerate(words(values.get("JWT_PREVIOUS_KEYS", "")), 1)
     ]
     return tuple({key.kid: key for key in [current, *previous]}.values())
 
@@ -180,7 +180,8 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
     return text in {"true", "1"}
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The entries of a list that is separated by spaces or commas."""
     return text.replace(",", " ").split()
 
 

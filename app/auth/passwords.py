@@ -54,7 +54,7 @@ def weakness(stored: str) -> str | None:
         cost = argon2.extract_parameters(stored)
     except InvalidHashError:
         cost = None
-    if cost is None or cost.type is not argon2.Type.ID:
+    if cost is None or cost.type is not argon2.Type.ID or not stored.isascii():
         raise ConfigurationError(
             "the hash is neither argon2id ($argon2id$...) nor salted SHA-256 "
             "(32 + 64 hex digits); create one with: python -m app.users hash"

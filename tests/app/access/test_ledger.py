@@ -98,19 +98,83 @@ def test_replicas_share_concurrent_requests() -> None:
     run(story())
 
 
+def guess(replica: Replica, right: bool, username: str = "bob", address: str = "192.0.2.1") -> None:
+    attempt = replica.lockout.attempt(username, address, b"the key")
+    replica.lockout.begin(attempt)
+    replica.lockout.end(attempt, right)
+
+
 def test_replicas_share_failed_logins() -> None:
     _, one, two = pair()
 
     async def story() -> None:
         await meet(one, two)
         for _ in range(FAILURES):
-            one.lockout.begin("pair")
-            one.lockout.end("pair", False)
+            guess(one, right=False)
         await meet(one, two)
-        with pytest.raises(RefusedError, match="locked"):
-            two.lockout.begin("pair")
+        with pytest.raises(RefusedError, match="failed logins at this address"):
+            guess(two, right=False)
 
     run(story())
+
+
+def exhausted(replica: Replica) -> bool:
+    """Whether strangers have used up what bob's new places may fail."""
+    for number in range(100):
+        try:
+            guess(replica, right=False, address=f"198.51.{number}.1")
+        except RefusedError as error:
+            assert error.limit == "login_failures_per_user"
+            return True
+    return False
+
+
+def test_replicas_share_the_places_of_logins() -> None:
+    _, one, two = pair()
+
+    async def story() -> None:
+        await meet(one, two)
+        guess(one, right=True)
+        await meet(one, two)
+        assert exhausted(two)
+        guess(two, right=True)
+
+    run(story())
+
+
+def test_a_new_replica_and_a_new_ledger_learn_the_places_of_earlier_logins() -> None:
+    clock, one, two = pair()
+
+    async def story() -> None:
+        await meet(one)
+        guess(one, right=True)
+        await meet(one)
+        assert two.ledger
+        await meet(two)
+        assert exhausted(two)
+        guess(two, right=True)
+        two.ledger = Ledger(clock)  # the actor died
+        two.synchronizer._synchronize = None
+        await meet(two)
+        three = Replica("c", clock, two.ledger)
+        await meet(three)
+        assert exhausted(three)
+        guess(three, right=True)
+
+    run(story())
+
+
+def test_shared_keys_reveal_neither_names_nor_addresses() -> None:
+    _, one, _ = pair()
+    guess(one, right=True)
+    guess(one, right=False, username="gina")
+    shown = repr(one.lockout._changes)
+    assert len(one.lockout._changes.failed) == 4
+    for word in ("bob", "gina", "192", "2.0"):
+        assert word not in shown.replace("failed", "")
+    # Nobody can guess the names without the signing key.
+    other = one.lockout.attempt("gina", "192.0.2.1", b"another key")
+    assert not {key for _, key in other.keys} & set(" ".join(one.lockout._changes.failed).split(":"))
 
 
 def test_without_the_ledger_each_replica_counts_alone(caplog: pytest.LogCaptureFixture) -> None:
