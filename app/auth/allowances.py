@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 MAX_KEYS = 50_000
 """Needs about 15 MB."""
 _RETRY_S = 1.0
+_ROUNDING_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -36,10 +37,10 @@ class Allowances:
     def wait_s(self, key: str, now: float) -> float:
         """Seconds until another attempt may fail; 0 if it may now."""
         ahead = self._ahead(key, now) - (self.burst - 1) * self.every_s
-        if ahead > 0:
+        if ahead > _ROUNDING_S:
             return ahead
         pending = self._pending.get(key, 0) * self.every_s
-        return _RETRY_S if ahead + pending > 0 else 0.0
+        return _RETRY_S if ahead + pending > _ROUNDING_S else 0.0
 
     def begin(self, key: str) -> None:
         """Count an attempt that has no outcome yet, to be ended by `end`."""
