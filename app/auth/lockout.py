@@ -4,7 +4,7 @@ Failed logins are counted in four ways, each with an allowance that fades evenly
 
 - by user and place (`app.auth.origin`): five at once, then one per minute;
 - by place, over all names;
-- by network, over all names;
+- by /48 of IPv6, over all names;
 - by user, over all places from which this user has never logged in.
 
 A place from which the user has logged in before is subject to the first only. Guesses from
@@ -33,7 +33,7 @@ _PAIR, _PLACE, _NETWORK, _USER = "pair", "place", "network", "user"
 _MESSAGES = {
     _PAIR: f"This user had {FAILURES} failed logins at this address",
     _PLACE: "This address had too many failed logins",
-    _NETWORK: "This network had too many failed logins",
+    _NETWORK: "This /48 of IPv6 had too many failed logins",
     _USER: "This user had too many failed logins from new addresses",
 }
 
@@ -81,7 +81,9 @@ class Lockout:
         if (user, pair) in self._places:
             # Apart from its neighbours, so that no flood from the same address fills its lane.
             return Attempt(user, pair, ((_PAIR, pair),), ("known", network, pair))
-        counted = ((_PAIR, pair), (_PLACE, place), (_NETWORK, network), (_USER, user))
+        counted = [(_PAIR, pair), (_PLACE, place), (_USER, user)]
+        if source.one_owner:
+            counted.append((_NETWORK, network))
         return Attempt(user, pair, counted, ("new", network, place))
 
     def check(self, attempt: Attempt) -> None:

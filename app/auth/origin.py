@@ -1,10 +1,10 @@
 """Where a login comes from: a place, and the network around it.
 
 A place is what one customer usually has: an IPv4 address, or a /64 of IPv6, inside which a machine
-chooses its address freely (RFC 7217, RFC 8981). A network is what one owner of many places usually
-has: a /24, or a /48 (RFC 6177). An IPv6 address that contains an IPv4 address counts as the latter,
-because its sender chooses the rest: mapped addresses (RFC 4291), 6to4 (RFC 3056) and the well-known
-prefix of NAT64 (RFC 6052).
+chooses its address freely (RFC 7217, RFC 8981). A network has places near each other: a /24, or a
+/48, which one owner may have whole (RFC 6177). An IPv6 address that contains an IPv4 address counts
+as the latter, because its sender chooses the rest: mapped addresses (RFC 4291), 6to4 (RFC 3056) and
+the well-known prefix of NAT64 (RFC 6052).
 """
 
 import ipaddress
@@ -20,9 +20,11 @@ class Origin:
 
     place: str
     network: str
+    one_owner: bool
+    """Whether the whole network may have one owner."""
 
 
-UNKNOWN = Origin("unknown", "unknown")
+UNKNOWN = Origin("unknown", "unknown", False)
 """Of everything that is not an address: whoever could vary it would have many origins."""
 
 
@@ -38,7 +40,7 @@ def origin(address: str) -> Origin:
         str(ipaddress.ip_network((parsed, prefix), strict=False))
         for prefix in _PREFIXES[parsed.version]
     )
-    return Origin(place, network)
+    return Origin(place, network, parsed.version == 6)
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -91,7 +91,7 @@ class GuardSettings(Bounds, BaseSettings):
     )
     login_failures_per_network: Count = Field(
         lockout.PER_NETWORK,
-        description="Failed logins per hour in one /24 of IPv4, or in one /48 of IPv6.",
+        description="Failed logins per hour in one /48 of IPv6, which may have one owner.",
     )
     shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
     model_name: str = Field("", validation_alias="MODEL_NAME")

@@ -92,7 +92,7 @@ class Api(Settings):
     login_failures_per_address: Count = 120
     """Failed logins per hour at one address, or at one /64 of IPv6."""
     login_failures_per_network: Count = 480
-    """Failed logins per hour in one /24 of IPv4, or in one /48 of IPv6."""
+    """Failed logins per hour in one /48 of IPv6, which may have one owner."""
     shared: bool = True
     """Share counts with other replicas where Ray runs."""
 
