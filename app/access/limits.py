@@ -154,4 +154,5 @@ class Limits:
 def _exhausted(limit: str, per_minute: int, missing: float) -> RefusedError:
     allowed = f"{per_minute} {limit.replace('_', ' ')}"
     message = f"Your role allows {allowed}; retry after the time in the Retry-After header."
-    return too_many(limit, missing * 60 / per_minute, message)
+    # A little more, because a debt that is just paid off, or almost, is refused again.
+    return too_many(limit, (missing + 0.001) * 60 / per_minute, message)
