@@ -15,7 +15,12 @@ from app.errors import ConfigurationError
 from tests.app.conftest import Service, run, salted_sha256, values
 
 TYPED = "Zoë\u2019s café ﬁne \uff50\uff41\uff53\uff53 Ⅷ"
-FORMS = {form: unicodedata.normalize(form, TYPED) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+FORMS = {
+    "NFC": unicodedata.normalize("NFC", TYPED),
+    "NFD": unicodedata.normalize("NFD", TYPED),
+    "NFKC": unicodedata.normalize("NFKC", TYPED),
+    "NFKD": unicodedata.normalize("NFKD", TYPED),
+}
 
 
 @pytest.mark.parametrize("given", FORMS)
@@ -68,7 +73,7 @@ def test_every_user_costs_the_same_verifications(
     assert set(costs) == {2 if password.isascii() else 4}
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20))
+@given(st.text(min_size=1, max_size=20))
 def test_the_form_is_stable(text: str) -> None:
     assert passwords.normal(passwords.normal(text)) == passwords.normal(text)
 
