@@ -29,6 +29,8 @@ from app.errors import RefusedError, too_many
 FAILURES, EVERY_S = 5, 60.0
 PER_USER, PER_PLACE, PER_NETWORK = 60, 120, 480
 """Failures per hour; the defaults of the settings."""
+_MAX_REPORTED = 10_000
+"""Logins between two reports: more than replicas can verify while a ledger is unavailable."""
 _PAIR, _PLACE, _NETWORK, _USER = "pair", "place", "network", "user"
 _MESSAGES = {
     _PAIR: f"This user had {FAILURES} failed logins at this address",
@@ -69,7 +71,7 @@ class Lockout:
             _USER: Allowances.hourly(per_user, "login_failures_per_user"),
         }
         self._places = Places()
-        self._changes = Changes()
+        self._changes, self._reported = Changes(), 0
 
     def attempt(self, username: str, address: str, secret: bytes) -> Attempt:
         """An attempt to log in, before anything is known about it. `secret` is the same at all
@@ -106,12 +108,13 @@ class Lockout:
             self._counts[kind].end(key)
         if succeeded:
             self._remember({attempt.user: [attempt.pair]})
-            self._changes.add_place(attempt.user, attempt.pair)
+            self._report().add_place(attempt.user, attempt.pair)
             return
+        failed = self._report().failed
         for kind, key in attempt.keys:
             self._fail(kind, key, 1)
             name = f"{kind}:{key}"
-            self._changes.failed[name] = self._changes.failed.get(name, 0) + 1
+            failed[name] = failed.get(name, 0) + 1
 
     def take_changes(self, into: Changes, everything: bool) -> None:
         """Put the failures and the places since the last call into a report for the other replicas;
@@ -119,7 +122,7 @@ class Lockout:
         into.failed, into.places = self._changes.failed, self._changes.places
         if everything:
             into.places = self._places.as_lists()
-        self._changes = Changes()
+        self._changes, self._reported = Changes(), 0
 
     def apply(self, changes: Changes) -> None:
         """Count the failures, and remember the places, that other replicas reported."""
@@ -127,6 +130,13 @@ class Lockout:
             kind, _, key = name.partition(":")
             self._fail(kind, key, count)
         self._remember(changes.places)
+
+    def _report(self) -> Changes:
+        """The next report, which starts anew where nobody takes it."""
+        self._reported += 1
+        if self._reported > _MAX_REPORTED:
+            self._changes, self._reported = Changes(), 0
+        return self._changes
 
     def _remember(self, places: Mapping[str, Sequence[str]]) -> None:
         self._places.add_all(places)

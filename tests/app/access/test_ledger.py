@@ -9,7 +9,9 @@ import pytest
 
 from app.access.ledger import Ledger, Synchronize, Synchronizer
 from app.access.limits import Changes, Limits
+from app.access.places import MAX_USERS
 from app.access.roles import Role
+from app.auth.allowances import MAX_KEYS
 from app.auth.lockout import FAILURES, Lockout
 from app.errors import RefusedError
 from tests.app.conftest import Clock, Service, chat, run
@@ -224,3 +226,13 @@ def test_a_ledger_forgets_replicas_that_left() -> None:
         ledger.synchronize(f"replica {number}", Changes(spent={"user:bob": (1, 1)}))
         clock.now += 5
     assert len(ledger._outbox) <= 4
+
+
+def test_a_replica_that_reports_to_nobody_keeps_a_bounded_report() -> None:
+    lockout = Lockout(Clock(), 2**31 - 1, 2**31 - 1, 2**31 - 1)
+    for number in range(25_000):
+        attempt = lockout.attempt(f"user{number}", "192.0.2.1", b"the key")
+        lockout.end(attempt, number % 2 == 0)
+    assert len(lockout._changes.failed) + len(lockout._changes.places) < 30_000
+    assert sum(len(counts) for counts in lockout._counts.values()) < 3 * MAX_KEYS
+    assert len(lockout._places.as_lists()) <= MAX_USERS
