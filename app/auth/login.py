@@ -22,8 +22,8 @@ from app.errors import RefusedError, too_many
 MAX_BODY_BYTES = 8192
 MAX_USERNAME_CHARACTERS = 128
 WORKERS = max(1, min(2, (os.cpu_count() or 1) // 2))
-MAX_WAITING, MAX_WAITING_PER_PLACE = 64, 16
-"""Logins that may wait: over 2 s of work for one worker, of which half a second for one sender."""
+MAX_WAITING, MAX_WAITING_PER_PLACE = 64, 32
+"""Logins that may wait: over 2 s of work for one worker, of which half for one sender."""
 LIMIT = "concurrent_logins"
 _log = logging.getLogger("rayline.auth")
 
