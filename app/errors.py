@@ -6,6 +6,7 @@ body is `{"error": {"message", "type", "param", "code"}}`. The request's id is i
 """
 
 import json
+import math
 import secrets
 from collections.abc import Mapping
 
@@ -71,7 +72,8 @@ class RefusedError(Exception):
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         if self.retry_after is not None:
-            headers.append((b"retry-after", str(max(1, round(self.retry_after + 0.5))).encode()))
+            # Upwards: a client that obeys must not come a moment too early.
+            headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after))))
         if self.limit is not None:
             headers.append((b"x-ratelimit-limit-name", self.limit.encode()))
         if self.allow is not None:

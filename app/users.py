@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from app.access import roles
-from app.auth import config, passwords, source, tokens
+from app.auth import config, files, passwords, source, tokens
 
 STORE_HASH = "pulumi config set --secret --path 'rayline:userHashes.<name>'"
 STORE_KEY = "pulumi config set --secret rayline:jwtKey"
@@ -90,7 +90,7 @@ def parser(prog: str = PROG) -> argparse.ArgumentParser:
 def _values(folder: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     chosen = {**environ, source.FOLDER_VARIABLE: folder} if folder else environ
     path = source.folder(chosen)
-    return environ if path is None else source.read(path)
+    return environ if path is None else files.read_whole(path)
 
 
 def _hash() -> int:

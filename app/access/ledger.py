@@ -1,10 +1,11 @@
 """Counts shared by all replicas: one small named Ray actor, off the path of every request.
 
-About once a second each replica reports to the actor what its users spent and which logins failed,
-and receives what the other replicas reported. The actor is detached, so it outlives the replica
-that created it, and it exits when no replica has called it for two minutes. Without it, replicas
-count alone (each allows the whole limit) and log that once; the next call creates a new actor. Only
-changes in transit are lost.
+About once a second each replica reports to the actor what its users spent, which logins failed, and
+from where users logged in, and receives what the other replicas reported. A new replica also
+receives the places of all earlier logins, and a new actor those of all replicas. The actor is
+detached, so it outlives the replica that created it, and it exits when no replica has called it for
+two minutes. Without it, replicas count alone (each allows the whole limit) and log that once; the
+next call creates a new actor. Only changes in transit are lost.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from app.access.limits import Changes, Limits
+from app.access.places import Places
 
-ACTOR, NAMESPACE = "rayline-ledger", "rayline"
+ACTOR, NAMESPACE = "rayline-ledger-2", "rayline"
+"""The number grows with every change of `Changes`, which an actor of older code could not read."""
 INTERVAL_S, TIMEOUT_S, CONNECT_S = 1.0, 2.0, 60.0
 IDLE_EXIT_S = 120.0
 QUIET_S = 10.0
@@ -28,15 +31,15 @@ Synchronize = Callable[[str, Changes], Awaitable[Changes]]
 Connect = Callable[[], Awaitable[Synchronize]]
 
 
-class FailedLogins(Protocol):
-    """The failed logins of a replica (`app.auth.lockout`), counted by an anonymous key."""
+class Logins(Protocol):
+    """The logins of a replica (`app.auth.lockout`), under anonymous keys."""
 
-    def take_changes(self) -> dict[str, int]:
-        """The failures since the last call."""
+    def take_changes(self, into: Changes, everything: bool) -> None:
+        """Put what happened since the last call into a report; all places, if `everything`."""
         ...
 
-    def apply(self, changes: dict[str, int]) -> None:
-        """Count the failures of other replicas."""
+    def apply(self, changes: Changes) -> None:
+        """Count the logins of other replicas."""
         ...
 
 
@@ -47,6 +50,7 @@ class Ledger:
         self._clock = clock
         self._outbox: dict[str, Changes] = {}
         self._running: dict[str, tuple[float, dict[str, int]]] = {}
+        self._places = Places()
 
     def synchronize(self, replica: str, changes: Changes) -> Changes:
         """Take the changes of one replica; return those of the others since its last call."""
@@ -55,7 +59,11 @@ class Ledger:
             del self._running[other]
             self._outbox.pop(other, None)
         self._running[replica] = (now, changes.running)
+        new = replica not in self._outbox
         answer = self._outbox.pop(replica, Changes())
+        if new:
+            answer.places = self._places.as_lists()
+        self._places.add_all(changes.places)
         self._outbox[replica] = Changes()
         for other, box in self._outbox.items():
             if other != replica:
@@ -113,12 +121,10 @@ def _connect_ray() -> Synchronize:
 class Synchronizer:
     """The loop that keeps the counts of one replica and those of the ledger in step."""
 
-    def __init__(
-        self, replica: str, limits: Limits, failed_logins: FailedLogins, connect: Connect
-    ) -> None:
+    def __init__(self, replica: str, limits: Limits, logins: Logins, connect: Connect) -> None:
         self._replica = replica
         self._limits = limits
-        self._failed_logins = failed_logins
+        self._logins = logins
         self._connect = connect
         self._synchronize: Synchronize | None = None
         self._alone: bool | None = None
@@ -137,7 +143,7 @@ class Synchronizer:
     async def once(self) -> None:
         """Synchronize once; count alone when that fails."""
         changes = self._limits.take_changes()
-        changes.failed = self._failed_logins.take_changes()
+        self._logins.take_changes(changes, everything=self._synchronize is None)
         try:
             if self._synchronize is None:
                 async with asyncio.timeout(CONNECT_S):
@@ -153,7 +159,7 @@ class Synchronizer:
             self._log_transition(alone=True, reason=type(error).__name__)
             return
         self._limits.apply(received)
-        self._failed_logins.apply(received.failed)
+        self._logins.apply(received)
         self._log_transition(alone=False)
 
     async def _run(self) -> None:

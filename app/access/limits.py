@@ -46,12 +46,15 @@ class Account:
 
 @dataclass(slots=True)
 class Changes:
-    """What a replica reports to the others: use and failed logins since its last report, and the
-    number of requests that it runs now, each per user or service."""
+    """What a replica reports to the others: use and logins since its last report, and the number of
+    requests that it runs now, each per user or service."""
 
     spent: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Requests and tokens."""
     failed: dict[str, int] = field(default_factory=dict)
+    """Failed logins, by anonymous keys (`app.auth.lockout`)."""
+    places: dict[str, list[str]] = field(default_factory=dict)
+    """From where users logged in (`app.access.places`)."""
     running: dict[str, int] = field(default_factory=dict)
 
     def spend(self, key: str, requests: int, tokens: int) -> None:
@@ -59,12 +62,21 @@ class Changes:
         before = self.spent.get(key, (0, 0))
         self.spent[key] = (before[0] + requests, before[1] + tokens)
 
+    def add_place(self, user: str, place: str) -> None:
+        """Add a login from a place."""
+        places = self.places.setdefault(user, [])
+        if place not in places:
+            places.append(place)
+
     def add(self, other: "Changes") -> None:
-        """Add the use and the failures of `other`; `running` is a state and is not summed."""
+        """Add the use and the logins of `other`; `running` is a state and is not summed."""
         for key, (requests, tokens) in other.spent.items():
             self.spend(key, requests, tokens)
         for key, count in other.failed.items():
             self.failed[key] = self.failed.get(key, 0) + count
+        for user, places in other.places.items():
+            for place in places:
+                self.add_place(user, place)
 
 
 class Limits:
@@ -142,4 +154,5 @@ class Limits:
 def _exhausted(limit: str, per_minute: int, missing: float) -> RefusedError:
     allowed = f"{per_minute} {limit.replace('_', ' ')}"
     message = f"Your role allows {allowed}; retry after the time in the Retry-After header."
-    return too_many(limit, missing * 60 / per_minute, message)
+    # A little more, because a debt that is just paid off, or almost, is refused again.
+    return too_many(limit, (missing + 0.001) * 60 / per_minute, message)

@@ -76,7 +76,7 @@ def parse(text: str) -> dict[str, Role]:
         return dict(DEFAULTS)
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"ROLES is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigurationError('ROLES must be a JSON object: {"ROLE": {"groups": [...], ...}}')

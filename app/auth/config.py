@@ -98,7 +98,7 @@ def parse(values: Mapping[str, str]) -> AuthConfig:
         roles=table,
         token_minutes=_minutes(values),
         skip_exp_check=skip,
-        revoked=frozenset(_words(values.get("REVOKED_SERVICE_TOKENS", ""))),
+        revoked=frozenset(words(values.get("REVOKED_SERVICE_TOKENS", ""))),
         warnings=tuple(_warnings(users, skip)),
     )
 
@@ -107,7 +107,7 @@ def parse_users(values: Mapping[str, str]) -> tuple[dict[str, User], list[str]]:
     """The users by name, and the problems of the entries that were skipped."""
     users: dict[str, User] = {}
     problems: list[str] = []
-    for alias in _words(values.get("USER_LIST", "")):
+    for alias in words(values.get("USER_LIST", "")):
         try:
             user = _user(alias, values)
             if user.username in users:
@@ -124,7 +124,7 @@ def parse_keys(values: Mapping[str, str]) -> tuple[Key, ...]:
     current = _key("JWT_KEY", values.get("JWT_KEY", "").strip())
     previous = [
         _key(f"JWT_PREVIOUS_KEYS (number {number})", text)
-        for number, text in enumerate(_words(values.get("JWT_PREVIOUS_KEYS", "")), 1)
+        for number, text in enumerate(words(values.get("JWT_PREVIOUS_KEYS", "")), 1)
     ]
     return tuple({key.kid: key for key in [current, *previous]}.values())
 
@@ -137,7 +137,8 @@ def _user(alias: str, values: Mapping[str, str]) -> User:
         entry[suffix] = values.get(f"{alias}_{suffix}", "").strip()
         if not entry[suffix]:
             raise ConfigurationError(f"{alias}_{suffix} is missing, but USER_LIST names {alias}")
-    if not _USERNAME.fullmatch(entry["USERNAME"]):
+    username = passwords.normal(entry["USERNAME"])  # as logins are compared
+    if not _USERNAME.fullmatch(username):
         allowed = "1 to 128 characters without spaces"
         raise ConfigurationError(f"{alias}_USERNAME is not a valid name; allowed: {allowed}")
     try:
@@ -145,7 +146,7 @@ def _user(alias: str, values: Mapping[str, str]) -> User:
     except ConfigurationError as error:
         raise ConfigurationError(f"{alias}_HASHED_PASSWORD: {error}") from None
     version = hashlib.sha256(entry["HASHED_PASSWORD"].encode()).hexdigest()[:16]
-    return User(entry["USERNAME"], entry["ROLE"], entry["HASHED_PASSWORD"], version)
+    return User(username, entry["ROLE"], entry["HASHED_PASSWORD"], version)
 
 
 def _key(where: str, text: str) -> Key:
@@ -166,7 +167,7 @@ def _key(where: str, text: str) -> Key:
 
 def _minutes(values: Mapping[str, str]) -> int:
     text = values.get("ACCESS_TOKEN_EXPIRE_MINUTES", "").strip() or str(DEFAULT_MINUTES)
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_MINUTES:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MAX_MINUTES:
         allowed = f"1 to {MAX_MINUTES}"
         raise ConfigurationError(f"ACCESS_TOKEN_EXPIRE_MINUTES is {text!r}; allowed: {allowed}")
     return int(text)
@@ -179,7 +180,8 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
     return text in {"true", "1"}
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The entries of a list that is separated by spaces or commas."""
     return text.replace(",", " ").split()
 
 

@@ -1,26 +1,24 @@
 """Reads the auth-config and reloads it when it changes.
 
 kubelet replaces the files of a mounted Secret by swapping a link, so a change shows in the files'
-inode, time or size. Requests trigger the check, at most every half second: no task runs in the
+inode, times or size. Requests trigger the check, at most every half second: no task runs in the
 background, and a removed user is refused well within 2 s after the files have changed (kubelet
 itself takes up to about a minute and a half to update them).
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from app.auth import config
+from app.auth import config, files
+from app.auth.damage import mended
 from app.errors import ConfigurationError
 
 FOLDER_VARIABLE = "AUTH_CONFIG_DIR"
 DEFAULT_FOLDER = Path("/etc/rayline/auth-config")
 CHECK_S = 0.5
-_MAX_BYTES = 1024 * 1024
 _log = logging.getLogger("rayline.auth")
-Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def folder(environ: Mapping[str, str]) -> Path | None:
@@ -39,50 +37,23 @@ def folder(environ: Mapping[str, str]) -> Path | None:
     return None
 
 
-def read(path: Path) -> dict[str, str]:
-    """The text of each file of the folder, by name; OSError or ConfigurationError if unreadable."""
-    values = {}
-    for name in _names(path):
-        with (path / name).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise ConfigurationError(f"{name} is larger than {_MAX_BYTES} bytes")
-        try:
-            values[name] = content.decode()
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"{name} is not UTF-8 text") from None
-    return values
-
-
-def signature(path: Path) -> Signature:
-    """A value that changes whenever a file is added, removed, replaced or rewritten."""
-    entries = []
-    for name in _names(path):
-        stat = os.stat(path / name)
-        entries.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return tuple(entries)
-
-
-def _names(path: Path) -> list[str]:
-    return sorted(name for name in os.listdir(path) if not name.startswith("."))
-
-
 class WatchedConfig:
     """The current configuration. Refuses to start with a bad one; survives a bad change.
 
     After a bad change, users and revocations still follow the files, because a removed user must
-    lose access; keys, roles and the rest keep their values, and the log explains why.
+    lose access (`app.auth.damage` has the rules for single files); keys, roles and the rest keep
+    their values, and the log explains why.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._clock = clock
         self._folder = folder(environ)
-        self._signature: Signature = ()
-        values: Mapping[str, str] = environ
+        self._signature: files.Signature = ()
+        self._values: Mapping[str, str] = environ
         if self._folder is not None:
-            self._signature = signature(self._folder)
-            values = read(self._folder)
-        self._config = config.parse(values)
+            self._signature = files.signature(self._folder)
+            self._values = files.read_whole(self._folder)
+        self._config = config.parse(self._values)
         self.generation = 0
         """Grows with every change; anything derived from an older generation must be dropped."""
         self._next_check = clock() + CHECK_S
@@ -98,33 +69,35 @@ class WatchedConfig:
 
     def _check(self, path: Path) -> None:
         try:
-            current = signature(path)
+            current = files.signature(path)
             if current == self._signature:
                 return
-            values = read(path)
-        except (OSError, ConfigurationError) as error:
-            self._log_problem(f"{type(error).__name__}: {error}")
+            found = files.read(path)
+        except OSError as error:
+            self._log_problem(f"the folder cannot be read ({type(error).__name__})")
             return
         self._signature = current
+        self._values, problems = mended(self._values, found)
         try:
-            self._config = config.parse(values)
-            self._problem = ""
-        except ConfigurationError as error:
-            self._log_problem(str(error))
-            self._config = self._partial(values)
+            self._config = config.parse(self._values)
+        except Exception as error:  # removals must apply, whatever is wrong
+            problems.append(_shown(error))
+            self._config = self._partial(self._values)
+        self._log_problem("; ".join(problems))
         self.generation += 1
         self._log_summary()
 
     def _partial(self, values: Mapping[str, str]) -> config.AuthConfig:
         users, _ = config.parse_users(values)
-        revoked = frozenset(values.get("REVOKED_SERVICE_TOKENS", "").replace(",", " ").split())
+        revoked = frozenset(config.words(values.get("REVOKED_SERVICE_TOKENS", "")))
         known = {n: u for n, u in users.items() if u.role in self._config.roles}
         return replace(self._config, users=known, revoked=self._config.revoked | revoked)
 
     def _log_problem(self, problem: str) -> None:
-        if problem != self._problem:
-            _log.error("The changed auth-config cannot be used: %s", problem)
-            self._problem = problem
+        """Log a problem once; "" when there is none any more."""
+        if problem and problem != self._problem:
+            _log.error("The changed auth-config cannot be used as it is: %s", problem)
+        self._problem = problem
 
     def _log_summary(self) -> None:
         current = self._config
@@ -137,3 +110,7 @@ class WatchedConfig:
         )
         for warning in current.warnings:
             _log.warning("auth-config: %s.", warning)
+
+
+def _shown(error: Exception) -> str:
+    return str(error) if isinstance(error, ConfigurationError) else type(error).__name__

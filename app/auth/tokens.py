@@ -21,7 +21,10 @@ ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "rayline"
 USER_TYPE, SERVICE_TYPE = "at+jwt", "service+jwt"
 MAX_TOKEN_BYTES = 4096
-LEEWAY_S = 5
+LEEWAY_S = 60
+"""The most by which the clocks of two replicas may differ: a token issued by one is accepted by the
+other. It postpones the expiry of a token by as much, and nothing else: removals, revocations and
+new passwords do not depend on a clock."""
 MAX_SERVICE_DAYS = 3650
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHAPE = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")

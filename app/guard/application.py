@@ -41,7 +41,7 @@ class Guard:
         connect: Connect | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        lockout = Lockout(clock)
+        lockout = Lockout(clock, *settings.login_failures())
         self._alive = backend.alive
         self._auth = auth
         self._limits = limits

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.auth import lockout
 from app.errors import ConfigurationError
 from app.guard.bounds import Bounds, Count
 from app.guard.client_address import Network
@@ -79,6 +80,19 @@ class GuardSettings(Bounds, BaseSettings):
         description="Give each request the priority of its role; the engine then schedules by "
         "priority.",
     )
+    login_failures_per_user: Count = Field(
+        lockout.PER_USER,
+        description="Failed logins per hour of one user, at all addresses together from which this "
+        "user has not logged in before.",
+    )
+    login_failures_per_address: Count = Field(
+        lockout.PER_PLACE,
+        description="Failed logins per hour at one address, or at one /64 of IPv6.",
+    )
+    login_failures_per_network: Count = Field(
+        lockout.PER_NETWORK,
+        description="Failed logins per hour in one /48 of IPv6, which may have one owner.",
+    )
     shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
     model_name: str = Field("", validation_alias="MODEL_NAME")
     """The model that answers a request without `model`."""
@@ -90,6 +104,14 @@ class GuardSettings(Bounds, BaseSettings):
     """The token of the Ray cluster, by which Serve's proxy is recognised."""
     ray_token_path: Path | None = Field(None, validation_alias="RAY_AUTH_TOKEN_PATH")
     """The file of that token, where it is not in the environment itself."""
+
+    def login_failures(self) -> tuple[int, int, int]:
+        """Failed logins per hour: of a user, at an address, in a network."""
+        return (
+            self.login_failures_per_user,
+            self.login_failures_per_address,
+            self.login_failures_per_network,
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -86,6 +86,13 @@ class Api(Settings):
     """Networks of proxies that are trusted to report the client's address in `X-Forwarded-For`."""
     priority: bool = False
     """Give each request the priority of its role; the engine then schedules by priority."""
+    login_failures_per_user: Count = 60
+    """Failed logins per hour of one user, at all addresses together from which this user has not
+    logged in before."""
+    login_failures_per_address: Count = 120
+    """Failed logins per hour at one address, or at one /64 of IPv6."""
+    login_failures_per_network: Count = 480
+    """Failed logins per hour in one /48 of IPv6, which may have one owner."""
     shared: bool = True
     """Share counts with other replicas where Ray runs."""
 

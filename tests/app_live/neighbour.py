@@ -1,7 +1,8 @@
 """A replica without an engine: joins the service's Ray and uses the ledger as all replicas do.
 
-Reads one JSON object per line. `{"report": {"spent": ..., "failed": ...}}` is answered with the
-changes of the other replicas, or null without a ledger; `{"kill": true}` kills its process.
+Reads one JSON object per line. `{"report": {"spent": ..., "failed": ..., "places": ...}}` is
+answered with the changes of the other replicas, or null without a ledger; `{"kill": true}` kills
+its process.
 """
 
 import asyncio
@@ -24,8 +25,9 @@ async def answer_questions() -> None:
             ray.kill(ray.get_actor(ACTOR, namespace=NAMESPACE))
             print(json.dumps("killed"), flush=True)
             continue
-        own = Changes(failed=asked["report"].get("failed", {}))
-        for account, (requests, tokens) in asked["report"].get("spent", {}).items():
+        given = asked["report"]
+        own = Changes(failed=given.get("failed", {}), places=given.get("places", {}))
+        for account, (requests, tokens) in given.get("spent", {}).items():
             own.spend(account, requests, tokens)
         try:
             synchronize = synchronize or await connect_ray()

@@ -3,6 +3,7 @@
 The other replica is `neighbour.py`: it has no engine, and joins the service's own Ray.
 """
 
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,8 @@ import httpx
 import jwt
 import pytest
 
-from app.auth.lockout import FAILURES, pair_key
-from bench.serving.service import Service
+from app.auth.lockout import FAILURES, PER_USER, Attempt, Lockout
+from bench.serving.service import PASSWORD, Service
 from tests.app_live.extra_role import extra_role
 from tests.app_live.program import Program, program
 
@@ -74,7 +75,7 @@ def test_use_at_one_replica_counts_at_the_other(service: Service, neighbour: Pro
 
 def test_failed_logins_at_other_replicas_lock_too(service: Service, neighbour: Program) -> None:
     nobody = f"nobody-{secrets.token_hex(4)}"
-    report(neighbour, failed={pair_key(nobody, "127.0.0.1"): FAILURES})
+    report(neighbour, failed={f"pair:{attempt(service, nobody).pair}": FAILURES})
     for _ in range(FAILURES - 1):  # one more failure here would lock it too
         time.sleep(2)
         form = {"username": nobody, "password": "x"}
@@ -83,6 +84,36 @@ def test_failed_logins_at_other_replicas_lock_too(service: Service, neighbour: P
             break
     assert answer.status_code == 429
     assert answer.headers["x-ratelimit-limit-name"] == "login_failures"
+
+
+def attempt(service: Service, username: str, address: str = "127.0.0.1") -> Attempt:
+    """The anonymous keys of a login, as every replica with the service's signing key makes them."""
+    return Lockout(time.monotonic).attempt(username, address, service.key.encode())
+
+
+def test_places_of_logins_at_other_replicas_are_known_here(
+    service: Service, neighbour: Program
+) -> None:
+    """alice has logged in at the neighbour; then strangers use up what her new places may fail."""
+    known, numbers = "127.77.1.1", itertools.count(2)
+
+    def login(address: str, password: str) -> httpx.Response:
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+            form = {"username": "alice", "password": password}
+            return client.post(f"{service.url}/token", data=form, timeout=30)
+
+    here = attempt(service, "alice", known)
+    failed = {f"user:{here.user}": PER_USER}
+    report(neighbour, failed=failed, places={here.user: [here.pair]})
+    until(
+        lambda: login(f"127.77.{next(numbers)}.1", "wrong").status_code == 429,
+        SHARED_SECONDS,
+        "new places are refused",
+    )
+    refused = login(f"127.77.{next(numbers)}.1", PASSWORD)
+    assert refused.status_code == 429
+    assert refused.headers["x-ratelimit-limit-name"] == "login_failures_per_user"
+    assert login(known, PASSWORD).status_code == 200
 
 
 def test_without_the_ledger_the_service_continues_and_recreates_it(

@@ -9,7 +9,9 @@ import pytest
 
 from app.access.ledger import Ledger, Synchronize, Synchronizer
 from app.access.limits import Changes, Limits
+from app.access.places import MAX_USERS
 from app.access.roles import Role
+from app.auth.allowances import MAX_KEYS
 from app.auth.lockout import FAILURES, Lockout
 from app.errors import RefusedError
 from tests.app.conftest import Clock, Service, chat, run
@@ -98,19 +100,83 @@ def test_replicas_share_concurrent_requests() -> None:
     run(story())
 
 
+def guess(replica: Replica, right: bool, username: str = "bob", address: str = "192.0.2.1") -> None:
+    attempt = replica.lockout.attempt(username, address, b"the key")
+    replica.lockout.begin(attempt)
+    replica.lockout.end(attempt, right)
+
+
 def test_replicas_share_failed_logins() -> None:
     _, one, two = pair()
 
     async def story() -> None:
         await meet(one, two)
         for _ in range(FAILURES):
-            one.lockout.begin("pair")
-            one.lockout.end("pair", False)
+            guess(one, right=False)
         await meet(one, two)
-        with pytest.raises(RefusedError, match="locked"):
-            two.lockout.begin("pair")
+        with pytest.raises(RefusedError, match="failed logins at this address"):
+            guess(two, right=False)
 
     run(story())
+
+
+def exhausted(replica: Replica) -> bool:
+    """Whether strangers have used up what bob's new places may fail."""
+    for number in range(100):
+        try:
+            guess(replica, right=False, address=f"198.51.{number}.1")
+        except RefusedError as error:
+            return error.limit == "login_failures_per_user"
+    return False
+
+
+def test_replicas_share_the_places_of_logins() -> None:
+    _, one, two = pair()
+
+    async def story() -> None:
+        await meet(one, two)
+        guess(one, right=True)
+        await meet(one, two)
+        assert exhausted(two)
+        guess(two, right=True)
+
+    run(story())
+
+
+def test_a_new_replica_and_a_new_ledger_learn_the_places_of_earlier_logins() -> None:
+    clock, one, two = pair()
+
+    async def story() -> None:
+        await meet(one)
+        guess(one, right=True)
+        await meet(one)
+        assert two.ledger
+        await meet(two)
+        assert exhausted(two)
+        guess(two, right=True)
+        two.ledger = Ledger(clock)  # the actor died
+        two.synchronizer._synchronize = None
+        await meet(two)
+        three = Replica("c", clock, two.ledger)
+        await meet(three)
+        assert exhausted(three)
+        guess(three, right=True)
+
+    run(story())
+
+
+def test_shared_keys_reveal_neither_names_nor_addresses() -> None:
+    _, one, _ = pair()
+    guess(one, right=True)
+    guess(one, right=False, username="gina")
+    shown = repr(one.lockout._changes)
+    assert len(one.lockout._changes.failed) == 3
+    for word in ("bob", "gina", "192", "2.0"):
+        assert word not in shown.replace("failed", "")
+    # Nobody can guess the names without the signing key.
+    other = one.lockout.attempt("gina", "192.0.2.1", b"another key")
+    reported = " ".join(one.lockout._changes.failed)
+    assert not any(key in reported for _, key in other.keys)
 
 
 def test_without_the_ledger_each_replica_counts_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -160,3 +226,13 @@ def test_a_ledger_forgets_replicas_that_left() -> None:
         ledger.synchronize(f"replica {number}", Changes(spent={"user:bob": (1, 1)}))
         clock.now += 5
     assert len(ledger._outbox) <= 4
+
+
+def test_a_replica_that_reports_to_nobody_keeps_a_bounded_report() -> None:
+    lockout = Lockout(Clock(), 2**31 - 1, 2**31 - 1, 2**31 - 1)
+    for number in range(25_000):
+        attempt = lockout.attempt(f"user{number}", "192.0.2.1", b"the key")
+        lockout.end(attempt, number % 2 == 0)
+    assert len(lockout._changes.failed) + len(lockout._changes.places) < 30_000
+    assert sum(len(counts) for counts in lockout._counts.values()) < 3 * MAX_KEYS
+    assert len(lockout._places.as_lists()) <= MAX_USERS
