@@ -18,7 +18,7 @@ from app.guard.bounds import Bounds
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
 
-def checked(
+async def checked(
     body: bytes,
     content_type: bytes | None,
     route: Route,
