@@ -20,9 +20,10 @@ from app.auth.login import Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
 from app.guard import body as bodies
-from app.guard import openapi, payload
+from app.guard import handover, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
 from app.guard.headers import Received, for_engine, received
+from app.guard.payload import Payload
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
 from app.guard.settings import GuardSettings, from_environment
@@ -124,18 +125,25 @@ class Guard:
         usage = request.usage = Usage()
         counting = current.set(usage)  # vLLM's application counts the tokens of this request in it
         try:
-            body, served = b"", self._engine.served
+            given, served = Payload(b""), self._engine.served
             if route.method == "POST":
                 body = await bodies.read(request.receive, bound)
-                body = await payload.checked(
+                given = await payload.checked(
                     body, headers.content_type, route, caller.role, self._settings, served
                 )
+                del body
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)
             send = request.relay(self._alive)
             if route.template == openapi.PATH:
                 send = openapi.rewriting(send, caller.role.groups)
-            await app(for_engine(scope, body, request.id), request.replay(body), send)
+            scope, receive = for_engine(scope, given.body, request.id), request.replay(given.body)
+            handover.hand_over(scope, given.content)
+            del given  # a stream may take hours; the engine has the body by then
+            try:
+                await app(scope, receive, send)
+            finally:
+                await handover.discard(scope)
         finally:
             current.reset(counting)
             self._limits.release(caller.key, account, usage.total)

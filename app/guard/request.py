@@ -71,15 +71,16 @@ class Request:
     def replay(self, body: bytes) -> Receive:
         """A `receive` that returns the body that was read and then waits for the client's
         disconnect."""
-        replayed = False
+        left: bytes | None = body
         receive_next = self.receive
 
         async def receive() -> Message:
-            nonlocal replayed
-            if replayed:
+            nonlocal left, body
+            if left is None:
                 return await receive_next()
-            replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            message = {"type": "http.request", "body": left, "more_body": False}
+            left, body = None, b""  # so that a long stream does not keep them
+            return message
 
         return receive
 
