@@ -6,6 +6,7 @@ itself. The bytes of an answer pass through untouched; a chunk costs one compari
 the raw path and never Host (CVE-2026-48710, CVE-2026-48746).
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -88,10 +89,13 @@ class Guard:
             request = Request(scope, receive, send)
             try:
                 await self._answer(request)
+            except asyncio.CancelledError:
+                request.gone()
+                raise
             except Exception as error:
                 await request.fail(error)
             finally:
-                request.write_log()
+                (request.usage or Usage()).when_over(request.write_log)
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -106,6 +110,7 @@ class Guard:
             text = "The path must be plain, without escaped characters."
             raise RefusedError(400, "invalid_path", text)
         headers = received(scope["headers"], self._settings)
+        request.address = self._public.address(headers, request)
         route = routes.find(scope["method"], path)
         if route is not None and route.group == routes.PUBLIC:
             request.route = route.template
@@ -146,7 +151,7 @@ class Guard:
                 await handover.discard(scope)
         finally:
             current.reset(counting)
-            self._limits.release(caller.key, account, usage.total)
+            usage.when_over(lambda: self._limits.release(caller.key, account, usage.total))
 
     def _identify(self, headers: Received, request: Request) -> Identity:
         try:

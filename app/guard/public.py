@@ -40,10 +40,11 @@ class PublicRoutes:
         bodies.declared_length(headers.length, MAX_BODY_BYTES)
         body = await bodies.read(request.receive, MAX_BODY_BYTES)
         form = await forms.texts(headers.content_type, body)
-        answer = await self._login.token(form, self._address(headers, request), request.id)
+        answer = await self._login.token(form, request.address, request.id)
         await request.answer(200, answer, [(b"cache-control", b"no-store")])
 
-    def _address(self, headers: Received, request: Request) -> str:
+    def address(self, headers: Received, request: Request) -> str:
+        """The client's address, as far as the proxies in front are known."""
         client = request.scope.get("client")
         connection = client[0] if client else "unknown"
         peer = client_address.behind_serve(connection, headers.client, headers.proof, self._proof)
