@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -118,14 +117,12 @@ def test_an_abandoned_beam_search_counts_its_prompt_once(service: Service, base:
     assert 10 < generated < 4000 * 3
 
 
-def fetched(
-    service: Service, headers: dict[str, str], found: Callable[[Any], bool], id_: str
-) -> Any:
-    """The stored answer, once it is as expected."""
+def finished(url: str, headers: dict[str, str]) -> Any:
+    """The stored answer, once it is complete."""
     deadline = time.monotonic() + 60
     while True:
-        answer = httpx.get(f"{service.url}/v1/responses/{id_}", headers=headers, timeout=30).json()
-        if found(answer):
+        answer = httpx.get(url, headers=headers, timeout=30).json()
+        if answer["status"] not in ("queued", "in_progress"):
             return answer
         assert time.monotonic() < deadline, answer
         time.sleep(0.1)
@@ -141,9 +138,6 @@ def test_an_answer_in_the_background_is_counted_at_its_end(redeployable: Service
     answer = httpx.post(url, json=body, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "queued"
-    done = fetched(
-        redeployable, headers, lambda one: one["status"] not in ("queued", "in_progress"),
-        answer.json()["id"],
-    )  # fmt: skip
+    done = finished(f"{url}/{answer.json()['id']}", headers)
     line = redeployable.logged("method=POST route=/v1/responses ", marks, 5)
     assert counted(line) == (done["usage"]["input_tokens"], done["usage"]["output_tokens"])
