@@ -20,6 +20,8 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from app.errors import RefusedError
 
 MAX_FIELDS, MAX_FIELD_BYTES, MAX_FILES = 64, 8192, 1
+LISTS = frozenset({"timestamp_granularities[]"})
+"""Fields of vLLM's audio routes that are lists, even with one value."""
 MAX_URL_ENCODED_BYTES = MAX_FIELDS * MAX_FIELD_BYTES
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it logs what clients send wrongly
 SLICE_BYTES = 64 * 1024
@@ -55,7 +57,7 @@ async def read(content_type: bytes | None, body: bytes) -> FormData:
     raise RefusedError(415, "unsupported_media_type", text)
 
 
-async def texts(content_type: bytes | None, body: bytes) -> dict[str, Any]:
+async def read_texts(content_type: bytes | None, body: bytes) -> dict[str, Any]:
     """The `fields` of a form that no one else reads."""
     form = await read(content_type, body)
     try:
@@ -65,22 +67,18 @@ async def texts(content_type: bytes | None, body: bytes) -> dict[str, Any]:
 
 
 def fields(form: FormData) -> dict[str, Any]:
-    """The text fields as the engine reads them; a name that ends in `[]` has a list.
+    """The text fields as the engine reads them: a list for `LISTS` and for a repeated `name[]`.
 
     RefusedError 400 for any other name that is repeated: a reader may take the first or the last.
     """
     read_fields: dict[str, Any] = {}
-    seen: set[str] = set()
-    for name, value in form.multi_items():
-        repeats = name.endswith("[]")
-        if name in seen and not repeats:
+    for name in form:
+        values = form.getlist(name)
+        if len(values) > 1 and not name.endswith("[]"):
             raise _malformed("it repeats a field")
-        seen.add(name)
-        if isinstance(value, str):
-            if repeats:
-                read_fields.setdefault(name, []).append(value)
-            else:
-                read_fields[name] = value
+        texts = [value for value in values if isinstance(value, str)]
+        if texts:
+            read_fields[name] = texts if name in LISTS or len(values) > 1 else texts[0]
     return read_fields
 
 

@@ -39,7 +39,7 @@ class PublicRoutes:
     async def _token(self, headers: Received, request: Request) -> None:
         bodies.declared_length(headers.length, MAX_BODY_BYTES)
         body = await bodies.read(request.receive, MAX_BODY_BYTES)
-        form = await forms.texts(headers.content_type, body)
+        form = await forms.read_texts(headers.content_type, body)
         answer = await self._login.token(form, request.address, request.id)
         await request.answer(200, answer, [(b"cache-control", b"no-store")])
 

@@ -78,7 +78,7 @@ def engines(content_type: bytes, body: bytes, read: FormData | None = None) -> A
 def judged(content_type: bytes, body: bytes) -> dict[str, Any] | None:
     """What the guard judges, or None where it refuses the form."""
     try:
-        read: dict[str, Any] = asyncio.run(forms.texts(content_type, body))
+        read: dict[str, Any] = asyncio.run(forms.read_texts(content_type, body))
     except RefusedError as refusal:
         assert refusal.status in (400, 413, 415)  # noqa: PT017
         return None
@@ -169,7 +169,7 @@ def test_no_charset_hides_the_model_from_the_guard(charset: str) -> None:
 
 
 def service_for_one_model() -> Service:
-    return build(values(ROLES='{"user": {"models": ["tiny"]}}'))
+    return build(values(ROLES='{"user": {"models": ["tiny"]}}'), model_name="tiny")
 
 
 _NAMES = st.sampled_from(
@@ -301,7 +301,7 @@ WORST = worst()
 @pytest.mark.parametrize("name", WORST)
 def test_the_worst_forms_keep_the_loop_for_less_than_20_ms(name: str) -> None:
     kind = b"application/x-www-form-urlencoded" if "url" in name else MULTIPART
-    assert best_longest_step(lambda: forms.texts(kind, WORST[name])) < STEP_S
+    assert best_longest_step(lambda: forms.read_texts(kind, WORST[name])) < STEP_S
 
 
 @pytest.mark.parametrize("name", ["small files", "small fields", "delimiters", "headers"])

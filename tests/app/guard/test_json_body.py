@@ -10,9 +10,10 @@ import pytest
 from fastapi import Body, FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from app.errors import RefusedError
-from app.guard import json_body
+from app.guard import handover, json_body
 from tests.app.calls import post
 from tests.app.conftest import Service
 from tests.app.guard.json_documents import MAX_ITEMS, ODD, accepted, in_list, refused
@@ -182,3 +183,35 @@ def test_the_message_says_what_an_item_is(service: Service) -> None:
     answer = post(service, content=in_list(b"0", 1)[:-2] + b",0" * 40 + b"]}")
     assert answer.status_code == 400
     assert "items of JSON" in answer.json()["error"]["message"]
+
+
+def test_the_engine_gets_the_document_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without reading the bytes, and once: a second reader must not see changes of the first."""
+    monkeypatch.setattr(Request, "json", Request.json)
+    monkeypatch.setattr(Request, "form", Request.form)
+    handover.install()
+    document = read(b'{"model":"tiny"}')
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b'{"read":"again"}'}
+
+    async def readings() -> list[Any]:
+        scope: dict[str, Any] = {"type": "http", "headers": []}
+        handover.hand_over(scope, document)
+        first = Request(scope, receive)
+        return [await first.json(), await first.json(), await Request(scope, receive).json()]
+
+    taken, same_request, again = asyncio.run(readings())
+    assert taken is document
+    assert same_request is document
+    assert again == {"read": "again"}
+
+
+def test_what_the_engine_does_not_take_is_dropped() -> None:
+    async def left() -> dict[str, Any]:
+        scope: dict[str, Any] = {}
+        handover.hand_over(scope, {"a": 1})
+        await handover.discard(scope)
+        return scope
+
+    assert asyncio.run(left()) == {}
