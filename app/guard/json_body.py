@@ -38,7 +38,7 @@ _LONG = 19
 _LONG_DIGITS = bytes([_DIGIT]) * _LONG
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _LONGEST_NUMBER = 1000
-_BLANK = b" \t\n\r"
+_SOME_ITEMS = 10_000
 _decode = msgspec.json.Decoder().decode
 
 
@@ -66,19 +66,21 @@ async def read(body: bytes, max_items: int) -> dict[str, Any]:
         raise _unacceptable(problem[:1].lower() + problem[1:]) from None
     if type(document) is not dict:
         raise RefusedError(400, "invalid_json", "The body must be a JSON object.")
+    if len(body) > SLICE_BYTES or items > _SOME_ITEMS:
+        await asyncio.sleep(0)  # what follows looks at the document, which takes time too
     return document
 
 
-def with_members(body: bytes, members: Mapping[str, Any]) -> bytes:
+def with_members(body: bytes, is_empty: bool, members: Mapping[str, Any]) -> bytes:
     """The object in `body` with these members added or replaced, otherwise byte for byte.
 
-    They are written last, and of two members with one name a reader keeps the last.
+    They are written last, and of two members with one name a reader keeps the last. `is_empty`: the
+    object has no member of its own. The body is copied once, because it may be large.
     """
     if not members:
         return body
-    start = body.rstrip(_BLANK)[:-1].rstrip(_BLANK)
-    separator = b"" if start.endswith(b"{") else b","
-    return start + separator + json.dumps(members).encode()[1:]
+    start = memoryview(body)[: body.rindex(b"}")]
+    return b"".join((start, b"" if is_empty else b",", json.dumps(members).encode()[1:]))
 
 
 async def _glance(body: bytes) -> tuple[int, bool]:

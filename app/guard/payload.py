@@ -48,8 +48,9 @@ async def checked(
         return Payload(body, form)
     document = await json_body.read(body, limits.json_items)
     added = await _judge(document, route, role, limits, served)
+    written = json_body.with_members(body, not document, added)
     document.update(added)
-    return Payload(json_body.with_members(body, added), document)
+    return Payload(written, document)
 
 
 async def _judge(
