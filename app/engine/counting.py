@@ -179,7 +179,7 @@ class Counter:
                 await outputs.aclose()
             finally:
                 generations.ids.discard(request_id)
-                del self._open[request_id]
+                self._open.pop(request_id, None)
 
 
 def counted_beams(search: Callable[..., Outputs]) -> Callable[..., Outputs]:
