@@ -11,7 +11,6 @@ from app.access import permissions
 from app.access.permissions import Served
 from app.access.roles import Role
 from app.access.routes import AUDIO, OPERATE, Route
-from app.errors import RefusedError
 from app.guard import bounds, forms, json_body
 from app.guard.bounds import Bounds
 from app.guard.handover import Content
@@ -42,7 +41,7 @@ async def checked(
         form = await forms.read(content_type, body)
         try:
             await _judge(_document(forms.fields(form)), route, role, limits, served)
-        except RefusedError:
+        except BaseException:
             await form.close()
             raise
         return Payload(body, form)
