@@ -20,6 +20,7 @@ from app.engine.settings import (
     from_environment,
     installed_device,
 )
+from app.guard import handover
 from app.guard.application import Guard
 from app.guard.request_ids import install as install_request_ids
 
@@ -45,6 +46,7 @@ class Replica:
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
         install_request_ids(http_util)  # the replica's server is started after this
+        handover.install()
         keep_kernels(os.environ)
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)

@@ -1,4 +1,5 @@
-"""Measures the guard on a stub engine: cost per request and per streamed chunk, and throughput.
+"""Measures the guard on a stub engine: cost per request, per streamed chunk, and of the largest
+bodies, and throughput.
 
 Bare and guarded calls alternate in one process, so that noise affects both alike; quote the
 differences and ratios. There is no socket and no client library in between: this is the guard
@@ -16,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.auth import passwords
+from app.guard import json_body
 from app.guard.application import Guard
 
 KEY = "bench" + "x7Rz2LmW8vYp4NcB" * 3
@@ -166,6 +168,32 @@ async def throughput(streams: int, chunks: int, pause_s: float) -> tuple[float, 
     return bare, with_guard, statistics.median(ratios)
 
 
+LARGEST = 12 * 1024 * 1024
+ITEMS = 256 * 1024
+LARGEST_BODIES = {
+    "one picture of 9 MB": b'{"a":"' + b"iVBORw0K" * (LARGEST // 8) + b'"}',
+    "Cyrillic in escapes": b'{"a":"' + b"\\u0434" * (LARGEST // 6) + b'"}',
+    "most numbers": b'{"a":[' + b",".join([b"128000"] * (ITEMS - 20)) + b"]}",
+    "most members": b"{" + b",".join(b'"name%d":0' % i for i in range(ITEMS // 5 - 4)) + b"}",
+}
+
+
+async def reading(body: bytes) -> tuple[float, float]:
+    """Reading one JSON body: the longest time for which the loop is kept, and all of its CPU time.
+
+    Both in seconds of the loop's own thread, so that other processes do not count.
+    """
+    task = asyncio.ensure_future(json_body.read(body, ITEMS))
+    longest, began = 0.0, time.thread_time()
+    before = began
+    while not task.done():
+        await asyncio.sleep(0)
+        now = time.thread_time()
+        longest, before = max(longest, now - before), now
+    await task
+    return longest, before - began
+
+
 def percentile(values: list[float], percent: int) -> float:
     """A percentile of durations in seconds, converted to microseconds."""
     return statistics.quantiles(values, n=100)[percent - 1] * 1e6
@@ -186,6 +214,11 @@ async def main() -> None:
     first, first_guarded = await compare(1, CALLS)
     once_added = (statistics.median(first_guarded) - statistics.median(first)) * 1e6
     print(f"streamed chunk: added {(added - once_added) / (CHUNKS - 1):.2f} us")
+    for name, body in LARGEST_BODIES.items():
+        times = [await reading(body) for _ in range(ROUNDS)]
+        longest, took = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
+        size = len(body) / 2**20
+        print(f"{name}, {size:.1f} MiB: keeps the loop for {longest:.1f} ms, of {took:.1f} ms")
     for name, pace in PACES.items():
         for streams in (1, 8, 32):
             b, g, ratio = await throughput(streams, *pace)

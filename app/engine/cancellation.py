@@ -1,52 +1,36 @@
-"""Ties the engine's generations to an HTTP request: counts their tokens and aborts them with it.
+"""Aborts the engine's generations with the HTTP request that they serve.
 
-vLLM's application answers the request; the only code between it and the engine is `counted` and
-`follow`. They count what the engine really produced, so no streamed byte is parsed, and they know
-which generations to abort when the client has disconnected.
+vLLM's application answers the request. `app.engine.counting` tells this module which generations a
+request has, and this module ends them when the client has disconnected.
 """
 
 import asyncio
-import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
 from app import usage
 from app.asgi import Receive, Scope, Send
 
-Outputs = AsyncGenerator[Any, None]
-
-# How long an abandoned request waits for the engine's last outputs, so that they are counted.
-SETTLE_SECONDS = 0.5
-
 
 class Generations:
-    """The open engine requests of one HTTP request. `abandoned`: its client has disconnected."""
+    """The open engine requests of one HTTP request. `abandoned`: the HTTP request has ended."""
 
-    __slots__ = ("_closed", "abandoned", "ids")
+    __slots__ = ("abandoned", "background", "ids")
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
         self.abandoned = False
-        self._closed = asyncio.Event()
+        self.background = False
+        """The generations belong to an answer that a later request will fetch."""
 
-    def close(self, request_id: str) -> None:
-        """Removes a request that has ended."""
-        self.ids.discard(request_id)
-        if not self.ids:
-            self._closed.set()
-
-    async def abort(self, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
-        """Aborts the open requests and waits briefly until their last outputs are counted."""
-        self.abandoned = True
-        if not self.ids:
+    async def end(self, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
+        """Aborts what is still open, except an answer in the background; nothing else may begin."""
+        if self.background:
             return
-        self._closed.clear()
-        await abort(list(self.ids))
-        try:
-            await asyncio.wait_for(self._closed.wait(), SETTLE_SECONDS)
-        except TimeoutError:
-            return  # the engine is too busy to confirm; it has the abort and will act on it
+        self.abandoned = True
+        if self.ids:
+            await abort(list(self.ids))
 
 
 current: ContextVar[Generations | None] = ContextVar("rayline_generations", default=None)
@@ -58,7 +42,9 @@ class AbortsWithClient:
     Ray Serve cancels the task of a request whose client has disconnected. That is enough to end a
     stream, but no other answer: vLLM's `with_cancellation` awaits the handler's task in
     `asyncio.wait`, which leaves that task running when it is cancelled itself, so the engine would
-    generate an answer that no one receives. Open generations are therefore aborted by their ids.
+    generate an answer that no one receives. Where the server reports the disconnect instead,
+    `with_cancellation` cancels the handler but does not wait until it has stopped. What is open at
+    the end of the request is therefore aborted by its id, and counted by then.
     """
 
     def __init__(self, app: Any, abort: Callable[[Iterable[str]], Awaitable[None]]) -> None:
@@ -75,55 +61,22 @@ class AbortsWithClient:
         token = current.set(mine)
         try:
             await self._app(scope, receive, send)
-        except asyncio.CancelledError:
-            await mine.abort(self._abort)
-            raise
         finally:
             current.reset(token)
+            await mine.end(self._abort)
 
 
-def counted(call: Callable[..., Outputs]) -> Callable[..., Outputs]:
-    """The engine's `generate` or `encode`, bound to the HTTP request that it serves.
+class BackgroundTasks(dict[str, "asyncio.Task[Any]"]):
+    """vLLM's tasks for `background: true` of the Responses API, by the id of the answer.
 
-    Both take (prompt, parameters, request id). Outside a request, the call is unchanged.
+    vLLM adds a task within the HTTP request that asks for it. The request is answered at once, but
+    its tokens are counted, and its place among the running requests is taken, until the task ends.
     """
 
-    @functools.wraps(call)
-    def counting(*args: Any, **kwargs: Any) -> Outputs:
-        generations, account = current.get(), usage.current.get()
-        if generations is None:
-            return call(*args, **kwargs)
-        if generations.abandoned:  # a beam search or a batch that had not started
-            raise asyncio.CancelledError
-        params = args[1] if len(args) > 1 else kwargs.get("sampling_params")
-        request_id = args[2] if len(args) > 2 else kwargs["request_id"]
-        delta = getattr(getattr(params, "output_kind", None), "name", "") == "DELTA"
-        outputs = call(*args, **kwargs)
-        return follow(outputs, request_id, generations, account or usage.Usage(), delta)
-
-    return counting
-
-
-async def follow(
-    outputs: Outputs, request_id: str, generations: Generations, account: usage.Usage, delta: bool
-) -> Outputs:
-    """The same outputs, counted. `delta`: each contains only its new tokens, not all so far.
-
-    Closing this generator closes `outputs`, which makes vLLM abort the generation.
-    """
-    before: dict[int, int] = {}
-    prompt_counted = False
-    generations.ids.add(request_id)
-    try:
-        async for output in outputs:
-            if not prompt_counted and output.prompt_token_ids is not None:
-                account.prompt_tokens += len(output.prompt_token_ids)
-                prompt_counted = True
-            for choice in output.outputs if isinstance(output.outputs, list) else ():  # or a vector
-                tokens = len(choice.token_ids)
-                account.completion_tokens += tokens - (0 if delta else before.get(choice.index, 0))
-                before[choice.index] = tokens
-            yield output
-    finally:
-        generations.close(request_id)
-        await outputs.aclose()
+    def __setitem__(self, response_id: str, task: "asyncio.Task[Any]") -> None:
+        super().__setitem__(response_id, task)
+        account, generations = usage.current.get(), current.get()
+        if account is not None and generations is not None:
+            generations.background = True
+            account.background_began()
+            task.add_done_callback(lambda _: account.background_ended())

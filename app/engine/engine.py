@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.engine.arguments import parse
-from app.engine.cancellation import AbortsWithClient, counted
+from app.engine.cancellation import AbortsWithClient, BackgroundTasks
+from app.engine.counting import Counter, counted_beams
 from app.engine.settings import EngineSettings
 from app.engine.startup_error import Output
 from app.engine.watchdog import kill_children, until_stuck
@@ -59,6 +60,7 @@ class Engine:
             build_async_engine_client_from_engine_args,
         )
         from vllm.entrypoints.launchers.app import build_app
+        from vllm.utils.gc_utils import freeze_gc_heap
 
         arguments = parse(self._settings.arguments)
         started, output = time.monotonic(), Output()
@@ -72,16 +74,19 @@ class Engine:
                 raise
             raise EngineStartError(cause) from error
         self._client = client
-        client.generate = counted(client.generate)
-        client.encode = counted(client.encode)
+        count_on(client)
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
         await init_app_state(client, application.state, arguments, tasks)
+        responses = getattr(application.state, "openai_serving_responses", None)
+        if responses is not None:
+            responses.background_tasks = BackgroundTasks()
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
         # replica has no such server; without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
+        freeze_gc_heap()  # as vLLM's server does at its start: long pauses for objects that stay
         self._warm = True
         self.app = AbortsWithClient(application, client.abort)
         if self._settings.stall_seconds:
@@ -157,6 +162,18 @@ class Engine:
             return
         async for _ in outputs:
             pass
+
+
+def count_on(client: Any) -> None:
+    """Counts what this client of an engine generates, embeds and aborts."""
+    from vllm.entrypoints.generate.beam_search.online import BeamSearchOnlineMixin
+
+    counter = Counter()
+    client.generate = counter.counted(client.generate)
+    client.encode = counter.counted(client.encode)
+    client.abort = counter.settling(client.abort, client.output_processor)
+    if not hasattr(BeamSearchOnlineMixin.beam_search, "__wrapped__"):
+        BeamSearchOnlineMixin.beam_search = counted_beams(BeamSearchOnlineMixin.beam_search)
 
 
 def process_ids(client: Any) -> dict[str, int]:

@@ -6,6 +6,7 @@ itself. The bytes of an answer pass through untouched; a chunk costs one compari
 the raw path and never Host (CVE-2026-48710, CVE-2026-48746).
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -20,9 +21,10 @@ from app.auth.login import Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
 from app.guard import body as bodies
-from app.guard import openapi, payload
+from app.guard import handover, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
 from app.guard.headers import Received, for_engine, received
+from app.guard.payload import Payload
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
 from app.guard.settings import GuardSettings, from_environment
@@ -87,10 +89,13 @@ class Guard:
             request = Request(scope, receive, send)
             try:
                 await self._answer(request)
+            except asyncio.CancelledError:
+                request.gone()
+                raise
             except Exception as error:
                 await request.fail(error)
             finally:
-                request.write_log()
+                (request.usage or Usage()).when_over(request.write_log)
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -105,6 +110,7 @@ class Guard:
             text = "The path must be plain, without escaped characters."
             raise RefusedError(400, "invalid_path", text)
         headers = received(scope["headers"], self._settings)
+        request.address = self._public.address(headers, request)
         route = routes.find(scope["method"], path)
         if route is not None and route.group == routes.PUBLIC:
             request.route = route.template
@@ -124,21 +130,28 @@ class Guard:
         usage = request.usage = Usage()
         counting = current.set(usage)  # vLLM's application counts the tokens of this request in it
         try:
-            body, served = b"", self._engine.served
+            given, served = Payload(b""), self._engine.served
             if route.method == "POST":
                 body = await bodies.read(request.receive, bound)
-                body = payload.checked(
+                given = await payload.checked(
                     body, headers.content_type, route, caller.role, self._settings, served
                 )
+                del body
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)
             send = request.relay(self._alive)
             if route.template == openapi.PATH:
                 send = openapi.rewriting(send, caller.role.groups)
-            await app(for_engine(scope, body, request.id), request.replay(body), send)
+            scope, receive = for_engine(scope, given.body, request.id), request.replay(given.body)
+            handover.hand_over(scope, given.content)
+            del given  # a stream may take hours; the engine has the body by then
+            try:
+                await app(scope, receive, send)
+            finally:
+                await handover.discard(scope)
         finally:
             current.reset(counting)
-            self._limits.release(caller.key, account, usage.total)
+            usage.when_over(lambda: self._limits.release(caller.key, account, usage.total))
 
     def _identify(self, headers: Received, request: Request) -> Identity:
         try:

@@ -6,7 +6,7 @@ thousands, and the addresses from which the server would fetch media. It changes
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -42,6 +42,11 @@ class Bounds(BaseModel):
     headers: Count = Field(100, description="Number of headers.")
     header_bytes: Count = Field(32 * 1024, description="Size of all headers together, in bytes.")
     json_depth: Count = Field(32, description="Levels of nesting in the JSON body.")
+    json_items: Count = Field(
+        256 * 1024,
+        description="Items of the JSON body: an entry of a list counts as 1; a list, an object and "
+        "each member of an object count as 4.",
+    )
     n: Count = Field(8, description="Answers per prompt: `n` and `best_of`.")
     logprobs: Count = Field(20, description="Log probabilities per token.")
     stop: Count = Field(16, description="Number of stop sequences.")
@@ -99,58 +104,6 @@ _URLS = frozenset(
     {"url", "uri", "image_url", "video_url", "audio_url", "file_url", "server_url", "input_image"}
 )
 _URL_LISTS = frozenset({"images", "videos", "audio", "audios"})
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body; RefusedError 400 for JSON that two parsers could read differently.
-
-    That is JSON that is not UTF-8, has a name twice in one object, contains NaN or Infinity, or is
-    nested deeper than the parser goes. Integers of more than 64 bits are refused too: vLLM 0.32
-    accepts them and then fails (500).
-    """
-    try:
-        document = json.loads(
-            body.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_machine_integer,
-        )
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError as error:
-        # The parser's own message contains no part of the body.
-        problem = "it must be UTF-8, without repeated names, NaN or Infinity"
-        if isinstance(error, json.JSONDecodeError):
-            problem = f"{error.msg} at character {error.pos}"
-        message = f"The body is not acceptable JSON: {problem}."
-        raise RefusedError(400, "invalid_json", message) from None
-    if not isinstance(document, dict):
-        raise RefusedError(400, "invalid_json", "The body must be a JSON object.")
-    return document
-
-
-class _JsonError(ValueError):
-    """The JSON is valid but not accepted."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _JsonError
-    return members
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise _JsonError
-
-
-def _machine_integer(text: str) -> int:
-    number = int(text)
-    if not -(2**63) <= number < 2**63:
-        raise RefusedError(
-            400, "out_of_bounds", "The body contains an integer of more than 64 bits."
-        )
-    return number
 
 
 def check(

@@ -1,41 +1,69 @@
-"""The body that the engine receives: checked against the bounds and the caller's role.
+"""The body that the engine receives: read, and checked against the bounds and the caller's role.
 
 It is passed on byte for byte, unless the role requires a field to be written into it.
 """
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.access import permissions
 from app.access.permissions import Served
 from app.access.roles import Role
 from app.access.routes import AUDIO, OPERATE, Route
-from app.guard import body as bodies
-from app.guard import bounds
+from app.guard import bounds, forms, json_body
 from app.guard.bounds import Bounds
+from app.guard.handover import Content
 
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
 
-def checked(
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A body as bytes, and what they contain; None for a body that the guard does not read."""
+
+    body: bytes
+    content: Content | None = None
+
+
+async def checked(
     body: bytes,
     content_type: bytes | None,
     route: Route,
     role: Role,
     limits: Bounds,
     served: Served,
-) -> bytes:
-    """The body for the engine; RefusedError 400, 403 or 415 for one that is not permitted."""
+) -> Payload:
+    """The body for the engine; RefusedError 400, 403, 413 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
-        return body
-    is_form = route.group == AUDIO
-    document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
+        return Payload(body)
+    if route.group == AUDIO:
+        form = await forms.read(content_type, body)
+        try:
+            await _judge(_document(forms.fields(form)), route, role, limits, served)
+        except BaseException:
+            await form.close()
+            raise
+        return Payload(body, form)
+    document = await json_body.read(body, limits.json_items)
+    added = await _judge(document, route, role, limits, served)
+    written = json_body.with_members(body, not document, added)
+    document.update(added)
+    return Payload(written, document)
+
+
+async def _judge(
+    document: dict[str, Any], route: Route, role: Role, limits: Bounds, served: Served
+) -> dict[str, Any]:
+    """Refuse what is not permitted, and return the fields to write into the document."""
     bounds.check(document, route.template, limits, permissions.closed_fields(role))
-    added = permissions.apply(role, route, document, served)
-    return json.dumps({**document, **added}).encode() if added and not is_form else body
+    return permissions.apply(role, route, document, served)
 
 
-def _document(form: Mapping[str, str]) -> dict[str, Any]:
+def _document(form: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an audio form, with the numbers that bounds and roles limit as integers."""
-    return {k: int(v) if k in _FORM_NUMBERS and v.isdecimal() else v for k, v in form.items()}
+    document = dict(form)
+    for name in _FORM_NUMBERS & document.keys():
+        if form[name].isascii() and form[name].isdecimal():
+            document[name] = int(form[name])
+    return document

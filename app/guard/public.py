@@ -2,7 +2,7 @@
 
 from app.auth.login import MAX_BODY_BYTES, Login
 from app.guard import body as bodies
-from app.guard import client_address
+from app.guard import client_address, forms
 from app.guard.backend import Backend, unavailable
 from app.guard.headers import Received
 from app.guard.request import Request
@@ -39,11 +39,12 @@ class PublicRoutes:
     async def _token(self, headers: Received, request: Request) -> None:
         bodies.declared_length(headers.length, MAX_BODY_BYTES)
         body = await bodies.read(request.receive, MAX_BODY_BYTES)
-        form = bodies.form(headers.content_type, body)
-        answer = await self._login.token(form, self._address(headers, request), request.id)
+        form = await forms.read_texts(headers.content_type, body)
+        answer = await self._login.token(form, request.address, request.id)
         await request.answer(200, answer, [(b"cache-control", b"no-store")])
 
-    def _address(self, headers: Received, request: Request) -> str:
+    def address(self, headers: Received, request: Request) -> str:
+        """The client's address, as far as the proxies in front are known."""
         client = request.scope.get("client")
         connection = client[0] if client else "unknown"
         peer = client_address.behind_serve(connection, headers.client, headers.proof, self._proof)

@@ -18,9 +18,8 @@ class Request:
     """A request from its arrival to its log line, with its caller and its outcome."""
 
     __slots__ = (
-        "_began",
-        "_complete", "_replaced", "_send", "caller", "id", "note", "receive", "route", "scope",
-        "status", "usage",
+        "_began", "_complete", "_end", "_gone", "_replaced", "_send", "address", "caller", "id",
+        "note", "receive", "route", "scope", "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,27 +30,36 @@ class Request:
         self.status = 0
         self.route = self.caller = self.note = "-"
         self.usage: Usage | None = None
+        client = scope.get("client")
+        self.address: str = client[0] if client else "-"
+        """The client's; until the headers are read, that of the connection."""
         self._began = time.perf_counter()
-        self._replaced = self._complete = False
+        self._replaced = self._complete = self._gone = False
+        self._end = ""
 
     async def fail(self, error: Exception) -> None:
         """Answer a request that could not be completed, as far as that is still possible."""
         if isinstance(error, RefusedError):
+            self._end = "timeout" if error.status == 408 else "refused"
             self.note = error.limit or (error.code if self.note == "-" else self.note)
             await self._refuse(error)
             return
         if isinstance(error, ClientGoneError):
-            self.note = "client_gone"
+            self.gone()
             return
         # Without the message and the traceback's values, which may contain a prompt.
         _log.error("id=%s %s at %s", self.id, type(error).__name__, _innermost(error))
-        self.note = "internal_error"
+        self.note, self._end = "internal_error", "error"
         if self._complete:
             return
         if self.status:
             raise BrokenAnswerError(f"the answer to {self.id} broke off") from None
         text = f"Internal server error; report the request id {self.id} to the operator."
         await self._refuse(RefusedError(500, "internal_error", text))
+
+    def gone(self) -> None:
+        """The client has closed the connection; it may have read the whole answer before."""
+        self._gone = not self._complete
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """Send a complete JSON answer."""
@@ -71,15 +79,19 @@ class Request:
     def replay(self, body: bytes) -> Receive:
         """A `receive` that returns the body that was read and then waits for the client's
         disconnect."""
-        replayed = False
+        left: bytes | None = body
         receive_next = self.receive
 
         async def receive() -> Message:
-            nonlocal replayed
-            if replayed:
-                return await receive_next()
-            replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            nonlocal left, body
+            if left is None:
+                message = await receive_next()
+                if message["type"] == "http.disconnect":
+                    self.gone()
+                return message
+            message = {"type": "http.request", "body": left, "more_body": False}
+            left, body = None, b""  # so that a long stream does not keep them
+            return message
 
         return receive
 
@@ -94,6 +106,7 @@ class Request:
                 if refusal is not None:
                     self._replaced = True
                     self.note = refusal.code
+                    self._end = "" if alive() else "engine_died"
                     await self._refuse(refusal)
                     return
                 self.status = status
@@ -104,6 +117,8 @@ class Request:
                 return
             elif not message.get("more_body"):
                 self._complete = True
+                if not alive():
+                    self._end = "engine_died"
             await send_on(message)
 
         return send
@@ -115,14 +130,22 @@ class Request:
         """Write the one line of the access log."""
         if not _access.isEnabledFor(logging.INFO):
             return
-        usage = self.usage or Usage()
+        usage, now = self.usage or Usage(), time.perf_counter()
+        first = usage.first_token_at
         _access.info(
-            "id=%s method=%.8s route=%s user=%s status=%d ms=%.1f prompt_tokens=%d "
-            "completion_tokens=%d note=%s",
-            self.id, _word(self.scope["method"]), self.route, self.caller, self.status,
-            (time.perf_counter() - self._began) * 1000, usage.prompt_tokens,
-            usage.completion_tokens, self.note,
+            "id=%s method=%.8s route=%s user=%s address=%s status=%d ms=%.1f first_token_ms=%s "
+            "prompt_tokens=%d completion_tokens=%d end=%s note=%s",
+            self.id, _word(self.scope["method"]), self.route, _plain(self.caller),
+            _plain(self.address), self.status, (now - self._began) * 1000,
+            "-" if first is None else f"{(first - self._began) * 1000:.1f}", usage.prompt_tokens,
+            usage.completion_tokens, self._outcome(), _plain(self.note),
         )  # fmt: skip
+
+    def _outcome(self) -> str:
+        """Why the request ended; docs/service.md lists the words."""
+        if self._gone:
+            return "client_gone"
+        return self._end or ("complete" if self._complete else "broken")
 
 
 class BrokenAnswerError(RuntimeError):
@@ -154,6 +177,11 @@ def _innermost(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+
+
+def _plain(text: str) -> str:
+    """Text that can neither end a line of the log nor look like another field of it."""
+    return text if text.isprintable() and " " not in text else "?"
 
 
 def _word(text: str) -> str:

@@ -57,6 +57,9 @@ class Api(Settings):
     """Size of all headers together, in bytes."""
     json_depth: Count = 32
     """Levels of nesting in the JSON body."""
+    json_items: Count = 256 * 1024
+    """Items of the JSON body: an entry of a list counts as 1; a list, an object and each member of
+    an object count as 4."""
     n: Count = 8
     """Answers per prompt: `n` and `best_of`."""
     logprobs: Count = 20

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -52,6 +53,7 @@ def application(backend: StubBackend) -> FastAPI:
         if usage is not None:
             usage.prompt_tokens += PROMPT_TOKENS
             usage.completion_tokens += COMPLETION_TOKENS
+            usage.first_token_at = time.perf_counter()
         if b'"stream": true' in body or b'"stream":true' in body:
             return StreamingResponse(stream(backend), media_type="text/event-stream")
         return JSONResponse({"object": "chat.completion", "path": request.scope["path"]})

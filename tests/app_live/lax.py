@@ -29,3 +29,41 @@ def widened(schema: Any) -> Any:
     kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     also = [form for kind in kinds if isinstance(kind, str) for form in ALSO.get(kind, [])]
     return {"anyOf": [inner, *also]} if also and "enum" not in schema else inner
+
+
+_SCHEMAS = "#/components/schemas/"
+
+
+def with_lax_requests(document: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI document whose JSON requests are widened; its answers stay as they are."""
+    schemas = document["components"]["schemas"]
+    lax = {f"Lax.{name}": _redirected(widened(schema)) for name, schema in schemas.items()}
+    paths = {
+        path: {verb: _with_lax_request(operation) for verb, operation in item.items()}
+        for path, item in document["paths"].items()
+    }
+    components = {**document["components"], "schemas": {**schemas, **lax}}
+    return {**document, "paths": paths, "components": components}
+
+
+def _with_lax_request(operation: dict[str, Any]) -> dict[str, Any]:
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in content:
+        return operation
+    schema = _redirected(widened(content["application/json"]["schema"]))
+    body = {
+        **operation["requestBody"],
+        "content": {**content, "application/json": {"schema": schema}},
+    }
+    return {**operation, "requestBody": body}
+
+
+def _redirected(schema: Any) -> Any:
+    """The schema with references to the widened ones, in discriminators too."""
+    if isinstance(schema, list):
+        return [_redirected(item) for item in schema]
+    if isinstance(schema, dict):
+        return {key: _redirected(value) for key, value in schema.items()}
+    if isinstance(schema, str) and schema.startswith(_SCHEMAS):
+        return _SCHEMAS + "Lax." + schema.removeprefix(_SCHEMAS)
+    return schema

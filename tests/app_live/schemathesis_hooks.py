@@ -1,19 +1,16 @@
 """Adapts valid requests to the guard's bounds, so that they reach the engine.
 
 Loaded by schemathesis (`schemathesis.toml`). Requests that are invalid on purpose stay unchanged
-and must be refused, unless pydantic's lax mode accepts them.
+and must be refused.
 """
 
 import random
 from typing import Any
 
 import schemathesis  # type: ignore[import-not-found]
-from schemathesis.core.jsonschema import make_validator  # type: ignore[import-not-found]
-from schemathesis.specs.openapi import checks  # type: ignore[import-not-found]
 
 from app.access.permissions import PRIVILEGED
 from bench.serving.service import MODEL
-from tests.app_live.lax import widened
 
 FEW = 4
 KEPT = 0.3
@@ -52,22 +49,4 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     case.body = kept
 
 
-def negative_body_rejection(context: Any, response: Any, case: Any) -> bool | None:
-    """schemathesis's `negative_data_rejection`, for bodies that pydantic would reject too."""
-    if case.operation.method.upper() != "POST" or response.status_code >= 400 or lax(case):
-        return None
-    rejected: bool | None = checks.negative_data_rejection(context, response, case)
-    return rejected
-
-
-def lax(case: Any) -> bool:
-    described = case.operation.get_body_for_media_type(case.media_type)
-    if case.media_type != "application/json" or described is None:
-        return False
-    kind = case.operation.schema.adapter.jsonschema_validator_cls
-    validator = make_validator(widened(described.optimized_schema), kind)
-    return bool(validator.is_valid(case.body))
-
-
-schemathesis.check(negative_body_rejection)
 schemathesis.hook(before_call)

@@ -1,12 +1,18 @@
 """The form of a refusal, and what the log contains and must never contain."""
 
+import asyncio
+import contextlib
+import ipaddress
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
-from tests.app.calls import PATH, get, post
-from tests.app.conftest import KEY, PASSWORDS, Service, run
+from app.guard import body
+from tests.app.calls import PATH, ask, call, get, post
+from tests.app.conftest import KEY, PASSWORDS, Service, chat, run
 
 
 def test_every_refusal_has_the_shape_of_openai(service: Service) -> None:
@@ -44,6 +50,138 @@ def test_the_request_id_is_in_the_log_with_user_route_and_tokens(
     assert bad.headers["x-request-id"] in bad_line
     assert "status=401" in bad_line
     assert "note=malformed" in bad_line
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "rayline.access"]
+
+
+def test_the_log_says_from_where_a_request_came_and_how_it_ended(
+    make: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = make(trusted_proxies=(ipaddress.ip_network("192.0.2.0/24"),))
+    with caplog.at_level(logging.INFO, "rayline"):
+        post(service, headers={"X-Forwarded-For": "203.0.113.5, 198.51.100.7"})
+        ask(service, n=99)
+        service.backend.is_alive = False
+        post(service)
+        service.backend.is_alive = True
+        service.backend.crash = ValueError("prompt")
+        post(service)
+    ends = [line.partition(" end=")[2] for line in logged(caplog)]
+    assert ends == [
+        "complete note=-",
+        "refused note=out_of_bounds",
+        "refused note=engine_unavailable",
+        "error note=internal_error",
+    ]
+    assert " user=user:bob address=198.51.100.7 status=200 ms=" in logged(caplog)[0]
+    assert " address=192.0.2.1 " in logged(caplog)[1]
+
+
+def test_the_log_has_the_time_to_the_first_token(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rayline"):
+        post(service)
+        ask(service, n=99)
+    with_token, without = logged(caplog)
+    total = float(with_token.partition(" ms=")[2].split()[0])
+    assert 0 < float(with_token.partition(" first_token_ms=")[2].split()[0]) <= total
+    assert " first_token_ms=- prompt_tokens=0 completion_tokens=0 " in without
+
+
+class Exchange:
+    """One request over a bare ASGI interface, whose client leaves when the test says so."""
+
+    def __init__(self, service: Service, how: str) -> None:
+        content = json.dumps(chat(stream=True)).encode()
+        self.messages: list[Any] = []
+        self._body = [{"type": "http.request", "body": content, "more_body": False}]
+        self._how = how
+        self._streaming = asyncio.Event()
+        self._service = service
+
+    async def receive(self) -> Any:
+        if self._body:
+            return self._body.pop()
+        await self._streaming.wait()
+        if self._how == "cancelled":
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.messages.append(message)
+        if message["type"] == "http.response.body" and self._how in ("disconnects", "cancelled"):
+            self._streaming.set()
+        if self._how == "engine died":
+            self._service.backend.is_alive = False
+
+    async def run(self) -> None:
+        headers = self._service.bearer("bob")["Authorization"].encode()
+        scope = {
+            "type": "http", "method": "POST", "path": PATH, "raw_path": PATH.encode(),
+            "query_string": b"", "root_path": "", "client": ("192.0.2.1", 1),
+            "headers": [(b"authorization", headers), (b"content-type", b"application/json")],
+        }  # fmt: skip
+        task = asyncio.create_task(self._service.guard(scope, self.receive, self.send))
+        if self._how == "cancelled":
+            await self._streaming.wait()
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize(
+    ("how", "end"),
+    [
+        ("stays", "complete"),
+        ("disconnects", "client_gone"),
+        ("cancelled", "client_gone"),
+        ("engine died", "engine_died"),
+    ],
+)
+def test_the_log_says_how_a_stream_ended(
+    service: Service, caplog: pytest.LogCaptureFixture, how: str, end: str
+) -> None:
+    service.backend.pause_s = 0.02
+    with caplog.at_level(logging.INFO, "rayline"):
+        run(Exchange(service, how).run())
+    (line,) = logged(caplog)
+    assert f" end={end} " in line
+
+
+def test_a_slow_body_is_logged_as_a_timeout(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "TIMEOUT_S", 0.05)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(1)
+        yield b"}"
+
+    with caplog.at_level(logging.INFO, "rayline"):
+        post(service, content=slow())
+    (line,) = logged(caplog)
+    assert line.endswith(" end=timeout note=body_timeout")
+
+
+def test_no_part_of_a_request_can_forge_a_line_or_a_field_of_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = "1.2.3.4\nid=req-1 status=200 end=complete"
+    with caplog.at_level(logging.INFO, "rayline"):
+        for address in (forged, "a b", "\x1b[31m", "\u2028"):
+            run(service.login("bob", "wrong", address))
+        call(service, "F\nOO", PATH, "bob")
+    for line in logged(caplog):
+        assert line.isprintable()
+        names = [word.partition("=")[0] for word in line.split(" ")]
+        assert names == [
+            "id", "method", "route", "user", "address", "status", "ms", "first_token_ms",
+            "prompt_tokens", "completion_tokens", "end", "note",
+        ]  # fmt: skip
 
 
 def test_no_secret_is_in_any_log(
