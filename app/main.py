@@ -22,7 +22,7 @@ from app.engine.settings import (
 )
 from app.guard import handover
 from app.guard.application import Guard
-from app.guard.request_ids import install as install_request_ids
+from app.guard.front import install as install_front
 
 logger = logging.getLogger("rayline.replica")
 
@@ -45,7 +45,6 @@ class Replica:
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
-        install_request_ids(http_util)  # the replica's server is started after this
         handover.install()
         keep_kernels(os.environ)
         settings = from_environment(os.environ, installed_device())
@@ -54,6 +53,7 @@ class Replica:
         self._guard = Guard.from_environment(
             self._engine, {"GUARD_MAX_RUNNING": str(settings.max_requests), **os.environ}
         )
+        install_front(http_util, self._guard)  # Serve starts the replica's server after this
         await self._engine.start()
         self._watch = asyncio.create_task(self._leave_when_engine_dies())
 

@@ -14,15 +14,17 @@ from collections.abc import Callable, Mapping
 from app.access import permissions, routes
 from app.access.ledger import Connect, Synchronizer, connect_ray
 from app.access.limits import Limits
-from app.asgi import Receive, Scope, Send
+from app.access.routes import Route
+from app.asgi import ASGIApp, Receive, Scope, Send
 from app.auth.identity import Authenticator, Identity
 from app.auth.lockout import Lockout
 from app.auth.login import Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
-from app.guard import body as bodies
-from app.guard import handover, openapi, payload
+from app.guard import arrival, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
+from app.guard.front import HANDED, Handed
+from app.guard.handover import Carrier
 from app.guard.headers import Received, for_engine, received
 from app.guard.payload import Payload
 from app.guard.public import PublicRoutes
@@ -49,6 +51,10 @@ class Guard:
         self._limits = limits
         self._settings = settings
         self._engine = EngineRoutes(backend, settings)
+        # The largest body that is allowed always fits when no other is there.
+        self._room = arrival.Room(
+            max(settings.open_body_bytes, settings.body_bytes, settings.audio_body_bytes)
+        )
         self._public = PublicRoutes(backend, Login(auth, lockout), settings)
         self._synchronizer = None
         if connect is not None:
@@ -84,23 +90,45 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Only HTTP reaches the engine."""
         if scope["type"] == "http":
-            if self._synchronizer is not None:
-                self._synchronizer.start()
-            request = Request(scope, receive, send)
-            try:
-                await self._answer(request)
-            except asyncio.CancelledError:
-                request.gone()
-                raise
-            except Exception as error:
-                await request.fail(error)
-            finally:
-                (request.usage or Usage()).when_over(request.write_log)
+            handed: Handed | None = (scope.get("extensions") or {}).get(HANDED)
+            if handed is not None:
+                await handed.run(scope, receive, send)
+            else:
+                await self._logged(Request(scope, receive, send))
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "not supported"})
+
+    async def before_serve(
+        self, serve: ASGIApp, prefix: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request before Serve has taken it in, see `app.guard.front`.
+
+        `prefix` is the application's, without a final slash.
+        """
+        if scope["type"] != "http":
+            await self(scope, receive, send)
+            return
+        request = Request(
+            {**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send
+        )
+        request.serve, request.serve_root = serve, scope.get("root_path", "")
+        await self._logged(request)
+
+    async def _logged(self, request: Request) -> None:
+        if self._synchronizer is not None:
+            self._synchronizer.start()
+        try:
+            await self._answer(request)
+        except asyncio.CancelledError:
+            request.gone()
+            raise
+        except Exception as error:
+            await request.fail(error)
+        finally:
+            (request.usage or Usage()).when_over(request.write_log)
 
     async def _answer(self, request: Request) -> None:
         """Make every check in the order of the module's docstring, then let the engine answer."""
@@ -121,18 +149,26 @@ class Guard:
             raise _closed(path)
         request.route = route.template
         permissions.check_route(caller.role, route)
+        await self._admitted(route, caller, headers, request)
+
+    async def _admitted(
+        self, route: Route, caller: Identity, headers: Received, request: Request
+    ) -> None:
+        """From the caller's limits to the engine, for a route that the role may call."""
         app = self._engine.application(route)
         bound = self._settings.body_bytes
         if route.group == routes.AUDIO:
             bound = self._settings.audio_body_bytes
-        bodies.declared_length(headers.length, bound)
+        declared = arrival.declared_length(headers.length, bound)
         account = self._limits.admit(caller.key, caller.role)
         usage = request.usage = Usage()
         counting = current.set(usage)  # vLLM's application counts the tokens of this request in it
+        held = None
         try:
             given, served = Payload(b""), self._engine.served
             if route.method == "POST":
-                body = await bodies.read(request.receive, bound)
+                held = self._room.hold(caller.key, declared)
+                body = await arrival.read(request.receive, bound, arrival.REQUEST_PACE, held.grow)
                 given = await payload.checked(
                     body, headers.content_type, route, caller.role, self._settings, served
                 )
@@ -142,15 +178,17 @@ class Guard:
             send = request.relay(self._alive)
             if route.template == openapi.PATH:
                 send = openapi.rewriting(send, caller.role.groups)
-            scope, receive = for_engine(scope, given.body, request.id), request.replay(given.body)
-            handover.hand_over(scope, given.content)
+            scope = for_engine(request.scope, given.body, request.id)
+            carrier, receive = Carrier(app, given.content), request.replay(given.body)
             del given  # a stream may take hours; the engine has the body by then
             try:
-                await app(scope, receive, send)
+                await request.run(carrier, scope, receive, send)
             finally:
-                await handover.discard(scope)
+                await carrier.close()
         finally:
             current.reset(counting)
+            if held is not None:
+                held.release()
             usage.when_over(lambda: self._limits.release(caller.key, account, usage.total))
 
     def _identify(self, headers: Received, request: Request) -> Identity:

@@ -6,6 +6,7 @@ proxy, therefore cannot choose an address. Without a Ray token there is no proof
 a proxy have the proxy's address.
 """
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -14,6 +15,7 @@ from pathlib import Path
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 CLIENT, PROOF = b"x-rayline-client", b"x-rayline-proof"
+UNKNOWN = "unknown"
 
 
 def proxy_proof(token: str, path: Path | None) -> bytes:
@@ -35,11 +37,14 @@ def behind_serve(
 ) -> str:
     """`reported` where `proof` shows that our proxy wrote it, otherwise `connection`.
 
-    `connection` is the address at the other end of the replica's own connection.
+    `connection` is the address at the other end of the replica's own connection. The answer is an
+    address in its usual form, or "unknown"; it may be logged.
     """
     if reported and proof and expected and hmac.compare_digest(proof, expected):
-        return reported.decode("latin-1")
-    return connection
+        address = _usual(reported.decode("latin-1"))
+        if address is not None:
+            return address
+    return _usual(connection) or UNKNOWN
 
 
 def behind_trusted(peer: str, forwarded: bytes | None, trusted: tuple[Network, ...]) -> str:
@@ -51,20 +56,31 @@ def behind_trusted(peer: str, forwarded: bytes | None, trusted: tuple[Network, .
     address = peer
     entries = forwarded.decode("latin-1").split(",") if forwarded and trusted else []
     while entries and _within(address, trusted):
-        candidate = entries.pop().strip()
-        if _parsed(candidate) is None:
+        candidate = _usual(entries.pop().strip(" \t"))
+        if candidate is None:
             break
         address = candidate
     return address
 
 
 def _within(address: str, networks: tuple[Network, ...]) -> bool:
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in networks)
+    if address == UNKNOWN:
+        return False
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in networks)
 
 
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+@functools.lru_cache(maxsize=1024)
+def _usual(text: str) -> str | None:
+    """The address in its usual form, so that one client has one spelling; None for other text.
+
+    A zone is refused: `ipaddress` accepts any characters in it, line feeds too.
+    """
+    if "%" in text:
+        return None
     try:
-        return ipaddress.ip_address(text)
+        parsed = ipaddress.ip_address(text)
     except ValueError:
         return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)

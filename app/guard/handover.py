@@ -6,26 +6,50 @@ asked for it takes it from there. The bytes are passed on as well, and mean the 
 Starlette does not know these attributes, it reads them again, and only time is lost.
 """
 
-from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
+
+from app.asgi import ASGIApp, Receive, Scope, Send
 
 _KEY = "rayline.body"
 _own_json, _own_form = Request.json, Request.form
 Content = dict[str, Any] | FormData
 
 
-def hand_over(scope: MutableMapping[str, Any], content: Content | None) -> None:
-    """Leave the content of a body for the application that is called with this scope."""
-    if content is not None:
+class Carrier:
+    """The engine's application, with the content of the one body that it is called for.
+
+    The application may be called much later and with a copy of the scope, because Serve is in
+    between. `close` when the request has ended; FastAPI closes the files of a form that it takes.
+    """
+
+    __slots__ = ("_app", "_content")
+
+    def __init__(self, app: ASGIApp, content: Content | None) -> None:
+        self._app = app
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        content, self._content = self._content, None
+        if content is None:
+            await self._app(scope, receive, send)
+            return
         scope[_KEY] = content
+        del content
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            await _discard(scope.pop(_KEY, None))
+
+    async def close(self) -> None:
+        """Drop what the application has not been given."""
+        content, self._content = self._content, None
+        await _discard(content)
 
 
-async def discard(scope: MutableMapping[str, Any]) -> None:
-    """Drop what the application has not taken; FastAPI closes the files of a form that it takes."""
-    content = scope.pop(_KEY, None)
+async def _discard(content: Content | None) -> None:
     if isinstance(content, FormData):
         await content.close()
 

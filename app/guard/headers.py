@@ -15,7 +15,12 @@ from app.guard.bounds import Bounds
 _PASSED_ON = frozenset(
     {b"accept", b"content-type", b"user-agent", b"anthropic-version", b"anthropic-beta"}
 )
-_ONCE = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding"})
+_ONCE = frozenset(
+    {
+        b"host", b"content-type", b"content-length", b"transfer-encoding",
+        client_address.CLIENT, client_address.PROOF,
+    }
+)  # fmt: skip
 _STEERS_SERVE = frozenset({b"x-request-timeout-seconds", b"x-request-disconnect-disabled"})
 """Ray Serve obeys these from any client: the first ends an answer with a 408 in Serve's own form,
 the second keeps Serve from noticing that the client has disconnected."""

@@ -1,8 +1,7 @@
 """The routes that need no token: POST /token, GET /health and GET /ready."""
 
 from app.auth.login import MAX_BODY_BYTES, Login
-from app.guard import body as bodies
-from app.guard import client_address, forms
+from app.guard import arrival, client_address, forms
 from app.guard.backend import Backend, unavailable
 from app.guard.headers import Received
 from app.guard.request import Request
@@ -15,6 +14,7 @@ class PublicRoutes:
     def __init__(self, backend: Backend, login: Login, settings: GuardSettings) -> None:
         self._backend = backend
         self._login = login
+        self._bodies = arrival.LoginBodies()
         self._trusted_proxies = settings.trusted_proxies
         self._proof = client_address.proxy_proof(
             settings.ray_token.get_secret_value(), settings.ray_token_path
@@ -37,8 +37,8 @@ class PublicRoutes:
         self._login.close()
 
     async def _token(self, headers: Received, request: Request) -> None:
-        bodies.declared_length(headers.length, MAX_BODY_BYTES)
-        body = await bodies.read(request.receive, MAX_BODY_BYTES)
+        declared = arrival.declared_length(headers.length, MAX_BODY_BYTES)
+        body = await self._bodies.read(request.receive, declared, request.address)
         form = await forms.read_texts(headers.content_type, body)
         answer = await self._login.token(form, request.address, request.id)
         await request.answer(200, answer, [(b"cache-control", b"no-store")])
@@ -46,6 +46,6 @@ class PublicRoutes:
     def address(self, headers: Received, request: Request) -> str:
         """The client's address, as far as the proxies in front are known."""
         client = request.scope.get("client")
-        connection = client[0] if client else "unknown"
+        connection = client[0] if client else client_address.UNKNOWN
         peer = client_address.behind_serve(connection, headers.client, headers.proof, self._proof)
         return client_address.behind_trusted(peer, headers.forwarded, self._trusted_proxies)

@@ -4,10 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from app.asgi import Message, Receive, Scope, Send
+from app.asgi import ASGIApp, Message, Receive, Scope, Send
 from app.errors import Headers, RefusedError, new_request_id
+from app.guard.arrival import ClientGoneError
 from app.guard.backend import unavailable
-from app.guard.body import ClientGoneError
+from app.guard.front import Handed
 from app.usage import Usage
 
 _access = logging.getLogger("rayline.access")
@@ -19,12 +20,17 @@ class Request:
 
     __slots__ = (
         "_began", "_complete", "_end", "_gone", "_replaced", "_send", "address", "caller", "id",
-        "note", "receive", "route", "scope", "status", "usage",
+        "note", "receive", "route", "scope", "serve", "serve_root", "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
+        # A server may add trailers to the scope's list of headers while the body arrives.
+        self.scope = {**scope, "headers": tuple(scope["headers"])}
         self.receive = receive
+        self.serve: ASGIApp | None = None
+        """Serve's application, where it has not taken the request in, and the root path it expects.
+        """
+        self.serve_root = ""
         self._send = send
         self.id = new_request_id()
         self.status = 0
@@ -70,11 +76,21 @@ class Request:
             (b"x-content-type-options", b"nosniff"),
             (b"x-request-id", self.id.encode()),
         ]
+        if status == 408:
+            common.append((b"connection", b"close"))  # the rest of the body would come before it
         await self._send(
             {"type": "http.response.start", "status": status, "headers": common + headers}
         )
         await self._send({"type": "http.response.body", "body": body})
         self._complete = True
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the engine's application answer, through Serve where it has not seen the request."""
+        if self.serve is None:
+            await app(scope, receive, send)
+        else:
+            scope["root_path"] = self.serve_root
+            await Handed(app).through(self.serve, scope, receive, send)
 
     def replay(self, body: bytes) -> Receive:
         """A `receive` that returns the body that was read and then waits for the client's

@@ -69,6 +69,11 @@ class GuardSettings(Bounds, BaseSettings):
         description="Concurrent requests that one replica gives its engine; further ones are "
         "answered with 429. The service sets it to twice `MAX_NUM_SEQS`.",
     )
+    open_body_bytes: Count = Field(
+        268_435_456,
+        description="Memory for the bodies of one replica's requests together, in bytes; bodies "
+        "that do not fit are answered with 429. Bodies up to 65,536 bytes do not count.",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
         description="Networks of proxies that are trusted to report the client's address in "

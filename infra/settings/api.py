@@ -85,6 +85,9 @@ class Api(Settings):
     max_running: Count | None = None
     """Concurrent requests that one replica gives its engine; further ones are answered with 429.
     Absent: twice maxNumSeqs."""
+    open_body_bytes: Count = 256 * 1024 * 1024
+    """Memory for the bodies of one replica's requests together, in bytes; bodies that do not fit
+    are answered with 429. Bodies up to 65,536 bytes do not count."""
     trusted_proxies: tuple[Network, ...] = Field((), max_length=1000)
     """Networks of proxies that are trusted to report the client's address in `X-Forwarded-For`."""
     priority: bool = False

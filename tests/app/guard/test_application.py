@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
-from app.guard import body
+from app.guard import arrival
 from tests.app.calls import PATH, get, post
 from tests.app.conftest import PASSWORDS, Service, chat, run
 from tests.app.serving import served
@@ -125,7 +125,7 @@ def test_a_client_that_disconnects_while_sending_reaches_no_engine(service: Serv
 def test_a_body_that_does_not_arrive_times_out(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(arrival, "REQUEST_PACE", arrival.Pace(0.05, 65_536))
     begun = {"type": "http.request", "body": b"{", "more_body": True}
     sent = run(direct(service, scope_of(service), [begun]))
     assert sent[0]["status"] == 408

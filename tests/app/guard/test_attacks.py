@@ -4,6 +4,7 @@ import pytest
 
 from tests.app.conftest import KEY, Service, chat, run
 from tests.app.guard import attacks
+from tests.app.guard.reached import WAYS, reached
 from tests.app.serving import served
 
 
@@ -27,11 +28,11 @@ def test_malformed_tokens_are_401_and_nothing_else(service: Service) -> None:
     run(calls())
 
 
-@pytest.mark.parametrize("http", ["httptools", "h11"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("prefix", ["", "/m"])
 @pytest.mark.parametrize("user", ["", "gina"])
 def test_no_mutated_request_gets_through(
-    service: Service, http: str, prefix: str, user: str
+    service: Service, way: str, prefix: str, user: str
 ) -> None:
     """Requests without a token for every route, then a guest's for the routes closed to guests."""
     bearer = service.token(user) if user else ""
@@ -40,8 +41,7 @@ def test_no_mutated_request_gets_through(
         aimed = [a for a in aimed if not any(t in a.name for t in _OPEN_TO_GUEST)]
 
     async def calls() -> list[attacks.Answer]:
-        app = prefixed(service, prefix)
-        async with served(app, http) as port:
+        async with reached(service, way, prefix=prefix or "/") as port:
             return await attacks.fire("127.0.0.1", port, aimed)
 
     answers = run(calls())
@@ -54,15 +54,6 @@ def test_no_mutated_request_gets_through(
 
 
 _OPEN_TO_GUEST = ("/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/responses")
-
-
-def prefixed(service: Service, prefix: str) -> object:
-    """Like Ray Serve for a route prefix: the whole path, and the prefix as root_path."""
-
-    async def app(scope: dict[str, object], receive: object, send: object) -> None:
-        await service.guard({**scope, "root_path": prefix}, receive, send)  # type: ignore[arg-type]
-
-    return app
 
 
 def test_a_bypass_is_detected() -> None:

@@ -1,7 +1,6 @@
 """The client's address as HAProxy reports it is trusted only with the proof."""
 
-import os
-import subprocess
+import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from app.guard import client_address
 from tests.app.conftest import PASSWORDS, Service, run
 
 TOKEN = "the cluster's token"
-SCRIPT = Path(__file__).parents[3] / "app" / "haproxy.sh"
-CONFIGURATION = "frontend prometheus\n    bind :1\nfrontend http_frontend\n    bind *:2\n"
 
 
 def test_without_a_ray_token_there_is_no_proof(tmp_path: Path) -> None:
@@ -31,41 +28,32 @@ def test_an_address_without_the_proof_is_not_trusted(given: bytes | None) -> Non
     assert client_address.behind_serve("10.0.0.1", b"192.0.2.7", expected, expected) == "192.0.2.7"
 
 
-def started(tmp_path: Path, **environ: str) -> tuple[list[str], str]:
-    """The arguments and the configuration that HAProxy receives from our script."""
-    configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text(CONFIGURATION)
-    haproxy, python = tmp_path / "haproxy", tmp_path / "python"
-    haproxy.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    python.write_text(f"#!/bin/sh\necho '{haproxy}'\n")
-    for file in (haproxy, python):
-        file.chmod(0o755)
-    ran = subprocess.run(
-        [str(SCRIPT), "-db", "-f", str(configuration), "-sf", "1", "2"],
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environ},
-        check=True, capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
-    assert ran.stderr == ""
-    return ran.stdout.splitlines(), configuration.read_text()
+@pytest.mark.parametrize(
+    "reported",
+    [
+        "", "x", "192.0.2.7,192.0.2.8", "192.0.2.7\nid=req-1", "fe80::1%eth0", "fe80::1%\nid=req-1",
+        "192.0.2.7 ", "192.0.2.07", "[2001:db8::1]", "\xff",
+    ],
+)  # fmt: skip
+def test_only_an_address_is_taken_for_one(reported: str) -> None:
+    """A zone of `ipaddress` may contain any characters, and addresses are logged."""
+    expected = client_address.proxy_proof(TOKEN, None)
+    given = reported.encode("latin-1")
+    assert client_address.behind_serve("10.0.0.1", given, expected, expected) == "10.0.0.1"
+    assert client_address.behind_serve(reported, None, None, expected) == client_address.UNKNOWN
+    trusted = (ipaddress.ip_network("10.0.0.0/8"),)
+    assert client_address.behind_trusted("10.0.0.1", given, trusted[:0]) == "10.0.0.1"
+    if "," not in reported and reported.strip() != "192.0.2.7":
+        assert client_address.behind_trusted("10.0.0.1", given, trusted) == "10.0.0.1"
 
 
-def test_the_script_and_the_guard_compute_the_same_proof(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_text(TOKEN + "\n")
-    for environ, proof in (
-        ({"RAY_AUTH_TOKEN": TOKEN}, client_address.proxy_proof(TOKEN, None)),
-        ({"RAY_AUTH_TOKEN_PATH": str(file)}, client_address.proxy_proof("", file)),
+def test_one_client_has_one_spelling() -> None:
+    expected = client_address.proxy_proof(TOKEN, None)
+    for given, usual in (
+        (b"::ffff:192.0.2.7", "192.0.2.7"),
+        (b"2001:DB8:0:0::1", "2001:db8::1"),
     ):
-        arguments, configuration = started(tmp_path, **environ)
-        assert arguments == ["-dS", "-db", "-f", str(tmp_path / "haproxy.cfg"), "-sf", "1", "2"]
-        assert configuration == CONFIGURATION.replace(
-            "http_frontend\n",
-            "http_frontend\n    http-request set-header x-rayline-client %[src]\n"
-            f"    http-request set-header x-rayline-proof {proof.decode()}\n",
-        )
-        assert TOKEN not in configuration
-        assert (tmp_path / "haproxy.cfg").stat().st_mode & 0o077 == 0
-    assert started(tmp_path)[1] == CONFIGURATION
+        assert client_address.behind_serve("10.0.0.1", given, expected, expected) == usual
 
 
 def test_behind_the_proxy_a_lock_is_per_user_and_address(make: Callable[..., Service]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.guard import body
+from app.guard import arrival
 from tests.app.calls import PATH, ask, call, get, post
 from tests.app.conftest import KEY, PASSWORDS, Service, chat, run
 
@@ -154,7 +154,7 @@ def test_the_log_says_how_a_stream_ended(
 def test_a_slow_body_is_logged_as_a_timeout(
     service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(arrival, "REQUEST_PACE", arrival.Pace(0.05, 65_536))
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"{"

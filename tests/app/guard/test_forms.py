@@ -70,8 +70,8 @@ def engines(content_type: bytes, body: bytes, read: FormData | None = None) -> A
         "type": "http", "method": "POST", "path": AUDIO, "query_string": b"", "root_path": "",
         "headers": [(b"content-type", content_type)],
     }  # fmt: skip
-    handover.hand_over(scope, read)
-    asyncio.run(app(scope, receive, send))
+    carrier: Any = handover.Carrier(app, read)
+    asyncio.run(carrier(scope, receive, send))
     return seen[0] if seen else None
 
 

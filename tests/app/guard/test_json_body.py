@@ -10,6 +10,7 @@ import pytest
 from fastapi import Body, FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from app.access import permissions, routes
@@ -211,23 +212,41 @@ def test_the_engine_gets_the_document_that_was_judged(monkeypatch: pytest.Monkey
     async def receive() -> Any:
         return {"type": "http.request", "body": b'{"read":"again"}'}
 
-    async def readings() -> list[Any]:
-        scope: dict[str, Any] = {"type": "http", "headers": []}
-        handover.hand_over(scope, document)
-        first = Request(scope, receive)
-        return [await first.json(), await first.json(), await Request(scope, receive).json()]
+    found: list[Any] = []
 
-    taken, same_request, again = asyncio.run(readings())
+    async def engine(scope: Any, _receive: Any, _send: Any) -> None:
+        first = Request(scope, receive)
+        found.extend([await first.json(), await first.json()])
+        found.append(await Request(scope, receive).json())
+
+    scope: dict[str, Any] = {"type": "http", "headers": []}
+    asyncio.run(call(handover.Carrier(engine, document), scope))
+    taken, same_request, again = found
     assert taken is document
     assert same_request is document
     assert again == {"read": "again"}
 
 
-def test_what_the_engine_does_not_take_is_dropped() -> None:
-    async def left() -> dict[str, Any]:
-        scope: dict[str, Any] = {}
-        handover.hand_over(scope, {"a": 1})
-        await handover.discard(scope)
-        return scope
+async def call(app: Any, scope: Any) -> None:
+    await app(scope, None, None)
 
-    assert asyncio.run(left()) == {}
+
+class File(FormData):
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("called", [True, False], ids=["called", "never called"])
+def test_what_the_engine_does_not_take_is_dropped(called: bool) -> None:
+    async def engine(_scope: Any, _receive: Any, _send: Any) -> None:
+        pass
+
+    form, scope = File(), dict[str, Any]()
+    carrier = handover.Carrier(engine, form)
+    if called:
+        asyncio.run(call(carrier, scope))
+    asyncio.run(carrier.close())
+    assert form.closed
+    assert scope == {}

