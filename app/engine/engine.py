@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any
 
+from app.cache_salt import salted
 from app.engine.arguments import parse
 from app.engine.cancellation import AbortsWithClient, counted
 from app.engine.settings import EngineSettings
@@ -74,6 +75,7 @@ class Engine:
         self._client = client
         client.generate = counted(client.generate)
         client.encode = counted(client.encode)
+        client.engine_core.add_request_async = salted(client.engine_core.add_request_async)
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
@@ -105,6 +107,17 @@ class Engine:
     def model_length(self) -> int | None:
         """The context length in tokens that vLLM chose; None until the engine is up."""
         return int(self._client.model_config.max_model_len) if self._client else None
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The names by which clients may call the model; the first is its own."""
+        names = self._settings.arguments["served_model_name"]
+        return tuple(map(str, names)) if isinstance(names, list) else (str(names),)
+
+    @property
+    def accepts_media(self) -> bool:
+        """Whether the model takes pictures, audio or video; False until the engine is up."""
+        return bool(self._client and self._client.model_config.is_multimodal_model)
 
     def cause_of_death(self) -> str:
         """One line: which process ended and how, as far as the operating system reports it."""

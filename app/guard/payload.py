@@ -10,7 +10,7 @@ from typing import Any
 from app.access import permissions
 from app.access.permissions import Served
 from app.access.roles import Role
-from app.access.routes import AUDIO, OPERATE, Route
+from app.access.routes import AUDIO, OPERATE, WITHOUT_BODY, Route
 from app.guard import body as bodies
 from app.guard import bounds
 from app.guard.bounds import Bounds
@@ -28,6 +28,9 @@ def checked(
 ) -> bytes:
     """The body for the engine; RefusedError 400, 403 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
+        return body
+    if not body and route.template in WITHOUT_BODY:
+        permissions.check_model(role, None, served)
         return body
     is_form = route.group == AUDIO
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)

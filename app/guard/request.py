@@ -19,8 +19,8 @@ class Request:
 
     __slots__ = (
         "_began",
-        "_complete", "_replaced", "_send", "caller", "id", "note", "receive", "route", "scope",
-        "status", "usage",
+        "_complete", "_replaced", "_send", "anthropic", "caller", "extra", "id", "note", "receive",
+        "route", "scope", "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,6 +31,10 @@ class Request:
         self.status = 0
         self.route = self.caller = self.note = "-"
         self.usage: Usage | None = None
+        self.extra: Headers = []
+        """Headers that every answer gets."""
+        self.anthropic = False
+        """Whether the client reads errors in the form of Anthropic's API."""
         self._began = time.perf_counter()
         self._replaced = self._complete = False
 
@@ -54,14 +58,17 @@ class Request:
         await self._refuse(RefusedError(500, "internal_error", text))
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send a complete JSON answer."""
+        """Send a complete JSON answer, or one without content (204)."""
         self.status = status
-        common = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"x-request-id", self.id.encode()),
-        ]
+        common = [(b"x-request-id", self.id.encode()), *self.extra]
+        if status != 204:
+            common += [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        if self.scope["method"] == "HEAD":
+            body = b""
         await self._send(
             {"type": "http.response.start", "status": status, "headers": common + headers}
         )
@@ -99,6 +106,7 @@ class Request:
                 self.status = status
                 kept = [h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"]
                 kept.append((b"x-request-id", self.id.encode()))
+                kept += self.extra
                 message = {**message, "headers": kept}
             elif self._replaced:
                 return
@@ -109,7 +117,8 @@ class Request:
         return send
 
     async def _refuse(self, refusal: RefusedError) -> None:
-        await self.answer(refusal.status, refusal.body(), refusal.headers())
+        body = refusal.body(anthropic=self.anthropic)
+        await self.answer(refusal.status, body, refusal.headers())
 
     def write_log(self) -> None:
         """Write the one line of the access log."""
