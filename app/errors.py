@@ -1,8 +1,10 @@
 """The two errors that leave the service: a refused request and an unusable environment.
 
 Refusals have OpenAI's error shape, so that OpenAI's clients raise their own typed exceptions. The
-body is `{"error": {"message", "type", "param", "code"}}`. The request's id is in the header
-`x-request-id` and not in the body, so refusals that must be indistinguishable are byte-identical.
+body is `{"error": {"message", "type", "param", "code"}}`; on the routes of Anthropic's API it also
+has `"type": "error"`, and Anthropic's words for the type of the error. The request's id is in the
+header `x-request-id` and not in the body, so refusals that must be indistinguishable are
+byte-identical.
 """
 
 import json
@@ -18,6 +20,12 @@ TYPES: Mapping[int, str] = {
     500: "server_error",
     503: "service_unavailable_error",
 }
+ANTHROPIC_TYPES: Mapping[int, str] = {
+    413: "request_too_large",
+    500: "api_error",
+    503: "overloaded_error",
+}
+"""The types of Anthropic's API (https://docs.anthropic.com/en/api/errors) that differ from ours."""
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -56,14 +64,17 @@ class RefusedError(Exception):
         self.limit = limit
         self.allow = allow
 
-    def body(self) -> bytes:
-        """The JSON body, in UTF-8."""
+    def body(self, *, anthropic: bool = False) -> bytes:
+        """The JSON body, in UTF-8; `anthropic` for a client of that API."""
         error = {
             "message": self.message,
             "type": TYPES.get(self.status, "invalid_request_error"),
             "param": self.param,
             "code": self.code,
         }
+        if anthropic:
+            error["type"] = ANTHROPIC_TYPES.get(self.status, error["type"])
+            return json.dumps({"type": "error", "error": error}, ensure_ascii=False).encode()
         return json.dumps({"error": error}, ensure_ascii=False).encode()
 
     def headers(self) -> Headers:

@@ -186,7 +186,14 @@ def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
     elif kind in ("integer", "number"):
         candidates += [*([current + 1] if current else []), 1, 2, 0.5]
     elif kind == "array":
-        candidates += [[], ["other"], ["192.0.2.0/24"], ["job/other"], [{"key": "other"}]]
+        candidates += [
+            [],
+            ["other"],
+            ["192.0.2.0/24"],
+            ["https://other"],
+            ["job/other"],
+            [{"key": "other"}],
+        ]
     elif kind == "object":
         candidates += [{"other": "x"}, {"other": {"priority": 1}}]
         candidates += [{"other": {"secret": "x", "key": "y"}}]

@@ -43,8 +43,8 @@ _HAS_SMALL_DEFAULT = frozenset({"/v1/completions"})
 class Served:
     """Facts about the served model on which a role's limits depend."""
 
-    model: str
-    """Name of the model that answers a request without `model`."""
+    models: tuple[str, ...]
+    """Names of the model: its own first, which answers a request without `model`, then aliases."""
     context: int | None
     """Context length in tokens, where it is known."""
     by_priority: bool
@@ -58,11 +58,22 @@ def check_route(role: Role, route: Route) -> None:
         raise RefusedError(403, "route_not_allowed", message)
 
 
+def may_use(role: Role, model: object, served: Served) -> bool:
+    """Whether the role may use the model; None is the served model.
+
+    A role that may use the served model by one of its names may use it by all of them.
+    """
+    if role.models is None:
+        return True
+    if model is None or model in served.models:
+        return not role.models.isdisjoint(served.models)
+    return isinstance(model, str) and model in role.models
+
+
 def check_model(role: Role, model: object, served: Served) -> None:
     """Raise RefusedError 403 unless the role may use the model; None is the served model."""
-    name = model if model is not None else served.model
-    if role.models is not None and not (isinstance(name, str) and name in role.models):
-        allowed = ", ".join(sorted(role.models)) or "none"
+    if not may_use(role, model, served):
+        allowed = ", ".join(sorted(role.models or ())) or "none"
         message = f"Your role may not use this model; allowed: {allowed}."
         raise RefusedError(403, "model_not_allowed", message, param="model")
 

@@ -39,9 +39,11 @@ class Role:
     """Largest completion that one request may ask for, in tokens."""
     priority: int = 0
     """Requests with a lower number run first where the engine schedules by priority."""
+    share_cache: bool = False
+    """Whether the users of the role share one prefix cache, see `app.cache_salt`."""
 
 
-_USER = routes.GROUPS - {routes.OPERATE}
+_USER = routes.GROUPS - {routes.OPERATE, routes.METRICS}
 _GUEST = frozenset({routes.INFERENCE, routes.POOLING, routes.MODELS})
 DEFAULTS: Mapping[str, Role] = {
     "admin": Role("admin", routes.GROUPS),
@@ -112,6 +114,10 @@ def _value(name: str, key: str, value: Any) -> Any:
         return None if value in (None, ALL, [ALL]) else _names(where, value)
     if key in _LIMITS and (value is None or value == ALL):
         return None
+    if key == "share_cache":
+        if type(value) is not bool:
+            raise ConfigurationError(f"{where} is {value!r}; allowed: true, false")
+        return value
     minimum = 1 if key in _LIMITS else -_LIMIT
     if type(value) is not int or not minimum <= value < _LIMIT:
         allowed = f"an integer from {minimum} to {_LIMIT - 1}"
@@ -145,4 +151,6 @@ def _cell(value: object) -> str:
         return "all" if value else "no limit"
     if isinstance(value, frozenset):
         return ", ".join(sorted(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -15,9 +15,11 @@ from app.asgi import Scope
 PUBLIC = "public"
 """Answered by the guard itself, without a token."""
 INFERENCE, POOLING, AUDIO = "inference", "pooling", "audio"
-TOKENIZE, MODELS, DESCRIBE, OPERATE = "tokenize", "models", "describe", "operate"
-GROUPS = frozenset({INFERENCE, POOLING, AUDIO, TOKENIZE, MODELS, DESCRIBE, OPERATE})
-"""The groups that a role may have. OPERATE can stop the engine or run code in it."""
+TOKENIZE, MODELS, DESCRIBE = "tokenize", "models", "describe"
+METRICS, OPERATE = "metrics", "operate"
+GROUPS = frozenset({INFERENCE, POOLING, AUDIO, TOKENIZE, MODELS, DESCRIBE, METRICS, OPERATE})
+"""The groups that a role may have. OPERATE can stop the engine or run code in it. METRICS is
+separate, so that a monitoring system needs nothing else."""
 
 _POST: Mapping[str, str] = {
     PUBLIC: "/token",
@@ -43,14 +45,20 @@ _POST: Mapping[str, str] = {
         /v1/responses/render /cohere/v2/chat/render""",
 }
 _GET: Mapping[str, str] = {
-    PUBLIC: "/health /ready",
+    PUBLIC: "/ /health /ready",
     INFERENCE: "/v1/responses/{response_id}",
     MODELS: "/v1/models",
     DESCRIBE: "/openapi.json /docs /docs/oauth2-redirect /redoc /version",
+    METRICS: "/metrics",
     OPERATE: """
-        /metrics /load /ping /server_info /is_sleeping /is_paused /weight_info /get_world_size
+        /load /ping /server_info /is_sleeping /is_paused /weight_info /get_world_size
         /tokenizer_info /kv_event_sources /fault_tolerance/status""",
 }
+_HEAD: Mapping[str, str] = {PUBLIC: "/ /health /ready"}
+"""Load balancers check with HEAD. vLLM answers HEAD only for its pages, where it stays closed."""
+_METHODS = {"GET": _GET, "HEAD": _HEAD, "POST": _POST}
+WITHOUT_BODY = frozenset({"/v1/responses/{response_id}/cancel"})
+"""POST routes, beside those of OPERATE, that vLLM answers without reading a body."""
 _PARAMETER = re.compile(r"\{[a-z_]+\}")
 
 
@@ -64,10 +72,9 @@ class Route:
 
 
 def _table() -> dict[tuple[str, str], Route]:
-    groups = [("POST", _POST), ("GET", _GET)]
     routes = [
         Route(method, template, group)
-        for method, by_group in groups
+        for method, by_group in _METHODS.items()
         for group, templates in by_group.items()
         for template in templates.split()
     ]
@@ -102,6 +109,8 @@ def plain_path(scope: Scope) -> str | None:
         return None
     prefix = scope.get("root_path", "").rstrip("/")
     if prefix:
+        if path == prefix:
+            return "/"
         if not path.startswith(prefix + "/"):
             return None
         path = path[len(prefix) :]
@@ -121,7 +130,7 @@ def find(method: str, path: str) -> Route | None:
 
 def methods(path: str) -> list[str]:
     """The methods listed for a path; empty for a path that is closed altogether."""
-    return [method for method in ("GET", "POST") if find(method, path) is not None]
+    return [method for method in _METHODS if find(method, path) is not None]
 
 
 def live(application: Any) -> list[tuple[str, str]]:
@@ -152,7 +161,7 @@ def required_group(method: str, path: str) -> str:
     A mount (`*`) can be called only at its exact path and only with a listed method.
     """
     if method == "*":
-        listed = [TABLE[m, path].group for m in ("GET", "POST") if (m, path) in TABLE]
+        listed = [TABLE[m, path].group for m in _METHODS if (m, path) in TABLE]
         return listed[0] if listed else "closed"
     route = TABLE.get((method, path))
     return route.group if route is not None else "closed"

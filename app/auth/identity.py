@@ -9,6 +9,7 @@ from app.access.roles import Role
 from app.auth.config import AuthConfig, User
 from app.auth.source import WatchedConfig
 from app.auth.tokens import TokenError, Verifier, user_token
+from app.cache_salt import salt
 
 _log = logging.getLogger("rayline.auth")
 _REPEAT_WARNING_S = 60.0
@@ -65,6 +66,11 @@ class Authenticator:
         if user.version != claims.version:
             raise TokenError("password_changed")
         return Identity("user:" + claims.subject, _role(config, user.role))
+
+    def cache_salt(self, caller: Identity) -> str:
+        """What separates the prompts of this caller from others' in the engine's cache."""
+        owner = f"role:{caller.role.name}" if caller.role.share_cache else caller.key
+        return salt(self._source.current().keys[0].secret, owner)
 
     def issue(self, user: User) -> tuple[str, int]:
         """A new token for a user, and its lifetime in seconds."""

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any
 
+from app.cache_salt import salted
 from app.engine.arguments import parse
 from app.engine.cancellation import AbortsWithClient, BackgroundTasks
 from app.engine.counting import Counter, counted_beams
@@ -75,6 +76,7 @@ class Engine:
             raise EngineStartError(cause) from error
         self._client = client
         count_on(client)
+        client.engine_core.add_request_async = salted(client.engine_core.add_request_async)
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
@@ -110,6 +112,17 @@ class Engine:
     def model_length(self) -> int | None:
         """The context length in tokens that vLLM chose; None until the engine is up."""
         return int(self._client.model_config.max_model_len) if self._client else None
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The names by which clients may call the model; the first is its own."""
+        names = self._settings.arguments["served_model_name"]
+        return tuple(map(str, names)) if isinstance(names, list) else (str(names),)
+
+    @property
+    def accepts_media(self) -> bool:
+        """Whether the model takes pictures, audio or video; False until the engine is up."""
+        return bool(self._client and self._client.model_config.is_multimodal_model)
 
     def cause_of_death(self) -> str:
         """One line: which process ended and how, as far as the operating system reports it."""

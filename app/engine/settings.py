@@ -114,7 +114,7 @@ ARGUMENTS: Mapping[str, tuple[str, Reader]] = {
 
 # Arguments that Serve, the guard or this module decides. In ENGINE_ARGS they would have no effect
 # or bypass the guard.
-_NO_CORS = "the service does not answer cross-origin requests of browsers (CORS)"
+_NO_CORS = "the guard answers browsers; use GUARD_CORS_ORIGINS"
 NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
     "host": "Serve, not vLLM, listens",
     "port": "Serve, not vLLM, listens",
@@ -139,10 +139,11 @@ NOT_IN_ENGINE_ARGS: Mapping[str, str] = {
 def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettings:
     """The settings from the variables of `ARGUMENTS`, from `ENGINE_ARGS` and from rayline's own.
 
-    Those are `DRAIN_SECONDS` (120), in which streams may finish when a replica stops;
-    `ENGINE_STALL_SECONDS` (300), after which an engine counts as hung; `GPU_GROUP` (any node);
-    `REPLICA_CPUS` (1); and the guard's `GUARD_MAX_RUNNING` (twice MAX_NUM_SEQS, so as many requests
-    may wait as run) and `GUARD_PRIORITY`, with which the engine must agree.
+    Those are `MODEL_ALIASES`, further names of the model; `DRAIN_SECONDS` (120), in which streams
+    may finish when a replica stops; `ENGINE_STALL_SECONDS` (300), after which an engine counts as
+    hung; `GPU_GROUP` (any node); `REPLICA_CPUS` (1); and the guard's `GUARD_MAX_RUNNING` (twice
+    MAX_NUM_SEQS, so as many requests may wait as run) and `GUARD_PRIORITY`, with which the engine
+    must agree.
 
     An empty variable counts as absent, because manifests often contain some. Raises
     `ConfigurationError` with the variable's name, its value and the allowed values.
@@ -165,6 +166,9 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
             )
         given[argument] = value
     given.setdefault("served_model_name", given["model"])
+    if aliases := split(environ.get("MODEL_ALIASES", "")):
+        own = given["served_model_name"]
+        given["served_model_name"] = [*(own if isinstance(own, list) else [own]), *aliases]
     given.setdefault("max_num_seqs", DEFAULT_MAX_NUM_SEQS)
     if optional(environ, "GUARD_PRIORITY", switch, False):
         given.setdefault("scheduling_policy", "priority")
@@ -221,6 +225,10 @@ def read(environ: Mapping[str, str], name: str, reader: Callable[[str], T]) -> T
         return reader(value)
     except (ValueError, KeyError):
         raise ConfigurationError(f"{name} is {value!r}; allowed: {reader.__doc__}.") from None
+
+
+def split(value: str) -> list[str]:
+    return value.replace(",", " ").split()
 
 
 def optional(environ: Mapping[str, str], name: str, reader: Callable[[str], T], default: T) -> T:

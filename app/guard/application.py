@@ -1,16 +1,18 @@
 """The ASGI application in front of vLLM's: a request reaches vLLM only if every check passes.
 
 The order of the checks is: path, headers, token, route, role, limits, body, bounds, engine.
-`Guard._answer` has them in that order. The guard answers POST /token, GET /health and GET /ready
-itself. The bytes of an answer pass through untouched; a chunk costs one comparison. Decisions use
-the raw path and never Host (CVE-2026-48710, CVE-2026-48746).
+`Guard._answer` has them in that order. The guard answers POST /token, preflights of browsers and
+the probes /, /health and /ready itself. The bytes of an answer pass through untouched; a chunk
+costs one comparison. Decisions use the raw path and never Host (CVE-2026-48710, CVE-2026-48746).
 """
 
 import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from app import cache_salt
 from app.access import permissions, routes
 from app.access.ledger import Connect, Synchronizer, connect_ray
 from app.access.limits import Limits
@@ -21,14 +23,16 @@ from app.auth.lockout import Lockout
 from app.auth.login import Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
-from app.guard import arrival, openapi, payload
+from app.guard import arrival, credential, models, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
+from app.guard.cors import Cors
 from app.guard.front import HANDED, Handed
 from app.guard.handover import Carrier
 from app.guard.headers import Received, for_engine, received
 from app.guard.payload import Payload
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
+from app.guard.rewriting import rewriting
 from app.guard.settings import GuardSettings, from_environment
 from app.usage import Usage, current
 
@@ -53,9 +57,15 @@ class Guard:
         self._engine = EngineRoutes(backend, settings)
         # The largest body that is allowed always fits when no other is there.
         self._room = arrival.Room(
-            max(settings.open_body_bytes, settings.body_bytes, settings.audio_body_bytes)
+            max(
+                settings.open_body_bytes,
+                settings.body_bytes,
+                settings.audio_body_bytes,
+                settings.media_body_bytes,
+            )
         )
         self._public = PublicRoutes(backend, Login(auth, lockout), settings)
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._synchronizer = None
         if connect is not None:
             self._synchronizer = Synchronizer(secrets.token_hex(8), limits, lockout, connect)
@@ -133,18 +143,25 @@ class Guard:
     async def _answer(self, request: Request) -> None:
         """Make every check in the order of the module's docstring, then let the engine answer."""
         scope = request.scope
+        if self._cors is not None:
+            request.extra = self._cors.headers(scope["headers"])
         path = routes.plain_path(scope)
         if path is None:
             text = "The path must be plain, without escaped characters."
             raise RefusedError(400, "invalid_path", text)
+        request.anthropic = credential.is_anthropic(path)
         headers = received(scope["headers"], self._settings)
         request.address = self._public.address(headers, request)
+        if self._cors is not None and (answer := self._cors.preflight(scope)) is not None:
+            request.note = "preflight"
+            await request.answer(204, b"", answer)
+            return
         route = routes.find(scope["method"], path)
         if route is not None and route.group == routes.PUBLIC:
             request.route = route.template
             await self._public.answer(route.template, headers, request)
             return
-        caller = self._identify(headers, request)
+        caller = self._identify(credential.authorization(headers, path), request)
         if route is None:
             raise _closed(path)
         request.route = route.template
@@ -156,13 +173,12 @@ class Guard:
     ) -> None:
         """From the caller's limits to the engine, for a route that the role may call."""
         app = self._engine.application(route)
-        bound = self._settings.body_bytes
-        if route.group == routes.AUDIO:
-            bound = self._settings.audio_body_bytes
+        bound = self._engine.body_bound(route)
         declared = arrival.declared_length(headers.length, bound)
         account = self._limits.admit(caller.key, caller.role)
         usage = request.usage = Usage()
         counting = current.set(usage)  # vLLM's application counts the tokens of this request in it
+        salting = cache_salt.current.set(self._auth.cache_salt(caller))
         held = None
         try:
             given, served = Payload(b""), self._engine.served
@@ -177,7 +193,9 @@ class Guard:
                 permissions.check_model(caller.role, None, served)
             send = request.relay(self._alive)
             if route.template == openapi.PATH:
-                send = openapi.rewriting(send, caller.role.groups)
+                send = rewriting(send, partial(openapi.described, groups=caller.role.groups))
+            elif route.group == routes.MODELS and caller.role.models is not None:
+                send = rewriting(send, partial(models.allowed, role=caller.role, served=served))
             scope = for_engine(request.scope, given.body, request.id)
             carrier, receive = Carrier(app, given.content), request.replay(given.body)
             del given  # a stream may take hours; the engine has the body by then
@@ -186,14 +204,15 @@ class Guard:
             finally:
                 await carrier.close()
         finally:
+            cache_salt.current.reset(salting)
             current.reset(counting)
             if held is not None:
                 held.release()
             usage.when_over(lambda: self._limits.release(caller.key, account, usage.total))
 
-    def _identify(self, headers: Received, request: Request) -> Identity:
+    def _identify(self, authorization: bytes | None, request: Request) -> Identity:
         try:
-            caller = self._auth.identify(headers.authorization)
+            caller = self._auth.identify(authorization)
         except TokenError as error:
             request.note = str(error)
             raise unauthorized() from None

@@ -15,8 +15,9 @@ ENGINE_RETRY_S = 10.0
 class Backend(Protocol):
     """The part of the engine that the guard needs.
 
-    A backend may also have `model_length` (tokens of context) and `max_running` (concurrent
-    requests); the engine's own numbers take precedence over the environment's.
+    A backend may also have `model_length` (tokens of context), `model_names`, `accepts_media` and
+    `max_running` (concurrent requests); the engine's own facts take precedence over the
+    environment's.
     """
 
     @property
@@ -47,7 +48,8 @@ class EngineRoutes:
         self._settings = settings
         self._app: ASGIApp | None = None
         self._live: frozenset[tuple[str, str]] = frozenset()
-        self.served = Served(settings.model_name, settings.model_length, settings.priority)
+        self._body_bytes = settings.body_bytes
+        self.served = self._served()
 
     def application(self, route: Route) -> ASGIApp:
         """The application for a listed route; RefusedError 503 without an engine, 404 where this
@@ -68,9 +70,21 @@ class EngineRoutes:
         return routes.live(self._backend.app) if self._backend.app is not None else []
 
     def _look_up(self, app: ASGIApp) -> None:
-        settings = self._settings
         known = hasattr(app, "routes")  # FastAPI's, or a stand-in for it
-        context = getattr(self._backend, "model_length", None) or settings.model_length
         self._live = frozenset(routes.live(app) if known else ())
-        self.served = Served(settings.model_name, context, settings.priority)
+        self.served = self._served()
+        if getattr(self._backend, "accepts_media", False):
+            self._body_bytes = max(self._settings.body_bytes, self._settings.media_body_bytes)
         self._app = app
+
+    def _served(self) -> Served:
+        settings = self._settings
+        names = getattr(self._backend, "model_names", None)
+        context = getattr(self._backend, "model_length", None) or settings.model_length
+        return Served(
+            names or (settings.model_name, *settings.model_aliases), context, settings.priority
+        )
+
+    def body_bound(self, route: Route) -> int:
+        """The largest body of a request to this route, in bytes."""
+        return self._settings.audio_body_bytes if route.group == routes.AUDIO else self._body_bytes

@@ -35,7 +35,12 @@ class Bounds(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    body_bytes: Count = Field(1024 * 1024, description="Body of a request, in bytes.")
+    body_bytes: Count = Field(4 * 1024 * 1024, description="Body of a request, in bytes.")
+    media_body_bytes: Count = Field(
+        16 * 1024 * 1024,
+        description="Body of a request to a model that accepts media, in bytes: base64 makes a "
+        "picture a third larger.",
+    )
     audio_body_bytes: Count = Field(
         25 * 1024 * 1024, description="Body of an audio request, in bytes."
     )
@@ -51,9 +56,9 @@ class Bounds(BaseModel):
     logprobs: Count = Field(20, description="Log probabilities per token.")
     stop: Count = Field(16, description="Number of stop sequences.")
     stop_bytes: Count = Field(1024, description="Size of one stop sequence or bad word, in bytes.")
-    tools: Count = Field(128, description="Number of tools.")
+    tools: Count = Field(512, description="Number of tools.")
     grammar_bytes: Count = Field(
-        32 * 1024,
+        512 * 1024,
         description="Size of `tools`, `response_format` and `structured_outputs`, each as JSON, "
         "in bytes.",
     )

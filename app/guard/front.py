@@ -15,7 +15,7 @@ import asyncio
 import functools
 from typing import Any
 
-from app import usage
+from app import cache_salt, usage
 from app.asgi import ASGIApp, Message, Receive, Scope, Send
 from app.errors import new_request_id
 from app.guard import http_server
@@ -30,11 +30,11 @@ _REQUEST_ID = b"x-request-id"
 class Handed:
     """A checked request on its way through Serve to the engine's application."""
 
-    __slots__ = ("_loop", "_usage", "app", "begun", "ended", "error")
+    __slots__ = ("_loop", "_salt", "_usage", "app", "begun", "ended", "error")
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._usage = usage.current.get()
+        self._usage, self._salt = usage.current.get(), cache_salt.current.get()
         self.begun = False
         self._loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
@@ -59,6 +59,7 @@ class Handed:
         """What the guard does when Serve calls it with this request."""
         self.begun = True
         usage.current.set(self._usage)  # Serve may call in another context
+        cache_salt.current.set(self._salt)
         try:
             await self.app({**scope, "extensions": {}}, receive, send)
         except Exception as error:

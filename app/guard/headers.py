@@ -33,6 +33,8 @@ class Received:
     """The headers that the guard reads; None where one is missing."""
 
     authorization: bytes | None
+    api_key: bytes | None
+    """x-api-key, the form of the token that Anthropic's clients send."""
     content_type: bytes | None
     length: bytes | None
     forwarded: bytes | None
@@ -68,6 +70,7 @@ def received(headers: Iterable[tuple[bytes, bytes]], bounds: Bounds) -> Received
         raise RefusedError(431, "headers_too_large", text)
     return Received(
         values.get(b"authorization"),
+        values.get(b"x-api-key"),
         values.get(b"content-type"),
         values.get(b"content-length"),
         values.get(b"x-forwarded-for"),

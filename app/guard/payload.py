@@ -10,7 +10,7 @@ from typing import Any
 from app.access import permissions
 from app.access.permissions import Served
 from app.access.roles import Role
-from app.access.routes import AUDIO, OPERATE, Route
+from app.access.routes import AUDIO, OPERATE, WITHOUT_BODY, Route
 from app.guard import bounds, forms, json_body
 from app.guard.bounds import Bounds
 from app.guard.handover import Content
@@ -36,6 +36,9 @@ async def checked(
 ) -> Payload:
     """The body for the engine; RefusedError 400, 403, 413 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
+        return Payload(body)
+    if not body and route.template in WITHOUT_BODY:
+        permissions.check_model(role, None, served)
         return Payload(body)
     if route.group == AUDIO:
         form = await forms.read(content_type, body)

@@ -1,4 +1,4 @@
-"""The routes that need no token: POST /token, GET /health and GET /ready."""
+"""The routes that need no token: POST /token, and GET or HEAD of /, /health and /ready."""
 
 from app.auth.login import MAX_BODY_BYTES, Login
 from app.guard import arrival, client_address, forms

@@ -19,8 +19,9 @@ class Request:
     """A request from its arrival to its log line, with its caller and its outcome."""
 
     __slots__ = (
-        "_began", "_complete", "_end", "_gone", "_replaced", "_send", "address", "caller", "id",
-        "note", "receive", "route", "scope", "serve", "serve_root", "status", "usage",
+        "_began", "_complete", "_end", "_gone", "_replaced", "_send", "address", "anthropic",
+        "caller", "extra", "id", "note", "receive", "route", "scope", "serve", "serve_root",
+        "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +40,10 @@ class Request:
         client = scope.get("client")
         self.address: str = client[0] if client else "-"
         """The client's; until the headers are read, that of the connection."""
+        self.extra: Headers = []
+        """Headers that every answer gets."""
+        self.anthropic = False
+        """Whether the client reads errors in the form of Anthropic's API."""
         self._began = time.perf_counter()
         self._replaced = self._complete = self._gone = False
         self._end = ""
@@ -68,16 +73,19 @@ class Request:
         self._gone = not self._complete
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
-        """Send a complete JSON answer."""
+        """Send a complete JSON answer, or one without content (204)."""
         self.status = status
-        common = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"x-request-id", self.id.encode()),
-        ]
+        common = [(b"x-request-id", self.id.encode()), *self.extra]
+        if status != 204:
+            common += [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
         if status == 408:
             common.append((b"connection", b"close"))  # the rest of the body would come before it
+        if self.scope["method"] == "HEAD":
+            body = b""
         await self._send(
             {"type": "http.response.start", "status": status, "headers": common + headers}
         )
@@ -128,6 +136,7 @@ class Request:
                 self.status = status
                 kept = [h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"]
                 kept.append((b"x-request-id", self.id.encode()))
+                kept += self.extra
                 message = {**message, "headers": kept}
             elif self._replaced:
                 return
@@ -140,7 +149,8 @@ class Request:
         return send
 
     async def _refuse(self, refusal: RefusedError) -> None:
-        await self.answer(refusal.status, refusal.body(), refusal.headers())
+        body = refusal.body(anthropic=self.anthropic)
+        await self.answer(refusal.status, body, refusal.headers())
 
     def write_log(self) -> None:
         """Write the one line of the access log."""

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -20,6 +27,7 @@ from pydantic_settings import (
 
 from app.auth import lockout
 from app.errors import ConfigurationError
+from app.guard import cors
 from app.guard.bounds import Bounds, Count
 from app.guard.client_address import Network
 
@@ -30,6 +38,10 @@ def _networks(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(ipaddress.ip_network(word) for word in value.replace(",", " ").split())
+
+
+def _words(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 def _tokens(value: Any) -> Any:
@@ -80,6 +92,14 @@ class GuardSettings(Bounds, BaseSettings):
         "`X-Forwarded-For`.",
         examples=["10.0.0.0/8, 192.168.7.4"],
     )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(cors.origin)], ...], NoDecode, BeforeValidator(_words)
+    ] = Field(
+        (),
+        description="Origins of web pages that may call the service from a browser (CORS), or `*` "
+        "for all.",
+        examples=["https://chat.example.com, http://localhost:3000"],
+    )
     priority: Switch = Field(
         False,
         description="Give each request the priority of its role; the engine then schedules by "
@@ -101,6 +121,10 @@ class GuardSettings(Bounds, BaseSettings):
     shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
     model_name: str = Field("", validation_alias="MODEL_NAME")
     """The model that answers a request without `model`."""
+    model_aliases: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (), validation_alias="MODEL_ALIASES"
+    )
+    """Other names of that model."""
     model_length: Annotated[int | None, BeforeValidator(_tokens)] = Field(
         None, validation_alias="MAX_MODEL_LEN"
     )

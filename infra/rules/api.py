@@ -40,7 +40,7 @@ def settings_of_the_guard_are_not_variables(
 @rule
 def roles_name_models_of_the_stack(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """app.access.permissions compares the names. A LoRA adapter also has one, hence a warning."""
-    served = [model.name for model in settings.models]
+    served = [name for model in settings.models for name in (model.name, *model.aliases)]
     problems = []
     for role, limits in settings.auth.roles.items():
         for number, name in enumerate(limits.models or ()):

@@ -21,6 +21,7 @@ MODEL_VARIABLES: Mapping[str, str] = {
     "MODEL_ID": "source",
     "MODEL_REVISION": "revision",
     "MODEL_NAME": "name",
+    "MODEL_ALIASES": "aliases",
     "TENSOR_PARALLELISM": "tensorParallel",
     "PIPELINE_PARALLELISM": "pipelineParallel",
     "DTYPE": "dtype",

@@ -2,11 +2,18 @@
 what KubeRay demands of the cluster's name."""
 
 from collections.abc import Iterable
+from itertools import count
 
 from infra.facts.machine import Facts
 from infra.rules.registry import rule
 from infra.settings import StackSettings
-from infra.settings.framework.problems import Problem, error, key_path, listed, set_command
+from infra.settings.framework.problems import (
+    Problem,
+    error,
+    key_path,
+    listed,
+    set_command,
+)
 
 RESERVED_GROUPS = {
     "head": "the pod template of the head has that name",
@@ -40,6 +47,29 @@ def _unique(key: str, names: Iterable[str]) -> list[Problem]:
                     f"ignoring case. Type: {set_command(here, f'{name}-2')}",
                 )
             )
+    return problems
+
+
+@rule
+def aliases_are_unique(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """A client that sends a name must mean one model, and so must a role that lists one."""
+    problems = []
+    taken = {model.name: key_path("models", i, "name") for i, model in enumerate(settings.models)}
+    for number, model in enumerate(settings.models):
+        for index, alias in enumerate(model.aliases):
+            key = key_path("models", number, "aliases", index)
+            if alias in taken:
+                free = next(name for n in count(2) if (name := f"{alias[:250]}-{n}") not in taken)
+                problems.append(
+                    error(
+                        key,
+                        f"is {alias!r}, which {taken[alias]} already has; names of models must be "
+                        f"unique. Type: {set_command(key, free)}, or remove it from the list",
+                    )
+                )
+                taken[free] = key
+            else:
+                taken[alias] = key
     return problems
 
 

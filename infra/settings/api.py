@@ -36,6 +36,17 @@ HostName = Annotated[
         253,
     ),
 ]
+Origin = Annotated[
+    str,
+    Text(
+        r"\*|(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://"
+        r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?",
+        "an origin as browsers send it, in lower case, without a path and without the default port "
+        "of its scheme, or *",
+        "https://chat.example.com",
+        300,
+    ),
+]
 Network = Annotated[
     str,
     Text(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?", "a network such as 10.0.0.0/8", "10.0.0.0/8", 43),
@@ -47,8 +58,11 @@ class Api(Settings):
     """Bounds on every request, whatever the caller's role, and what the guard trusts. A change
     restarts the replicas of the models that it concerns."""
 
-    body_bytes: Count = 1024 * 1024
+    body_bytes: Count = 4 * 1024 * 1024
     """Body of a request, in bytes."""
+    media_body_bytes: Count = 16 * 1024 * 1024
+    """Body of a request to a model that accepts media, in bytes: base64 makes a picture a third
+    larger."""
     audio_body_bytes: Count = 25 * 1024 * 1024
     """Body of an audio request, in bytes."""
     headers: Count = 100
@@ -68,9 +82,9 @@ class Api(Settings):
     """Number of stop sequences."""
     stop_bytes: Count = 1024
     """Size of one stop sequence or bad word, in bytes."""
-    tools: Count = 128
+    tools: Count = 512
     """Number of tools."""
-    grammar_bytes: Count = 32 * 1024
+    grammar_bytes: Count = 512 * 1024
     """Size of `tools`, `response_format` and `structured_outputs`, each as JSON, in bytes."""
     prompts: Count = 64
     """Prompts of one completion request, or conversations of one batch."""
@@ -90,6 +104,8 @@ class Api(Settings):
     are answered with 429. Bodies up to 65,536 bytes do not count."""
     trusted_proxies: tuple[Network, ...] = Field((), max_length=1000)
     """Networks of proxies that are trusted to report the client's address in `X-Forwarded-For`."""
+    cors_origins: tuple[Origin, ...] = Field((), max_length=1000)
+    """Origins of web pages that may call the service from a browser (CORS), or `*` for all."""
     priority: bool = False
     """Give each request the priority of its role; the engine then schedules by priority."""
     login_failures_per_user: Count = 60

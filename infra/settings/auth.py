@@ -36,7 +36,7 @@ ServedName = Annotated[
     str, Text(r"\S+", "at most 256 characters without white space", "<model>", 256)
 ]
 RouteGroup = Literal[
-    "*", "audio", "describe", "inference", "models", "operate", "pooling", "tokenize"
+    "*", "audio", "describe", "inference", "metrics", "models", "operate", "pooling", "tokenize"
 ]
 
 
@@ -100,6 +100,10 @@ class Role(Settings):
     """Largest completion that one request may ask for, in tokens; or "*" for no limit."""
     priority: int = Field(0, ge=-(2**31), le=_LARGEST, strict=True)
     """Requests with a lower number run first, where api.priority is true."""
+    share_cache: bool = Field(False, strict=True)
+    """Let all users of the role share one prefix cache. Prompts that begin alike are then answered
+    sooner, but the time of an answer tells each of them what others of the role have sent. false:
+    each user has a cache of their own."""
 
 
 class Auth(Settings):

@@ -18,6 +18,16 @@ ModelName = Annotated[
         63,
     ),
 ]
+Alias = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]*[A-Za-z0-9])?",
+        "at most 256 letters, digits, ., _, :, /, @, + and -, which begin and end with a letter "
+        "or digit",
+        "Qwen/Qwen2.5-7B-Instruct",
+        256,
+    ),
+]
 Revision = Annotated[
     str, Text(r"[0-9a-f]{40}", "40 hexadecimal digits", "<40 hexadecimal digits>", 40)
 ]
@@ -49,6 +59,9 @@ class Model(Settings):
 
     name: ModelName
     """Name of the Serve application; clients send it as `model`."""
+    aliases: tuple[Alias, ...] = Field((), max_length=100)
+    """Other names by which clients may call the model, for example its name on the hub. Answers
+    contain `name`, whichever was sent."""
     source: Line
     """A model of the hub (owner/name), or a folder of the claim (/data/model-cache/...)."""
     revision: Revision | None = None

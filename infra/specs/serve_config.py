@@ -50,6 +50,7 @@ def environment(model: Model, api: Api = DEFAULT) -> dict[str, str]:
     engine_args = extra_sources.engine_args(model, names.CACHE_MOUNT)
     optional: dict[str, object] = {
         "MODEL_REVISION": model.revision,
+        "MODEL_ALIASES": " ".join(model.aliases) or None,
         "MAX_MODEL_LEN": model.max_model_len,
         "MAX_NUM_SEQS": model.max_num_seqs,
         "CPU_OFFLOAD_GB": model.cpu_offload_gb,

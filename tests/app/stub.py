@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount
 
+from app import cache_salt
 from app.access.routes import PUBLIC, TABLE
 from app.usage import current
 
@@ -28,6 +29,9 @@ class StubBackend:
         self.is_alive = self.is_ready = True
         self.cancelled = asyncio.Event()
         self.model_length: int | None = None
+        self.models = ["tiny"]
+        self.accepts_media = False
+        self.salts: list[str] = []
         self.crash: BaseException | None = None
         self.chunks, self.pause_s = 5, 0.0
         self.app: Any = application(self)
@@ -47,6 +51,7 @@ def application(backend: StubBackend) -> FastAPI:
         body = await request.body()
         backend.calls.append((request.method, request.scope["path"], body))
         backend.headers.append(list(request.scope["headers"]))
+        backend.salts.append(cache_salt.current.get())
         if backend.crash is not None:
             raise backend.crash
         usage = current.get()
@@ -56,6 +61,8 @@ def application(backend: StubBackend) -> FastAPI:
             usage.first_token_at = time.perf_counter()
         if b'"stream": true' in body or b'"stream":true' in body:
             return StreamingResponse(stream(backend), media_type="text/event-stream")
+        if request.scope["path"].endswith("/v1/models"):
+            return JSONResponse({"object": "list", "data": [{"id": m} for m in backend.models]})
         return JSONResponse({"object": "chat.completion", "path": request.scope["path"]})
 
     listed = [key for key, route in TABLE.items() if route.group != PUBLIC]

@@ -54,7 +54,7 @@ def test_async_streams_run_concurrently_and_end(service: Service) -> None:
         ("user", {"n": 1000}, openai.BadRequestError, 400),
         ("", {}, openai.AuthenticationError, 401),
         ("user", {"model": "no-such-model"}, openai.NotFoundError, 404),
-        ("user", {"user": "x" * 2_000_000}, openai.APIStatusError, 413),
+        ("user", {"user": "x" * 5_000_000}, openai.APIStatusError, 413),
     ],
 )
 def test_async_errors_are_typed(

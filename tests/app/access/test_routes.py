@@ -11,6 +11,8 @@ def test_a_path_below_a_prefix_loses_the_prefix() -> None:
     scope = {"path": "/m/token", "raw_path": b"/m/token", "root_path": "/m"}
     assert routes.plain_path(scope) == "/token"
     assert routes.plain_path({**scope, "path": "/token", "raw_path": b"/token"}) is None
+    assert routes.plain_path({**scope, "path": "/m", "raw_path": b"/m"}) == "/"
+    assert routes.plain_path({**scope, "path": "/mm", "raw_path": b"/mm"}) is None
     assert routes.plain_path({**scope, "path": "/mm/x", "raw_path": b"/mm/x"}) is None
 
 

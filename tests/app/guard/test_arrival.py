@@ -155,7 +155,8 @@ def test_a_cancelled_request_is_not_answered_as_a_slow_one() -> None:
 
 
 def test_bodies_that_do_not_fit_are_refused(make: Callable[..., Service]) -> None:
-    service = make(open_body_bytes=1, body_bytes=100_000, audio_body_bytes=100_000)
+    largest = dict.fromkeys(("body_bytes", "audio_body_bytes", "media_body_bytes"), 100_000)
+    service = make(open_body_bytes=1, **largest)
     body = json.dumps(chat()).encode().ljust(90_000)
     authorization = f"Authorization: Bearer {service.token('alice')}"
 

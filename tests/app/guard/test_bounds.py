@@ -50,10 +50,10 @@ REFUSED: list[dict[str, Any]] = [
     {"stop": "x" * 2000},
     {"stop": ["x" * 2000]},
     {"stop_sequences": ["x"] * 17},
-    {"tools": [{"type": "function", "function": {"name": "f"}}] * 129},
-    {"tools": [{"type": "function", "function": {"name": "f", "description": "x" * 40_000}}]},
-    {"response_format": {"type": "json_schema", "json_schema": {"x": "y" * 40_000}}},
-    {"structured_outputs": {"regex": "a" * 40_000}},
+    {"tools": [{"type": "function", "function": {"name": "f"}}] * 513},
+    {"tools": [{"type": "function", "function": {"name": "f", "description": "x" * 600_000}}]},
+    {"response_format": {"type": "json_schema", "json_schema": {"x": "y" * 600_000}}},
+    {"structured_outputs": {"regex": "a" * 600_000}},
     {"logit_bias": {str(i): 1 for i in range(2000)}},
     {"allowed_token_ids": list(range(2000))},
     {"bad_words": ["x"] * 2000},
@@ -172,7 +172,7 @@ def test_bodies_are_bounded_before_they_are_buffered(bounded: Service) -> None:
             headers = bounded.bearer("bob")
             answer = await client.post(PATH, content=chunks(), headers=headers)
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
-            assert read <= 12
+            assert read <= 43
             lying = {**headers, "Content-Length": "99999999"}
             assert (await client.post(PATH, content=b"{}", headers=lying)).status_code == 413
             bad = {**headers, "Content-Length": "+2"}
@@ -186,7 +186,7 @@ def test_bodies_are_bounded_before_they_are_buffered(bounded: Service) -> None:
 def test_headers_are_bounded(bounded: Service) -> None:
     async def calls() -> None:
         async with bounded.client() as client:
-            for extra in ({f"x-{i}": "y" for i in range(150)}, {"x-big": "y" * 40_000}):
+            for extra in ({f"x-{i}": "y" for i in range(150)}, {"x-big": "y" * 600_000}):
                 headers = {**bounded.bearer("bob"), **extra}
                 answer = await client.get("/v1/models", headers=headers)
                 assert answer.status_code == 431
@@ -256,7 +256,7 @@ def test_any_object_is_accepted_or_refused(document: dict[str, Any]) -> None:
     with contextlib.suppress(RefusedError):
         parsed = run(json_body.read(json.dumps(document).encode(), Bounds().json_items))
         bounds.check(parsed, PATH, Bounds(), permissions.EMBEDDINGS)
-        served = permissions.Served("tiny", None, by_priority=True)
+        served = permissions.Served(("tiny",), None, by_priority=True)
         permissions.apply(DEFAULTS["guest"], routes.TABLE["POST", PATH], parsed, served)
 
 

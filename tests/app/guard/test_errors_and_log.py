@@ -23,7 +23,7 @@ def test_every_refusal_has_the_shape_of_openai(service: Service) -> None:
         403: get(service, "/metrics", "bob"),
         404: get(service, "/nothing", "bob"),
         405: get(service, PATH, "bob"),
-        413: post(service, json={"a": "x" * 2_000_000}),
+        413: post(service, json={"a": "x" * 5_000_000}),
         415: post(service, "/token", None, json={}),
         500: post(service),
     }

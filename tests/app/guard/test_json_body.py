@@ -140,7 +140,7 @@ def test_the_largest_accepted_body_keeps_the_loop_for_less_than_20_ms(name: str)
 def test_reading_and_judging_the_largest_body_keeps_the_loop_for_less_than_20_ms(name: str) -> None:
     """With fields to be written into it, whether it is permitted in the end or not."""
     route = routes.TABLE["POST", "/v1/chat/completions"]
-    served = permissions.Served("tiny", None, by_priority=True)
+    served = permissions.Served(("tiny",), None, by_priority=True)
 
     def judge() -> Any:
         role, body = DEFAULTS["guest"], ACCEPTED[name]

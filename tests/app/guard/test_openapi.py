@@ -1,17 +1,19 @@
 """The served description: only the routes of the caller, with every possible answer."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from app.access import routes
 from app.access.roles import DEFAULTS
-from app.guard import openapi
+from app.guard import credential, openapi
+from app.guard.rewriting import rewriting
 from tests.app.conftest import Service, run
 
 VERBS = ("get", "post")
-OPEN = {("post", "/token"), ("get", "/health"), ("get", "/ready")}
+OPEN = {("post", "/token"), ("get", "/"), ("get", "/health"), ("get", "/ready")}
 
 
 def served(service: Service, user: str) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def test_the_answers_of_the_guard_are_in_each_operation(service: Service) -> Non
                 assert operation["security"] == []
                 continue
             assert answers >= {"200", "400", "401", "403", "404", "429", "431", "500", "503"}
-            assert "security" not in operation
+            both: Any = [{"bearer": []}, {"key": []}]
+            assert operation.get("security") == (both if credential.takes_key(path) else None)
             assert ({"408", "413"} <= answers) == (verb == "post")
             assert "Retry-After" in operation["responses"]["429"]["headers"]
     assert document["security"] == [{"bearer": []}]
@@ -81,7 +84,7 @@ def test_the_description_by_vllm_is_kept() -> None:
     before = json.dumps(engine)
     made = openapi.describe(engine, DEFAULTS["user"].groups)
     assert json.dumps(engine) == before
-    assert set(made["paths"]) == {"/token", "/health", "/ready", "/v1/completions"}
+    assert set(made["paths"]) == {"/token", "/", "/health", "/ready", "/v1/completions"}
     operation = made["paths"]["/v1/completions"]["post"]
     assert operation["requestBody"] == engine["paths"]["/v1/completions"]["post"]["requestBody"]  # type: ignore[index]
     assert operation["responses"]["200"] == good
@@ -99,7 +102,7 @@ def test_an_error_instead_of_the_description_passes_unchanged() -> None:
         sent.append(message)
 
     async def call() -> None:
-        passed = openapi.rewriting(send, frozenset())
+        passed = rewriting(send, partial(openapi.described, groups=frozenset()))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
         await passed({"type": "http.response.start", "status": 404, "headers": headers})
         await passed({"type": "http.response.body", "body": b"{", "more_body": True})

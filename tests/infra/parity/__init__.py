@@ -57,6 +57,7 @@ RIGHT_ROLE = st.fixed_dictionaries(
         **dict.fromkeys(("requestsPerMinute", "tokensPerMinute", "maxTokens"), NUMBER),
         "concurrent": NUMBER,
         "priority": st.integers(-(2**31), 2**31 - 1),
+        "shareCache": st.booleans(),
     },
 )
 RIGHT_NAMES = st.sampled_from(["admin", "user", "guest", "batch"])

@@ -1,5 +1,6 @@
 """Settings of the guard: rayline:api, and GUARD_ variables."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.infra.parity import (
     JSON,
     WORDS,
 )
-from tests.stacks import values
+from tests.stacks import ROOT, values
 
 
 def test_the_guard_has_the_same_settings() -> None:
@@ -44,6 +45,24 @@ def test_a_setting_of_the_guard_has_the_same_default_and_description(name: str) 
     else:
         assert type(ours.default)(theirs.default) == ours.default
         assert description == theirs.description
+
+
+def test_the_two_references_state_the_same_defaults() -> None:
+    """docs/service.md is written by app, and docs/configuration.md by infra."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", (ROOT / "docs/service.md").read_text(), re.M
+    )
+    service = {name: default for name, default in rows if name.startswith("GUARD_")}
+    assert set(service) == {app_guard.variable(name) for name in APP_GUARD}
+    text = (ROOT / "docs/configuration.md").read_text()
+    section = text.partition("## rayline:api\n")[2].partition("\n## ")[0]
+    stack = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", section, re.M))
+    assert set(stack) == {str(field.alias) for field in Api.model_fields.values()}
+    for name, field in Api.model_fields.items():
+        stated = stack[str(field.alias)].strip("`")
+        if name != "max_running":  # the service computes it
+            expected = service[app_guard.variable(name)].replace(",", "")
+            assert {"empty": "none"}.get(stated, stated) == expected, name
 
 
 @pytest.mark.parametrize("name", [n for n in APP_GUARD if type(APP_GUARD[n].default) is int])
@@ -69,6 +88,34 @@ def test_what_infra_accepts_for_the_guard_the_service_reads_as_the_same(
         assert len(found) == len(expected)
     elif expected is not None:
         assert found == expected
+
+
+ORIGINS = st.sampled_from(
+    [
+        "*",
+        "https://a.example",
+        "https://a.example:8443",
+        "https://a.example:443",
+        "http://localhost:3000",
+        "http://[::1]:80",
+        "app://obsidian.md",
+        "HTTPS://a.example",
+        "https://a.example/",
+        "https://a",
+        "a.example",
+        "null",
+        "https://a.example:0",
+        "https://a_b.example\n",
+    ]
+)
+
+
+@examples(max_examples=300)
+@given(ORIGINS | st.from_regex(r"[a-z]+://[a-z0-9.:\[\]*/@-]*", fullmatch=True))
+def test_an_origin_is_judged_alike(origin: str) -> None:
+    plain = origin.strip()  # infra removes white space, and the guard splits at it
+    taken = _app_takes({"GUARD_CORS_ORIGINS": origin}) and bool(plain)
+    assert _infra_takes({"cors_origins": [plain]}) is taken
 
 
 LISTS = [name for name, field in APP_GUARD.items() if field.default in ((), frozenset())]

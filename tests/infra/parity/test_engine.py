@@ -7,6 +7,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from app.engine import settings as engine
+from app.guard.settings import from_environment
 from infra import rules
 from infra.settings import models, parse
 from infra.settings.framework.problems import ConfigurationError
@@ -19,6 +20,7 @@ RIGHT: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("tensorParallel", "pipelineParallel"), st.integers(1, 2)),
     **dict.fromkeys(("maxModelLen", "maxNumSeqs", "drainSeconds"), st.integers(1, 9)),
     "stallSeconds": st.integers(0, 9),
+    "aliases": st.lists(st.sampled_from(["Qwen/Tiny", "gpt-4o"]), unique=True),
     "cpuOffloadGb": NUMBERS,
     "cpus": NUMBERS,
     "gpuMemoryUtilization": st.floats(0.1, 1),
@@ -65,3 +67,15 @@ def test_the_watchdogs_default_is_the_engines() -> None:
     stack = parse(values(models__0__stallSeconds=0))
     found = engine.from_environment(environment(stack.models[0]), "cuda")
     assert found.stall_seconds == 0
+
+
+def test_the_aliases_of_a_model_are_its_other_names() -> None:
+    plain = environment(parse(values()).models[0])
+    assert "MODEL_ALIASES" not in plain  # a variable more would restart the replicas
+    stack = parse(values(models__0__aliases=["Qwen/Tiny", "gpt-4o"]))
+    written = environment(stack.models[0])
+    name = stack.models[0].name
+    found = engine.from_environment(written, "cuda").arguments["served_model_name"]
+    assert found == [name, "Qwen/Tiny", "gpt-4o"]
+    guards = from_environment(written)
+    assert (guards.model_name, guards.model_aliases) == (name, ("Qwen/Tiny", "gpt-4o"))

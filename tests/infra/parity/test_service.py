@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from infra.rules import environment
 from infra.settings import auth, parse
 from infra.settings.api import Api
 from infra.settings.framework.problems import ConfigurationError
+from infra.settings.models import Model
 from infra.settings.raw import read
 from infra.specs.auth_config import auth_config
 from infra.specs.serve_config import environment as model_environment
@@ -86,6 +88,7 @@ GUARDS = st.fixed_dictionaries(
     optional={
         **dict.fromkeys(("n", "bodyBytes", "maxRunning"), st.integers(1, 2**31 - 1)),
         "mediaDomains": st.lists(st.sampled_from(["a.example", "B.example"])),
+        "corsOrigins": st.lists(st.sampled_from(["*", "https://a.example:8443"])),
         "trustedProxies": st.lists(st.sampled_from(["10.0.0.0/8", "::1"])),
         **dict.fromkeys(("priority", "shared"), st.booleans()),
     },
@@ -102,6 +105,7 @@ PLACES = [
     *(("api", str(f.alias)) for f in Api.model_fields.values()),
     *(("models", 0, "api", str(f.alias)) for f in Api.model_fields.values()),
     ("models", 0, "stallSeconds"),
+    ("models", 0, "aliases"),
 ]
 EDITS = st.lists(st.tuples(st.sampled_from(PLACES), ANY | st.lists(WORDS)), max_size=1)
 
@@ -156,6 +160,9 @@ OWN_OF_THE_POD = {
     "SSL_CERT_FILE": "rayline:network.caFile, in download Jobs only",
     "RAY_AUTH_TOKEN": "infra.rules.environment refuses it",
     "RAY_AUTH_TOKEN_PATH": "Ray's own",
+    "KERNEL_CACHE": "rayline:storage.kernelCache",
+    "FLASHINFER_WORKSPACE_BASE": "FlashInfer's own, which the service sets from the one above",
+    "VLLM_RAY_EXTRA_ENV_VARS_TO_COPY": "vLLM's own, to which the service adds",
 }
 
 
@@ -163,25 +170,35 @@ def test_every_variable_that_the_service_reads_has_a_key() -> None:
     known = {*environment.MODEL_VARIABLES, *environment.OTHER_VARIABLES, *OWN_OF_THE_POD}
     known |= {app_guard.variable(name) for name in APP_GUARD}
     assert _read_by_app() - known == set()
+    keys = {str(field.alias) for field in Model.model_fields.values()}
+    assert set(environment.MODEL_VARIABLES.values()) <= keys
     assert {*engine.ARGUMENTS, "ENGINE_STALL_SECONDS", "GUARD_N"} <= _read_by_app()
 
 
 def _read_by_app() -> set[str]:
-    """The names in `environ.get(NAME)`, `environ[NAME]`, `optional(environ, NAME)`, and tables."""
+    """The names in `environ.get(NAME)`, `environ[NAME]`, `optional(environ, NAME)`, tables, and the
+    shell's `${NAME}`, also where a constant of the module is the name."""
     names = {*engine.ARGUMENTS}
+    for script in (ROOT / "app").glob("*.sh"):
+        names |= set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", script.read_text()))
     names |= {str(f.validation_alias) for f in app_guard.GuardSettings.model_fields.values()}
     for path in (ROOT / "app").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        constants = {
+            ast.unparse(target): node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+        }
+        for node in ast.walk(tree):
             inside: list[ast.expr] = []
             if isinstance(node, ast.Call) and "environ" in ast.unparse(node):
                 inside = node.args
             elif isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
                 inside = [node.slice]
-            names |= {
-                found.value
-                for found in inside
-                if isinstance(found, ast.Constant)
-                and isinstance(found.value, str)
-                and found.value.isupper()
-            }
+            for found in inside:
+                name = found.value if isinstance(found, ast.Constant) else None
+                name = constants.get(found.id) if isinstance(found, ast.Name) else name
+                if isinstance(name, str) and name.isupper():
+                    names.add(name)
     return names

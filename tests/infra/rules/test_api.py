@@ -24,6 +24,7 @@ ENV = "rayline:models[0].env."
         ("GUARD_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trustedProxies"),
         ("GUARD_MEDIA_DOMAINS", "a.example b.example", "mediaDomains"),
         ("GUARD_MAX_RUNNING", "7", "maxRunning"),
+        ("GUARD_CORS_ORIGINS", "https://a.example, http://b.example:81", "corsOrigins"),
     ],
 )
 @pytest.mark.parametrize("place", ["models__0__env", "ray__env", "gpuGroups__0__env"])

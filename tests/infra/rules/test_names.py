@@ -55,3 +55,29 @@ def test_a_role_exists() -> None:
     reported = errors(auth__users__0__role="boss")
     assert "admin, user, guest" in reported["rayline:auth.users[0].role"]
     assert errors(auth__users__0__role="boss", auth__roles={"boss": {"priority": 1}}) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models__1__route": "/two", "models__0__aliases": ["one-1"]},
+        {"models__1__aliases": ["one"]},
+        {"models__0__aliases": ["one"]},
+        {"models__0__aliases": ["Qwen/Tiny", "Qwen/Tiny"]},
+        {"models__0__aliases": ["Qwen/Tiny"], "models__1__aliases": ["other", "Qwen/Tiny"]},
+    ],
+)
+def test_a_name_means_one_model(changes: dict[str, object]) -> None:
+    (message,) = errors(**changes).values()
+    assert "already has; names of models must be unique" in message
+
+
+def test_two_models_may_have_several_names_each() -> None:
+    changes = {"models__0__aliases": ["Qwen/Tiny", "gpt-4o"], "models__1__aliases": ["llama3:8b"]}
+    assert errors(**changes) == {}
+
+
+@pytest.mark.parametrize("alias", ["", "a b", "a,b", "-x", "/x", "x/", "é", "x" * 257])
+def test_an_alias_is_a_word(alias: str) -> None:
+    with pytest.raises(ConfigurationError, match="aliases"):
+        settings(models__0__aliases=[alias])

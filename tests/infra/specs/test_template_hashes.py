@@ -94,6 +94,7 @@ HARMLESS: list[tuple[Location, Any]] = [
     (("storage", "fixPermissions"), True),
     (("ray", "version"), "2.61.0"),
     (("models", 0, "name"), "other"),
+    (("models", 0, "aliases"), ["other"]),
     (("models", 0, "source"), "owner/other"),
     (("models", 0, "tensorParallel"), 2),
     (("models", 0, "pipelineParallel"), 1),

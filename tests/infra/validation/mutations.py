@@ -235,6 +235,8 @@ TRAPS = [
     *(_trap(**{f"{_MODEL}source": source}) for source in ("/data/x", "owner")),
     _trap(image__base="rayproject/ray:2.60.0-py311-cpu"),
     _trap(gpuGroups__0__workers=1, models__0__weightsGib=60),
+    _trap(models__0__aliases=["one"]),
+    _trap(models__0__aliases=["x", "x", "one", "x"]),
     _trap(serve__port=8080),
     _trap(ray__Version=None),
     _trap(ray__metricsPort=8000),
