@@ -81,6 +81,8 @@ class Engine:
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
         # replica has no such server; without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
+        # FastAPI makes its description once, in about a second for vLLM's: not in a client's time.
+        application.openapi()
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         self._warm = True
         self.app = AbortsWithClient(application, client.abort)

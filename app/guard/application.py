@@ -128,7 +128,13 @@ class Guard:
             if route.method == "POST":
                 body = await bodies.read(request.receive, bound)
                 body = payload.checked(
-                    body, headers.content_type, route, caller.role, self._settings, served
+                    body,
+                    headers.content_type,
+                    route,
+                    caller.role,
+                    self._settings,
+                    served,
+                    self._engine.table,
                 )
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)

@@ -7,6 +7,7 @@ from app.access.permissions import Served
 from app.access.routes import Route
 from app.asgi import ASGIApp
 from app.errors import RefusedError
+from app.guard.fields.table import Table
 from app.guard.settings import GuardSettings
 
 ENGINE_RETRY_S = 10.0
@@ -48,6 +49,7 @@ class EngineRoutes:
         self._app: ASGIApp | None = None
         self._live: frozenset[tuple[str, str]] = frozenset()
         self.served = Served(settings.model_name, settings.model_length, settings.priority)
+        self.table = Table({})
 
     def application(self, route: Route) -> ASGIApp:
         """The application for a listed route; RefusedError 503 without an engine, 404 where this
@@ -73,4 +75,5 @@ class EngineRoutes:
         context = getattr(self._backend, "model_length", None) or settings.model_length
         self._live = frozenset(routes.live(app) if known else ())
         self.served = Served(settings.model_name, context, settings.priority)
+        self.table = Table(app.openapi() if hasattr(app, "openapi") else {})
         self._app = app

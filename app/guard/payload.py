@@ -12,8 +12,10 @@ from app.access.permissions import Served
 from app.access.roles import Role
 from app.access.routes import AUDIO, OPERATE, Route
 from app.guard import body as bodies
-from app.guard import bounds
+from app.guard import bounds, vllm_bugs
 from app.guard.bounds import Bounds
+from app.guard.fields import shape
+from app.guard.fields.table import Table
 
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
@@ -25,14 +27,16 @@ def checked(
     role: Role,
     limits: Bounds,
     served: Served,
+    table: Table,
 ) -> bytes:
     """The body for the engine; RefusedError 400, 403 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
         return body
     is_form = route.group == AUDIO
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
-    bounds.check(document, route.template, limits, permissions.closed_fields(role))
-    added = permissions.apply(role, route, document, served)
+    table.check(document, route, limits, permissions.operates(role))
+    vllm_bugs.check(document, route.template)
+    added = permissions.apply(role, route, document, served, shape.caps(route))
     return json.dumps({**document, **added}).encode() if added and not is_form else body
 
 
