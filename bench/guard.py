@@ -52,8 +52,9 @@ class Stub:
     """
 
     def __init__(self, chunks: int, pause_s: float = 0.0) -> None:
-        self.app: Any = functools.partial(self._answer)
-        self.app.openapi = lambda: json.loads(VLLM.read_text())["generate"]
+        described: Any = functools.partial(self._answer)
+        described.openapi = lambda: json.loads(VLLM.read_text())["generate"]
+        self.app: App = described
         self.chunks, self.pause_s = chunks, pause_s
 
     def alive(self) -> bool:

@@ -11,7 +11,7 @@ import schemathesis  # type: ignore[import-not-found]
 from schemathesis.core.jsonschema import make_validator  # type: ignore[import-not-found]
 from schemathesis.specs.openapi import checks  # type: ignore[import-not-found]
 
-from app.access.permissions import PRIVILEGED
+from app.guard.fields.placement import EVERYWHERE
 from bench.serving.service import MODEL
 from tests.app_live.lax import widened
 
@@ -34,7 +34,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
         return
     chance = random.Random(repr(sorted(body)))
-    closed = {*PRIVILEGED, "priority"}
+    closed = {*EVERYWHERE, "priority"}
     kept = {
         name: value
         for name, value in body.items()

@@ -86,7 +86,9 @@ class Judge:
 
     def _source(self, name: str, value: Any, kind: Kind) -> None:
         self._add_medium()
-        if type(value) is dict and value.get("url") is not None:
+        if type(value) is not dict:
+            raise out_of_bounds(name, "must be an object with a type, and data or an address")
+        if value.get("url") is not None:
             check_address("url", value["url"], self._bounds)
 
     def _add_medium(self) -> None:

@@ -58,7 +58,7 @@ def facts(document: Document, template: str, media: int = 0) -> Facts:
     caps = [document[name] for name in shape.caps.fields if _number(document.get(name))]
     return Facts(
         prompts=shape.prompts(document),
-        choices=max([1, *(int(n) for f in shape.choices if _number(n := document.get(f)))]),
+        choices=max([1, *(int(document[f]) for f in shape.choices if _number(document.get(f)))]),
         beam_search=shape.beams is not None and bool(document.get(shape.beams)),
         cap=int(caps[0]) if caps else None,
         generates=shape.generates,
@@ -115,7 +115,7 @@ def _pairs(*names: str) -> Callable[[Document], int]:
     """Pairs of a query and a document: one query is paired with each document."""
 
     def count(document: Document) -> int:
-        sizes = [len(v) for name in names if type(v := document.get(name)) is list]
+        sizes = [len(document[name]) for name in names if type(document.get(name)) is list]
         return max([1, *sizes])
 
     return count
