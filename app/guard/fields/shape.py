@@ -115,8 +115,8 @@ def _pairs(*names: str) -> Callable[[Document], int]:
     """Pairs of a query and a document: one query is paired with each document."""
 
     def count(document: Document) -> int:
-        sizes = [len(document[name]) for name in names if type(document.get(name)) is list]
-        return max([1, *sizes])
+        given = [document[name] for name in names if name in document]
+        return max([1, *(len(value) for value in given if type(value) is list)])
 
     return count
 

@@ -18,7 +18,7 @@ EVERYWHERE: Fields = {
     name: kind
     for fields in _NAMED.values()
     for name, kind in fields.items()
-    if kind is kinds.PRIVILEGED and not name.startswith("_")
+    if kind in (kinds.PRIVILEGED, kinds.PRIORITY) and not name.startswith("_")
 }
 """Fields that are privileged at the top of every body, whether the route's model has them or not:
 models of OpenAI's routes keep additional fields as attributes, which shared code reads by name."""
