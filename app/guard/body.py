@@ -75,6 +75,9 @@ def form(content_type: bytes | None, body: bytes) -> dict[str, str]:
     RefusedError 415 for any other content type, 400 for a malformed form or a repeated field.
     """
     kind, options = parse_options_header(content_type or b"")
+    # Starlette decodes names and values with this charset.
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+        raise RefusedError(415, "unsupported_media_type", "The form must be UTF-8.")
     if kind == b"application/x-www-form-urlencoded":
         pairs = _urlencoded(body)
     elif kind == b"multipart/form-data":

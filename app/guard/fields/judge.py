@@ -73,11 +73,14 @@ class Judge:
             self._list(name, value, kind, "conversations")
 
     def _media(self, name: str, value: Any, kind: Kind) -> None:
-        for item in value if type(value) is list else [value]:
-            self._add_medium()
-            address = item.get("url") if type(item) is dict else item
-            if address is not None:
-                check_address(name, address, self._bounds)
+        self._add_medium()
+        address = value.get("url") if type(value) is dict else value
+        if address is not None:
+            check_address(name, address, self._bounds)
+
+    def _media_list(self, name: str, value: Any, kind: Kind) -> None:
+        for address in value if type(value) is list else [value]:
+            self._media(name, address, kind)
 
     def _clip(self, name: str, value: Any, kind: Kind) -> None:
         self._add_medium()
@@ -138,6 +141,7 @@ _CHECKS: Mapping[str, Callable[[Judge, str, Any, Kind], None]] = {
     "prompts": Judge._prompts,
     "messages": Judge._messages,
     "media": Judge._media,
+    "media list": Judge._media_list,
     "clip": Judge._clip,
     "source": Judge._source,
     "part type": Judge._part_type,

@@ -52,7 +52,9 @@ PARTS = Kind("parts", place="Part")
 PART_TYPE = Kind("part type")
 """The type of a content part, by which vLLM chooses what it reads."""
 MEDIA = Kind("media")
-"""An address that vLLM fetches: text, an object with `url`, or a list of these."""
+"""An address that vLLM fetches: text, or an object with `url`."""
+MEDIA_LIST = Kind("media list")
+"""A list of such addresses."""
 CLIP = Kind("clip")
 """A medium inside the request, as an object."""
 SOURCE = Kind("source")

@@ -102,9 +102,11 @@ def read(template: str, document: dict[str, Any]) -> Read:
         found.reaching.append("priority")
     for part in _parts(template, document):
         kind, value = _medium(part)
-        if kind in TENSORS:
+        if kind and part.get("uuid") is not None:
+            found.reaching.append("uuid")
+        if kind in TENSORS and value is not None:
             found.reaching.append(kind)
-        elif kind and value:
+        elif kind and value and kind not in TENSORS:
             found.addresses.append(value)
     found.addresses += _sources(template, document)
     found.addresses += _address_lists(template, document)

@@ -95,7 +95,10 @@ PRIVILEGED: list[tuple[str, dict[str, Any]]] = [
     (CHAT, message({"type": "image_embeds", "image_embeds": "AAAA"})),
     (CHAT, message({"type": "prompt_embeds", "data": "AAAA"})),
     (CHAT, message({"type": "image_pil", "image_pil": "AAAA"})),
-    (CHAT, message({"type": "text", "text": "x", "uuid": "1", "audio_embeds": "AAAA"})),
+    # A uuid makes vLLM look for a medium by name, and names one in a cache that all users share.
+    (CHAT, message({"type": "text", "text": "x", "uuid": "1"})),
+    (CHAT, message({"type": "image_url", "image_url": None, "uuid": "1"})),
+    (RESPONSES, {"input": [message({"type": "input_text", "uuid": "1"})["messages"][0]]}),
 ]
 COPIED: list[dict[str, Any]] = [
     # vLLM copies every field of a batch into the model of one chat request.
@@ -120,9 +123,6 @@ def fetched(url: Any) -> list[tuple[str, dict[str, Any]]]:
         {"image_url": url},
         {"audio_url": url},
         {"video_url": url},
-        # With a uuid, the type says nothing.
-        {"type": "text", "text": "x", "uuid": "1", "image_url": url},
-        {"type": "input_text", "text": "x", "uuid": "1", "video_url": {"url": url}},
     ]
     result = {"type": "tool_result", "tool_use_id": "1", "content": [source]}
     calls = {"type": "function_call_output", "call_id": "1", "output": parts[1:2]}

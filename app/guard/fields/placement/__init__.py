@@ -16,7 +16,7 @@ _PARTS = (generation.PLACES, messages.PLACES, pooling.PLACES, responses.PLACES, 
 _NAMED: Mapping[str, Fields] = {name: fields for part in _PARTS for name, fields in part.items()}
 EVERYWHERE: Fields = {
     name: kind
-    for fields in _NAMED.values()
+    for fields in (*generation.PLACES.values(), *pooling.PLACES.values())
     for name, kind in fields.items()
     if kind in (kinds.PRIVILEGED, kinds.PRIORITY) and not name.startswith("_")
 }

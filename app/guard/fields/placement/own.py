@@ -37,6 +37,8 @@ PLACES: Mapping[str, Fields] = {
         audio_embeds=PRIVILEGED,
         video_embeds=PRIVILEGED,
         prompt_embeds=PRIVILEGED,
+        # vLLM keeps media by this name for all users: one could read or replace another's.
+        uuid=PRIVILEGED,
     ),
     "GenerateRequest": model(
         "model sampling_params stream token_ids", features=FREE, priority=PRIORITY
