@@ -14,6 +14,7 @@ from app.engine.arguments import parse
 from app.engine.cancellation import AbortsWithClient, counted
 from app.engine.settings import EngineSettings
 from app.engine.startup_error import Output
+from app.engine.unreadable import answer_unreadable
 from app.engine.watchdog import kill_children, until_stuck
 
 logger = logging.getLogger("rayline.engine")
@@ -77,6 +78,7 @@ class Engine:
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
+        answer_unreadable(application)
         await init_app_state(client, application.state, arguments, tasks)
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
         # replica has no such server; without a stand-in the request would end in an AttributeError.
