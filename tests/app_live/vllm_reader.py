@@ -108,8 +108,8 @@ def messages_of(template: str, request: Any) -> Iterator[Any]:
             for one in given if isinstance(given, list) else [given]:
                 if isinstance(one, dict):
                     yield {"role": "user", "content": one["content"]}
-    else:
-        for one in getattr(request, "messages", None) or ():
+    elif "messages" in type(request).model_fields:
+        for one in request.messages:
             yield from one if isinstance(one, list) else [one]
 
 
