@@ -12,7 +12,7 @@ from app.access.permissions import Served
 from app.access.roles import Role
 from app.access.routes import AUDIO, OPERATE, Route
 from app.guard import body as bodies
-from app.guard import bounds, vllm_bugs
+from app.guard import bounds
 from app.guard.bounds import Bounds
 from app.guard.fields import shape
 from app.guard.fields.table import Table
@@ -35,7 +35,6 @@ def checked(
     is_form = route.group == AUDIO
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
     table.check(document, route, limits, permissions.operates(role))
-    vllm_bugs.check(document, route.template)
     added = permissions.apply(role, route, document, served, shape.caps(route))
     return json.dumps({**document, **added}).encode() if added and not is_form else body
 
