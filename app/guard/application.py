@@ -127,7 +127,7 @@ class Guard:
             body, served = b"", self._engine.served
             if route.method == "POST":
                 body = await bodies.read(request.receive, bound)
-                body = payload.checked(
+                body = await payload.checked(
                     body,
                     headers.content_type,
                     route,

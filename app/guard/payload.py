@@ -20,7 +20,7 @@ from app.guard.fields.table import Table
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
 
-def checked(
+async def checked(
     body: bytes,
     content_type: bytes | None,
     route: Route,
@@ -34,7 +34,7 @@ def checked(
         return body
     is_form = route.group == AUDIO
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
-    table.check(document, route, limits, permissions.operates(role))
+    await table.check(document, route, limits, permissions.operates(role))
     added = permissions.apply(role, route, document, served, shape.caps(route))
     return json.dumps({**document, **added}).encode() if added and not is_form else body
 

@@ -22,7 +22,9 @@ class Host(BaseHTTPRequestHandler):
         redirect = self.path == "/redirect"
         self.send_response(302 if redirect else 200)
         if redirect:
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/secret")
+            self.send_header(
+                "Location", f"http://127.0.0.1:{self.headers['Host'].rpartition(':')[2]}/secret"
+            )
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

@@ -57,10 +57,10 @@ ADAPTERS = {path: TypeAdapter(model) for path, model in MODELS.items()}
 CONFIG = SimpleNamespace(enable_prompt_embeds=True)
 
 
-class Recorder(chat_utils.BaseMultiModalContentParser):
+class Recorder(chat_utils.BaseMultiModalContentParser):  # type: ignore[misc]
     """vLLM's interface for the media of a message; it notes them instead of fetching them."""
 
-    model_config = CONFIG  # type: ignore[assignment]
+    model_config = CONFIG
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class Recorder(chat_utils.BaseMultiModalContentParser):
             self.reaching.append("tensor")
         self._named(uuid)
 
-    parse_image = parse_audio = parse_video = _fetch  # type: ignore[assignment]
-    parse_image_embeds = parse_audio_embeds = parse_video_embeds = _tensor  # type: ignore[assignment]
-    parse_image_pil = parse_prompt_embeds = _tensor  # type: ignore[assignment]
+    parse_image = parse_audio = parse_video = _fetch
+    parse_image_embeds = parse_audio_embeds = parse_video_embeds = _tensor
+    parse_image_pil = parse_prompt_embeds = _tensor
 
     def parse_input_audio(self, input_audio: Any, uuid: Any = None) -> None:
         if input_audio:
@@ -130,7 +130,8 @@ def caps_and_counts(template: str, request: Any, document: Any) -> tuple[Any, di
             value = getattr(one, name, None)
             if name in type(one).model_fields and value is not None:
                 counts[name] = max(value, counts.get(name, 0))
-    return (None if None in caps else max(caps, default=None)), counts
+    given = [cap for cap in caps if cap is not None]
+    return (max(given) if len(given) == len(caps) else None), counts
 
 
 def read(template: str, document: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def read(template: str, document: dict[str, Any]) -> dict[str, Any]:
     recorder = Recorder()
     for message in messages_of(template, request):
         if isinstance(message, dict):
-            chat_utils._parse_chat_message_content(message, recorder, "openai", False)  # type: ignore[arg-type]
+            chat_utils._parse_chat_message_content(message, recorder, "openai", False)
     addresses = [*recorder.addresses]
     for name in ("images", "audio", "videos"):
         if template in ("/v1/systemone", "/v2/embed"):

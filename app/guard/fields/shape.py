@@ -115,7 +115,7 @@ def _pairs(*names: str) -> Callable[[Document], int]:
     """Pairs of a query and a document: one query is paired with each document."""
 
     def count(document: Document) -> int:
-        given = [document[name] for name in names if name in document]
+        given: list[Any] = [document[name] for name in names if name in document]
         return max([1, *(len(value) for value in given if type(value) is list)])
 
     return count

@@ -1,5 +1,6 @@
 """The table of one application: for each POST route, what is judged in its body."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from app.access.routes import OPERATE, Route
 from app.errors import RefusedError
 from app.guard.bounds import Bounds
-from app.guard.fields.judge import Judge, check_depth
+from app.guard.fields.judge import PLACES, Judge, check_depth
 from app.guard.fields.placement import own
 from app.guard.fields.schema import Compiler, Node, Schema
 
@@ -38,22 +39,23 @@ class Table:
             names = ", ".join(sorted(self.unplaced))
             _log.warning("Fields of this vLLM that the guard does not know are closed: %s.", names)
 
-    def check(
+    async def check(
         self, document: Mapping[str, Any], route: Route, bounds: Bounds, operates: bool
     ) -> int:
         """The number of media parts; RefusedError 400 for a body that exceeds a bound.
 
         `operates`: the caller's role may set fields that reach into the engine.
         """
-        check_depth(document, bounds.json_depth)
+        await check_depth(document, bounds.json_depth)
         node = self._nodes.get(route.template)
         if node is None:
             if document and route.group != OPERATE:
                 # The model has the route, but vLLM does not say what its body contains.
                 raise RefusedError(404, "not_supported", "This route takes no body.")
             return 0
-        judge = Judge(bounds, operates)
-        judge.walk(node, document)
+        judge = Judge(node, document, bounds, operates)
+        while judge.step(PLACES):
+            await asyncio.sleep(0)
         return judge.media
 
 

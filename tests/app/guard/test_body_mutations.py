@@ -35,8 +35,8 @@ def passed_on(table: Table, request: Mutated) -> bytes | None:
     route = routes.TABLE["POST", request.template]
     permissions.check_route(GUEST, route)
     try:
-        return payload.checked(
-            request.body, request.content_type, route, GUEST, BOUNDS, SERVED, table
+        return asyncio.run(
+            payload.checked(request.body, request.content_type, route, GUEST, BOUNDS, SERVED, table)
         )
     except RefusedError:
         return None

@@ -1,5 +1,6 @@
 """A field is judged by its route and place: what the engine would act on, and nothing else."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Callable
@@ -238,6 +239,7 @@ def test_any_object_is_accepted_or_refused(route: routes.Route, document: dict[s
     """No document makes a check itself fail, which would result in a 500."""
     with contextlib.suppress(RefusedError):
         parsed = bounds.parse(json.dumps(document).encode())
-        shape.facts(parsed, route.template, _TABLE.check(parsed, route, Bounds(), operates=False))
+        media = asyncio.run(_TABLE.check(parsed, route, Bounds(), operates=False))
+        shape.facts(parsed, route.template, media)
         served = permissions.Served("tiny", None, by_priority=True)
         permissions.apply(DEFAULTS["guest"], route, parsed, served, shape.caps(route))

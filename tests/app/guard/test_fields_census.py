@@ -8,7 +8,7 @@ import pytest
 from app.access import routes
 from app.guard.fields import kinds
 from app.guard.fields.kinds import Kind
-from app.guard.fields.placement import PLACES, own
+from app.guard.fields.placement import PLACES, cohere, own
 from app.guard.fields.schema import short
 from app.guard.fields.shape import SHAPES
 from app.guard.fields.table import Table
@@ -61,7 +61,7 @@ def test_every_field_is_placed(kind: str) -> None:
 def test_nothing_is_placed_that_vllm_lacks() -> None:
     known = {(model, field) for model, field, _ in models()}
     placed = {(model, field) for model, fields in PLACES.items() for field in fields}
-    ours = {*own.PLACES, "Everywhere"}
+    ours = {*own.PLACES, *cohere.PLACES, "Everywhere"}
     assert {(model, field) for model, field in placed - known if model not in ours} == set()
 
 

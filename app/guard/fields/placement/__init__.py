@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.guard.fields import kinds
-from app.guard.fields.placement import generation, messages, own, pooling, responses
+from app.guard.fields.placement import cohere, generation, messages, own, pooling, responses
 from app.guard.fields.placement.names import Fields
 
-_PARTS = (generation.PLACES, messages.PLACES, pooling.PLACES, responses.PLACES, own.PLACES)
-_NAMED: Mapping[str, Fields] = {name: fields for part in _PARTS for name, fields in part.items()}
+_MODULES = (generation, messages, pooling, responses, cohere, own)
+_NAMED: Mapping[str, Fields] = {
+    name: fields for part in _MODULES for name, fields in part.PLACES.items()
+}
 EVERYWHERE: Fields = {
     name: kind
     for fields in (*generation.PLACES.values(), *pooling.PLACES.values())
