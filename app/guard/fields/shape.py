@@ -96,7 +96,7 @@ def _items(name: str) -> Callable[[Document], int]:
     """One prompt per entry of a field that is a list or an object."""
 
     def count(document: Document) -> int:
-        value = document.get(name)
+        value: Any = document.get(name)
         return max(1, len(value)) if type(value) in (list, dict) else 1
 
     return count

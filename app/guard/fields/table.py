@@ -8,7 +8,7 @@ from typing import Any
 from app.access.routes import OPERATE, Route
 from app.errors import RefusedError
 from app.guard.bounds import Bounds
-from app.guard.fields.judge import PLACES, Judge, check_depth
+from app.guard.fields.judge import SLICE, Judge, check_depth
 from app.guard.fields.placement import own
 from app.guard.fields.schema import Compiler, Node, Schema
 
@@ -50,11 +50,11 @@ class Table:
         node = self._nodes.get(route.template)
         if node is None:
             if document and route.group != OPERATE:
-                # The model has the route, but vLLM does not say what its body contains.
-                raise RefusedError(404, "not_supported", "This route takes no body.")
+                text = "vLLM does not describe a body of this route; send none."
+                raise RefusedError(400, "unexpected_body", text)
             return 0
         judge = Judge(node, document, bounds, operates)
-        while judge.step(PLACES):
+        while judge.step(SLICE):
             await asyncio.sleep(0)
         return judge.media
 

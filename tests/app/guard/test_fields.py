@@ -205,7 +205,7 @@ def test_a_body_that_vllm_does_not_describe_is_closed(make: Callable[..., Servic
     service = make()
     service.backend.app.openapi = lambda: {"paths": {}}
     answer = post(service, CHAT, json={"n": 99})
-    assert (answer.status_code, service.backend.calls) == (404, [])
+    assert (answer.status_code, service.backend.calls) == (400, [])
 
 
 def test_the_work_of_a_request_is_known_by_its_route() -> None:

@@ -1,8 +1,8 @@
 """What vLLM 0.32 reads although its OpenAPI document does not say so.
 
-Sources: `renderers/chat_utils.py` (`MM_PARSER_MAP`
-and the branches for parts with a `uuid`), `entrypoints/anthropic/serving.py`,
-`entrypoints/openai/chat_completion/protocol.py` and `sampling_params.py`.
+Sources: `renderers/chat_utils.py` (`MM_PARSER_MAP` and the branches for parts with a `uuid`),
+`entrypoints/openai/chat_completion/protocol.py`, `entrypoints/serve/sagemaker/api_router.py`,
+`entrypoints/scale_out` and `sampling_params.py`.
 """
 
 from collections.abc import Mapping
@@ -57,8 +57,6 @@ PLACES: Mapping[str, Fields] = {
         logit_bias=TOKEN_IDS,
     ),
 }
-
-
 REFERENCES: Mapping[str, str] = {"GenerateRequest.sampling_params": "SamplingParams"}
 """Fields of `PLACES` whose value is another of them."""
 
