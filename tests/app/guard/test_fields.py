@@ -16,12 +16,13 @@ from app.errors import RefusedError
 from app.guard import bounds
 from app.guard.bounds import Bounds
 from app.guard.fields import shape
+from app.guard.fields.judge import SLICE
 from app.guard.fields.placement import PLACES
 from app.guard.fields.table import Table
 from tests.app.access.test_limits import roles
 from tests.app.calls import PATH as CHAT
 from tests.app.calls import post
-from tests.app.conftest import Service
+from tests.app.conftest import Service, chat
 from tests.app.guard.requests import EVIL, PICTURE, claude, deep, message, refusal
 from tests.app.guard.vllm_applications import all_routes
 
@@ -206,6 +207,31 @@ def test_a_body_that_vllm_does_not_describe_is_closed(make: Callable[..., Servic
     service.backend.app.openapi = lambda: {"paths": {}}
     answer = post(service, CHAT, json={"n": 99})
     assert (answer.status_code, service.backend.calls) == (400, [])
+
+
+def test_a_large_body_is_judged_in_slices() -> None:
+    """Other requests get a turn after at most `SLICE` values."""
+    route = routes.TABLE["POST", CHAT]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def judged(document: dict[str, Any]) -> int:
+        nonlocal turns
+        turns = 0
+        task = asyncio.create_task(others())
+        await _TABLE.check(document, route, Bounds(), operates=False)
+        task.cancel()
+        return turns
+
+    parts = message(*({"type": "text", "text": "x"} for _ in range(10 * SLICE)))
+    assert asyncio.run(judged(parts)) >= 18  # once for the depth and once for the fields
+    assert asyncio.run(judged({"metadata": {"a": [[1]] * 10 * SLICE}})) >= 9
+    assert asyncio.run(judged(chat())) == 0
 
 
 def test_the_work_of_a_request_is_known_by_its_route() -> None:
