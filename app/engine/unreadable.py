@@ -33,6 +33,9 @@ def answer_unreadable(application: Any) -> None:
     """Install the answer; must run before the application's first request."""
     for error in ERRORS:
         application.add_exception_handler(error, _answer)
+    # vLLM's application has its stack already (`model_hosting_container_standards` builds it), and
+    # a stack keeps the handlers that it was built with.
+    application.middleware_stack = application.build_middleware_stack()
 
 
 async def _answer(request: Request, error: Exception) -> Response:

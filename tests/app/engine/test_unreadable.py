@@ -44,6 +44,7 @@ def answered(fail: Callable[[], Any], path: str = "/v1/responses") -> httpx.Resp
 
     app.add_api_route(path, handler, methods=["POST"])
     app.exception_handler(Exception)(vllms_own)
+    app.middleware_stack = app.build_middleware_stack()  # as vLLM's application has it
     answer_unreadable(app)
 
     async def call() -> httpx.Response:
