@@ -13,6 +13,7 @@ from ray.serve.config import BackpressureConfig
 
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
+from app.engine.media import follow_no_redirects
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -47,6 +48,7 @@ class Replica:
         log_to_stderr()
         handover.install()
         keep_kernels(os.environ)
+        follow_no_redirects(os.environ)
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
         # Before the engine: a missing key must be reported before minutes of loading weights.

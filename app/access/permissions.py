@@ -13,30 +13,16 @@ from app.access.roles import Role
 from app.access.routes import INFERENCE, OPERATE, Route
 from app.errors import RefusedError, out_of_bounds
 
-PRIVILEGED = (
-    "chat_template",
-    "ec_transfer_params",
-    "kv_transfer_params",
-    "media_io_kwargs",
-    "mm_payload",
-    "mm_processor_kwargs",
-    "request_id",
-    "return_mm_kwargs",
-    "vllm_xargs",
-)
-"""Top-level fields that reach into the engine; they need the group `operate`."""
-EMBEDDINGS = frozenset({"prompt_embeds", "image_embeds", "audio_embeds", "video_embeds"})
-"""Fields with tensors, at any depth; they too need the group `operate`."""
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_CAP_FIELD: Mapping[str, str] = {
-    "/v1/chat/completions": "max_completion_tokens",
-    "/v1/chat/completions/batch": "max_completion_tokens",
-    "/v1/completions": "max_tokens",
-    "/v1/responses": "max_output_tokens",
-    "/cohere/v2/chat": "max_tokens",
-}
-_HAS_SMALL_DEFAULT = frozenset({"/v1/completions"})
-"""Routes where vLLM's default for an absent field is small, and only null means "no limit"."""
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The fields that cap one answer's tokens on a route."""
+
+    fields: tuple[str, ...] = ()
+    written: str | None = None
+    """The field to write where a request has none of them, if there is one."""
+    small_default: bool = False
+    """Whether vLLM's cap for an absent field is small, so that only null means "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +64,20 @@ def check_model(role: Role, model: object, served: Served) -> None:
         raise RefusedError(403, "model_not_allowed", message, param="model")
 
 
-def closed_fields(role: Role) -> frozenset[str]:
-    """The fields that the role may not set at any depth of the document."""
-    return frozenset() if OPERATE in role.groups else EMBEDDINGS
+def operates(role: Role) -> bool:
+    """Whether the role may set fields that reach into the engine."""
+    return OPERATE in role.groups
 
 
-def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served) -> dict[str, Any]:
+def apply(
+    role: Role, route: Route, document: Mapping[str, Any], served: Served, caps: Caps
+) -> dict[str, Any]:
     """The fields to write into the document for this role, usually none.
 
-    `document` is the JSON body or, for audio, the form. Raises RefusedError 400 or 403 when it asks
-    for more than the role permits.
+    `document` is the JSON body or, for audio, the form; `caps` are the route's. Raises RefusedError
+    400 or 403 when it asks for more than the role permits.
     """
-    if OPERATE not in role.groups:
-        _check_privileged(document)
-    added = _completion_cap(role, route, document, served)
+    added = _completion_cap(role, document, served, caps)
     if route.group != OPERATE:
         check_model(role, document.get("model"), served)
         if served.by_priority and route.group == INFERENCE:
@@ -99,29 +85,21 @@ def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served)
     return added
 
 
-def _check_privileged(document: Mapping[str, Any]) -> None:
-    for field in PRIVILEGED:
-        if document.get(field) is not None:
-            raise out_of_bounds(field, "may not be set by your role; omit it")
-    if document.get("priority") not in (None, 0):
-        raise out_of_bounds("priority", "is determined by your role; omit it")
-
-
 def _completion_cap(
-    role: Role, route: Route, document: Mapping[str, Any], served: Served
+    role: Role, document: Mapping[str, Any], served: Served, caps: Caps
 ) -> dict[str, Any]:
     cap = role.max_tokens
     if cap is None:
         return {}
     asked = False
-    for field in _MAX_TOKENS:
+    for field in caps.fields:
         value = document.get(field)
         if value is not None:
             asked = True
             if integer(field, value) > cap:
                 problem = f"is {shortened(value)}; your role allows at most {cap}"
                 raise out_of_bounds(field, problem)
-    field = _CAP_FIELD.get(route.template, "")
-    if asked or not field or (route.template in _HAS_SMALL_DEFAULT and field not in document):
+    if asked or caps.written is None or (caps.small_default and caps.written not in document):
         return {}
-    return {} if served.context is not None and served.context <= cap else {field: cap}
+    fits = served.context is not None and served.context <= cap
+    return {} if fits else {caps.written: cap}

@@ -56,6 +56,11 @@ class AbortsWithClient:
         """The live routes, for the guard's checks."""
         return list(self._app.routes)
 
+    def openapi(self) -> dict[str, Any]:
+        """What the application says about its routes; FastAPI makes it once and keeps it."""
+        description: dict[str, Any] = self._app.openapi()
+        return description
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mine = Generations()
         token = current.set(mine)

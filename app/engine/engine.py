@@ -16,6 +16,7 @@ from app.engine.cancellation import AbortsWithClient, BackgroundTasks
 from app.engine.counting import Counter, counted_beams
 from app.engine.settings import EngineSettings
 from app.engine.startup_error import Output
+from app.engine.unreadable import answer_unreadable
 from app.engine.watchdog import kill_children, until_stuck
 
 logger = logging.getLogger("rayline.engine")
@@ -80,6 +81,7 @@ class Engine:
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
         application = build_app(arguments, tasks, client.model_config)
+        answer_unreadable(application)
         await init_app_state(client, application.state, arguments, tasks)
         responses = getattr(application.state, "openai_serving_responses", None)
         if responses is not None:
@@ -87,6 +89,8 @@ class Engine:
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
         # replica has no such server; without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
+        # FastAPI makes its description once, in about a second for vLLM's: not in a client's time.
+        application.openapi()
         await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         freeze_gc_heap()  # as vLLM's server does at its start: long pauses for objects that stay
         self._warm = True

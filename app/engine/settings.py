@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal, TypeVar
 
+from app.engine.media import allowed_domains
 from app.errors import ConfigurationError
 
 Device = Literal["cuda", "cpu"]
@@ -142,8 +143,8 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
     Those are `MODEL_ALIASES`, further names of the model; `DRAIN_SECONDS` (120), in which streams
     may finish when a replica stops; `ENGINE_STALL_SECONDS` (300), after which an engine counts as
     hung; `GPU_GROUP` (any node); `REPLICA_CPUS` (1); and the guard's `GUARD_MAX_RUNNING` (twice
-    MAX_NUM_SEQS, so as many requests may wait as run) and `GUARD_PRIORITY`, with which the engine
-    must agree.
+    MAX_NUM_SEQS, so as many requests may wait as run), `GUARD_PRIORITY` and `GUARD_MEDIA_DOMAINS`,
+    with which the engine must agree.
 
     An empty variable counts as absent, because manifests often contain some. Raises
     `ConfigurationError` with the variable's name, its value and the allowed values.
@@ -170,6 +171,7 @@ def from_environment(environ: Mapping[str, str], device: Device) -> EngineSettin
         own = given["served_model_name"]
         given["served_model_name"] = [*(own if isinstance(own, list) else [own]), *aliases]
     given.setdefault("max_num_seqs", DEFAULT_MAX_NUM_SEQS)
+    given.setdefault("allowed_media_domains", allowed_domains(environ))
     if optional(environ, "GUARD_PRIORITY", switch, False):
         given.setdefault("scheduling_policy", "priority")
     tensor_parallel = positive(given, "tensor_parallel_size", 1)

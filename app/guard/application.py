@@ -186,7 +186,13 @@ class Guard:
                 held = self._room.hold(caller.key, declared)
                 body = await arrival.read(request.receive, bound, arrival.REQUEST_PACE, held.grow)
                 given = await payload.checked(
-                    body, headers.content_type, route, caller.role, self._settings, served
+                    body,
+                    headers.content_type,
+                    route,
+                    caller.role,
+                    self._settings,
+                    served,
+                    self._engine.table,
                 )
                 del body
             elif route.group == routes.INFERENCE:

@@ -7,6 +7,7 @@ from app.access.permissions import Served
 from app.access.routes import Route
 from app.asgi import ASGIApp
 from app.errors import RefusedError
+from app.guard.fields.table import Table
 from app.guard.settings import GuardSettings
 
 ENGINE_RETRY_S = 10.0
@@ -50,6 +51,7 @@ class EngineRoutes:
         self._live: frozenset[tuple[str, str]] = frozenset()
         self._body_bytes = settings.body_bytes
         self.served = self._served()
+        self.table = Table({})
 
     def application(self, route: Route) -> ASGIApp:
         """The application for a listed route; RefusedError 503 without an engine, 404 where this
@@ -73,6 +75,7 @@ class EngineRoutes:
         known = hasattr(app, "routes")  # FastAPI's, or a stand-in for it
         self._live = frozenset(routes.live(app) if known else ())
         self.served = self._served()
+        self.table = Table(app.openapi() if hasattr(app, "openapi") else {})
         if getattr(self._backend, "accepts_media", False):
             self._body_bytes = max(self._settings.body_bytes, self._settings.media_body_bytes)
         self._app = app

@@ -11,8 +11,10 @@ from app.access import permissions
 from app.access.permissions import Served
 from app.access.roles import Role
 from app.access.routes import AUDIO, OPERATE, WITHOUT_BODY, Route
-from app.guard import bounds, forms, json_body
+from app.guard import forms, json_body
 from app.guard.bounds import Bounds
+from app.guard.fields import shape
+from app.guard.fields.table import Table
 from app.guard.handover import Content
 
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
@@ -33,6 +35,7 @@ async def checked(
     role: Role,
     limits: Bounds,
     served: Served,
+    table: Table,
 ) -> Payload:
     """The body for the engine; RefusedError 400, 403, 413 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
@@ -43,24 +46,29 @@ async def checked(
     if route.group == AUDIO:
         form = await forms.read(content_type, body)
         try:
-            await _judge(_document(forms.fields(form)), route, role, limits, served)
+            await _judge(_document(forms.fields(form)), route, role, limits, served, table)
         except BaseException:
             await form.close()
             raise
         return Payload(body, form)
     document = await json_body.read(body, limits.json_items)
-    added = await _judge(document, route, role, limits, served)
+    added = await _judge(document, route, role, limits, served, table)
     written = json_body.with_members(body, not document, added)
     document.update(added)
     return Payload(written, document)
 
 
 async def _judge(
-    document: dict[str, Any], route: Route, role: Role, limits: Bounds, served: Served
+    document: dict[str, Any],
+    route: Route,
+    role: Role,
+    limits: Bounds,
+    served: Served,
+    table: Table,
 ) -> dict[str, Any]:
     """Refuse what is not permitted, and return the fields to write into the document."""
-    bounds.check(document, route.template, limits, permissions.closed_fields(role))
-    return permissions.apply(role, route, document, served)
+    await table.check(document, route, limits, permissions.operates(role))
+    return permissions.apply(role, route, document, served, shape.caps(route))
 
 
 def _document(form: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class Api(Settings):
     """Texts of one embedding, score or rerank request."""
     token_ids: Count = 1024
     """Entries of `logit_bias`, `allowed_token_ids`, `stop_token_ids` and `bad_words`."""
+    repetition_pattern: Count = 64
+    """Longest pattern, in tokens, that `repetition_detection` looks for."""
     media_domains: tuple[HostName, ...] = Field((), max_length=1000)
     """Hosts from which media may be fetched; subdomains are not included."""
     media_parts: Count = 16

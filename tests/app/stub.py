@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from app import cache_salt
 from app.access.routes import PUBLIC, TABLE
 from app.usage import current
+from tests.app.guard.vllm_applications import all_routes
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"\xd0\xb4\xd0\xb0"}}]}\n\n'
 PROMPT_TOKENS, COMPLETION_TOKENS = 5, 7
@@ -44,7 +45,10 @@ class StubBackend:
 
 
 def application(backend: StubBackend) -> FastAPI:
-    """FastAPI with every route of the table, some unlisted routes, and vLLM's metrics mount."""
+    """FastAPI with every route of the table, some unlisted routes, and vLLM's metrics mount.
+
+    It describes itself as vLLM's applications do.
+    """
     app = FastAPI()
 
     async def answer(request: Request) -> Response:
@@ -78,6 +82,21 @@ def application(backend: StubBackend) -> FastAPI:
 
     app.router.routes.append(Mount("/metrics", metrics))
     app.add_api_websocket_route("/v1/realtime", socket)
+    _describe(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Adds the bodies of vLLM's routes to the stub's description of itself."""
+    own, vllm = app.openapi(), all_routes()
+    for path, item in vllm["paths"].items():
+        own["paths"][path]["post"] |= item["post"]
+    own.setdefault("components", {}).setdefault("schemas", {}).update(vllm["components"]["schemas"])
+
+
+def described(app: Any) -> Any:
+    """A function as an application that says about its routes what vLLM's says."""
+    app.openapi = all_routes
     return app
 
 

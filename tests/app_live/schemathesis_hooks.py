@@ -9,7 +9,7 @@ from typing import Any
 
 import schemathesis  # type: ignore[import-not-found]
 
-from app.access.permissions import PRIVILEGED
+from app.guard.fields.placement import EVERYWHERE
 from bench.serving.service import MODEL
 
 FEW = 4
@@ -31,7 +31,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if meta is None or not meta.generation.mode.is_positive or not isinstance(body, dict):
         return
     chance = random.Random(repr(sorted(body)))
-    closed = {*PRIVILEGED, "priority"}
+    closed = {*EVERYWHERE, "priority"}
     kept = {
         name: value
         for name, value in body.items()

@@ -58,25 +58,22 @@ def test_random_messages_are_answered_or_refused(
 
 
 @pytest.mark.parametrize(
-    ("item", "param"),
+    "item",
     [
-        ({**SAID, "content": []}, "input[1].content"),
-        ({**SAID, "content": [{"type": "refusal", "refusal": "x"}]}, "input[1].content[0]"),
-        ({"id": "x", "role": "assistant", "content": ["x"]}, "input[1].content[0]"),
-        ({"id": "x", "role": "user", "content": [1]}, "input[1].content[0]"),
-        (
-            {**RETURNED, "id": "x", "status": "completed", "created_by": "x"},
-            "input[1].created_by",
-        ),
+        {**SAID, "content": []},
+        {**SAID, "content": [{"type": "refusal", "refusal": "x"}]},
+        {"id": "x", "role": "assistant", "content": ["x"]},
+        {"id": "x", "role": "user", "content": [1]},
+        {**RETURNED, "id": "x", "status": "completed", "created_by": "x"},
     ],
 )
-def test_messages_that_the_engine_cannot_read_are_named(
-    client: httpx.Client, item: dict[str, Any], param: str
+def test_a_message_that_the_engine_cannot_read_is_a_400(
+    client: httpx.Client, item: dict[str, Any]
 ) -> None:
     answer = ask(client, "/v1/responses", [ASKED, item])
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "unsupported_message"
-    assert answer.json()["error"]["param"] == param
+    assert answer.json()["error"]["param"] == "input"
 
 
 @pytest.mark.parametrize(

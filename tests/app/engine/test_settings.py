@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from app.engine.media import NONE
 from app.engine.settings import (
     RESERVED_REQUESTS,
     Device,
@@ -39,7 +40,8 @@ def test_each_variable_becomes_an_argument_of_vllm() -> None:
     expected = {
         argument: text if value is None else value for text, argument, value in ORIGINAL.values()
     }
-    assert read.arguments == {**expected, "distributed_executor_backend": "ray"}
+    ours = {"distributed_executor_backend": "ray", "allowed_media_domains": [NONE]}
+    assert read.arguments == {**expected, **ours}
     assert read.max_requests == 256
     assert read.max_ongoing_requests == 256 + RESERVED_REQUESTS
 
@@ -49,6 +51,7 @@ def test_vllm_chooses_what_is_absent_except_the_batch_size() -> None:
         "model": "m",
         "served_model_name": "m",
         "max_num_seqs": 256,
+        "allowed_media_domains": [NONE],
     }
 
 

@@ -12,7 +12,7 @@ from app.guard import arrival
 from tests.app.calls import PATH, get, post
 from tests.app.conftest import PASSWORDS, Service, chat, run
 from tests.app.serving import served
-from tests.app.stub import CHUNK, bare
+from tests.app.stub import CHUNK, bare, described
 
 
 def scope_of(service: Service, user: str = "bob", path: str = PATH) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_chunks_are_the_engines_own_objects(service: Service) -> None:
 
         await bare(50)(scope, receive, noting)
 
-    service.backend.app = app
+    service.backend.app = described(app)
     sent = run(direct(service, scope_of(service), [request()]))
     assert len(sent) == 52
     assert all(a is b for a, b in zip(sent[1:], sent_by_engine[1:], strict=True))
@@ -110,7 +110,7 @@ def test_the_engine_receives_the_disconnect(service: Service) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         received.extend([await receive(), await receive()])
 
-    service.backend.app = app
+    service.backend.app = described(app)
     run(direct(service, scope_of(service), [request(), {"type": "http.disconnect"}]))
     assert [m["type"] for m in received] == ["http.request", "http.disconnect"]
 
@@ -174,13 +174,15 @@ def test_an_engine_that_dies_during_a_request_is_503(service: Service) -> None:
         await send({"type": "http.response.start", "status": 500, "headers": []})
         await send({"type": "http.response.body", "body": b"EngineDeadError"})
 
-    service.backend.app = app
+    service.backend.app = described(app)
     answer = post(service)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_unavailable")
 
 
 def test_an_unsupported_request_is_404_instead_of_501(service: Service) -> None:
-    service.backend.app = JSONResponse({"error": {"message": "not supported"}}, status_code=501)
+    service.backend.app = described(
+        JSONResponse({"error": {"message": "not supported"}}, status_code=501)
+    )
     answer = post(service)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_supported")
 
@@ -203,7 +205,7 @@ def test_an_answer_that_breaks_off_ends_the_connection(
         await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
         raise RuntimeError("the prompt was: tell me a secret")
 
-    service.backend.app = app
+    service.backend.app = described(app)
 
     async def call() -> None:
         async with served(service.guard) as port, httpx.AsyncClient() as client:

@@ -1,112 +1,19 @@
 """Requests that exceed a bound are refused before they are buffered or reach the engine."""
 
-import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from app.access import permissions, routes
-from app.access.roles import DEFAULTS
-from app.errors import RefusedError
-from app.guard import bounds, json_body
-from app.guard.bounds import Bounds
 from tests.app.calls import PATH, ask, post
 from tests.app.conftest import Service, chat, run
-
-
-def deep(levels: int) -> Any:
-    value: Any = 1
-    for _ in range(levels):
-        value = [value]
-    return value
-
-
-def message(part: dict[str, Any]) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": [part]}]}
-
-
-def image(url: str) -> dict[str, Any]:
-    return message({"type": "image_url", "image_url": {"url": url}})
-
-
-REFUSED: list[dict[str, Any]] = [
-    {"n": 9},
-    {"n": 0},
-    {"n": 10**30},
-    {"n": "2"},
-    {"n": True},
-    {"n": 1.5},
-    {"n": [1]},
-    {"best_of": 9},
-    {"logprobs": 21},
-    {"top_logprobs": 21},
-    {"prompt_logprobs": -1},
-    {"prompt_logprobs": 10**6},
-    {"stop": ["x"] * 17},
-    {"stop": "x" * 2000},
-    {"stop": ["x" * 2000]},
-    {"stop_sequences": ["x"] * 17},
-    {"tools": [{"type": "function", "function": {"name": "f"}}] * 513},
-    {"tools": [{"type": "function", "function": {"name": "f", "description": "x" * 600_000}}]},
-    {"response_format": {"type": "json_schema", "json_schema": {"x": "y" * 600_000}}},
-    {"structured_outputs": {"regex": "a" * 600_000}},
-    {"logit_bias": {str(i): 1 for i in range(2000)}},
-    {"allowed_token_ids": list(range(2000))},
-    {"bad_words": ["x"] * 2000},
-    {"prompt": ["x"] * 65},
-    {"prompt": [[1]] * 65},
-    {"input": ["x"] * 2049},
-    {"documents": ["x"] * 2049},
-    {"messages": [[{"role": "user", "content": "x"}]] * 65},
-    {"messages": deep(40)},
-    {"prompt_embeds": "AAAA"},
-    message({"type": "image_embeds", "image_embeds": "AAAA"}),
-    {"chat_template": "{{ 1 }}"},
-    {"mm_processor_kwargs": {}},
-    {"kv_transfer_params": {"do_remote_decode": True}},
-    {"vllm_xargs": {}},
-    {"request_id": "resp_of_someone"},
-    {"priority": -1},
-    image("https://evil.example/a.png"),
-    image("http://127.0.0.1:8265/api/jobs/"),
-    image("http://169.254.169.254/latest/meta-data"),
-    image("file:///etc/passwd"),
-    image("ftp://images.example/a.png"),
-    image("//images.example/a.png"),
-    image("https://images.example@evil.example/a.png"),
-    image("https://images.example\\@evil.example/a.png"),
-    image("https://images.example.evil.example/a.png"),
-    image("https://images.example:22/a.png"),
-    image("https://images.example./a.png"),
-    image("https://[::1]/a.png"),
-    image("HTTPS://images.example\t/a.png"),
-    image("https://images\uff0eexample/a.png"),
-    message({"type": "input_image", "image_url": "https://evil.example/a"}),
-    message({"type": "video_url", "video_url": {"url": "https://evil.example/a"}}),
-    message({"type": "image", "source": {"type": "url", "url": "https://evil.example/a"}}),
-    {"images": ["https://evil.example/a.png"]},
-    {"tools": [{"type": "mcp", "server_url": "https://evil.example/"}]},
-    message({"a": [{"url": "data:image/png;base64,AA"}] * 20}),
-]
+from tests.app.guard.requests import image
 
 
 @pytest.fixture
 def bounded(make: Callable[..., Service]) -> Service:
     return make(media_domains=frozenset({"images.example"}))
-
-
-@pytest.mark.parametrize("fields", REFUSED, ids=[str(r)[:50] for r in REFUSED])
-def test_a_field_out_of_bounds_is_refused_before_the_engine(
-    bounded: Service, fields: dict[str, Any]
-) -> None:
-    answer = ask(bounded, **fields)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "out_of_bounds"
-    assert bounded.backend.calls == []
 
 
 def test_permitted_requests_pass_byte_for_byte(bounded: Service) -> None:
@@ -234,36 +141,3 @@ def test_audio_forms_are_checked_too(make: Callable[..., Service]) -> None:
             return answer.status_code
 
     assert [run(call(f)) for f in ({"model": "tiny"}, {"n": "99"}, {"n": "x"})] == [200, 400, 400]
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=20,
-)
-_NAMES = st.sampled_from(
-    [
-        *(*bounds._COUNTED, *bounds._SIZED, *bounds._GRAMMARS),
-        *(*permissions._MAX_TOKENS, *permissions.PRIVILEGED, "messages", "prompt", "priority"),
-    ]
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.dictionaries(_NAMES | st.text(max_size=8), _JSON, max_size=6))
-def test_any_object_is_accepted_or_refused(document: dict[str, Any]) -> None:
-    """No document makes a check itself fail, which would result in a 500."""
-    with contextlib.suppress(RefusedError):
-        parsed = run(json_body.read(json.dumps(document).encode(), Bounds().json_items))
-        bounds.check(parsed, PATH, Bounds(), permissions.EMBEDDINGS)
-        served = permissions.Served(("tiny",), None, by_priority=True)
-        permissions.apply(DEFAULTS["guest"], routes.TABLE["POST", PATH], parsed, served)
-
-
-def test_an_empty_message_of_the_assistant_is_refused_before_the_engine(bounded: Service) -> None:
-    empty = {"type": "message", "role": "assistant", "content": []}
-    body = json.dumps({"model": "tiny", "input": [empty, {"role": "user", "content": "go on"}]})
-    answer = post(bounded, "/v1/responses", content=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == "input[0].content"
-    assert bounded.backend.calls == []

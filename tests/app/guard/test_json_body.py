@@ -18,10 +18,12 @@ from app.access.roles import DEFAULTS
 from app.errors import RefusedError
 from app.guard import handover, json_body, payload
 from app.guard.bounds import Bounds
+from app.guard.fields.table import Table
 from tests.app.calls import post
 from tests.app.conftest import Service
 from tests.app.guard.json_documents import MAX_ITEMS, ODD, accepted, in_list, refused
 from tests.app.guard.loop_time import best_longest_step
+from tests.app.guard.vllm_applications import all_routes
 
 STEP_S = 0.020
 """The longest time for which reading one body may keep the event loop."""
@@ -140,11 +142,11 @@ def test_the_largest_accepted_body_keeps_the_loop_for_less_than_20_ms(name: str)
 def test_reading_and_judging_the_largest_body_keeps_the_loop_for_less_than_20_ms(name: str) -> None:
     """With fields to be written into it, whether it is permitted in the end or not."""
     route = routes.TABLE["POST", "/v1/chat/completions"]
-    served = permissions.Served(("tiny",), None, by_priority=True)
+    served, table = permissions.Served(("tiny",), None, by_priority=True), Table(all_routes())
 
     def judge() -> Any:
         role, body = DEFAULTS["guest"], ACCEPTED[name]
-        return payload.checked(body, b"application/json", route, role, Bounds(), served)
+        return payload.checked(body, b"application/json", route, role, Bounds(), served, table)
 
     assert best_longest_step(judge) < STEP_S
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.auth import config as app_auth
 from app.auth import passwords, source
 from app.engine import kernels
+from app.engine.media import NONE
 from app.engine.placement import deployment_placement
 from app.engine.settings import from_environment
 from infra.settings import StackSettings
@@ -48,6 +49,7 @@ def test_the_engine_gets_the_settings_of_the_model() -> None:
         "gpu_memory_utilization": 0.97,
         "max_model_len": "32768",
         "max_num_seqs": 128,
+        "allowed_media_domains": [NONE],
         "cpu_offload_gb": 12.0,
         "enable_chunked_prefill": True,
         "enforce_eager": True,
