@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.access.fields import integer, shortened
+from app.access.fields import shortened
 from app.access.roles import Role
 from app.access.routes import INFERENCE, OPERATE, Route
 from app.errors import RefusedError, out_of_bounds
@@ -27,16 +27,6 @@ PRIVILEGED = (
 """Top-level fields that reach into the engine; they need the group `operate`."""
 EMBEDDINGS = frozenset({"prompt_embeds", "image_embeds", "audio_embeds", "video_embeds"})
 """Fields with tensors, at any depth; they too need the group `operate`."""
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_CAP_FIELD: Mapping[str, str] = {
-    "/v1/chat/completions": "max_completion_tokens",
-    "/v1/chat/completions/batch": "max_completion_tokens",
-    "/v1/completions": "max_tokens",
-    "/v1/responses": "max_output_tokens",
-    "/cohere/v2/chat": "max_tokens",
-}
-_HAS_SMALL_DEFAULT = frozenset({"/v1/completions"})
-"""Routes where vLLM's default for an absent field is small, and only null means "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +62,11 @@ def closed_fields(role: Role) -> frozenset[str]:
     return frozenset() if OPERATE in role.groups else EMBEDDINGS
 
 
+def may_send_grammars(role: Role) -> bool:
+    """Whether the role may send EBNF and Lark grammars and structural tags."""
+    return role.grammars or OPERATE in role.groups
+
+
 def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """The fields to write into the document for this role, usually none.
 
@@ -80,7 +75,7 @@ def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served)
     """
     if OPERATE not in role.groups:
         _check_privileged(document)
-    added = _completion_cap(role, route, document, served)
+    added: dict[str, Any] = {}
     if route.group != OPERATE:
         check_model(role, document.get("model"), served)
         if served.by_priority and route.group == INFERENCE:
@@ -96,21 +91,24 @@ def _check_privileged(document: Mapping[str, Any]) -> None:
         raise out_of_bounds("priority", "is determined by your role; omit it")
 
 
-def _completion_cap(
-    role: Role, route: Route, document: Mapping[str, Any], served: Served
-) -> dict[str, Any]:
-    cap = role.max_tokens
-    if cap is None:
-        return {}
-    asked = False
-    for field in _MAX_TOKENS:
-        value = document.get(field)
-        if value is not None:
-            asked = True
-            if integer(field, value) > cap:
-                problem = f"is {shortened(value)}; your role allows at most {cap}"
-                raise out_of_bounds(field, problem)
-    field = _CAP_FIELD.get(route.template, "")
-    if asked or not field or (route.template in _HAS_SMALL_DEFAULT and field not in document):
-        return {}
-    return {} if served.context is not None and served.context <= cap else {field: cap}
+def completion_cap(
+    role: Role, answers: int, asked: int | None, context: int | None, field: str
+) -> int | None:
+    """The tokens to which each answer of a request must be capped; None if none is needed.
+
+    The role's `max_tokens` is for the whole request: its `answers` share it. `asked` is what the
+    request asks for per answer in `field`; None means "up to the context", in tokens. Raises
+    RefusedError 400 when the request asks for more than the role permits.
+    """
+    most = role.max_tokens
+    if most is None:
+        return None
+    each = most // answers
+    if each == 0 or (asked is not None and asked > each):
+        per = f" for each of {answers} answers" if answers > 1 else ""
+        amount = "is absent" if asked is None else f"is {shortened(asked)}"
+        allowed = f"your role allows at most {most}"
+        if answers > 1:
+            allowed += f" in one request, so {each} for each answer"
+        raise out_of_bounds(field, f"{amount}{per}; {allowed}")
+    return None if asked is not None or (context is not None and context <= each) else each

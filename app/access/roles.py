@@ -36,9 +36,12 @@ class Role:
     concurrent: int | None = None
     """Concurrent requests."""
     max_tokens: int | None = None
-    """Largest completion that one request may ask for, in tokens."""
+    """Completion tokens that one request may ask for, over all of its prompts and answers."""
     priority: int = 0
     """Requests with a lower number run first where the engine schedules by priority."""
+    grammars: bool = False
+    """Whether the role may send EBNF and Lark grammars and structural tags; with the group
+    `operate` it always may."""
 
 
 _USER = routes.GROUPS - {routes.OPERATE}
@@ -110,6 +113,10 @@ def _value(name: str, key: str, value: Any) -> Any:
         return groups
     if key == "models":
         return None if value in (None, ALL, [ALL]) else _names(where, value)
+    if key == "grammars":
+        if type(value) is not bool:
+            raise ConfigurationError(f"{where} is {value!r}; allowed: true, false")
+        return value
     if key in _LIMITS and (value is None or value == ALL):
         return None
     minimum = 1 if key in _LIMITS else -_LIMIT
@@ -145,4 +152,6 @@ def _cell(value: object) -> str:
         return "all" if value else "no limit"
     if isinstance(value, frozenset):
         return ", ".join(sorted(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)

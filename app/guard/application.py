@@ -22,6 +22,8 @@ from app.errors import RefusedError, unauthorized
 from app.guard import body as bodies
 from app.guard import openapi, payload
 from app.guard.backend import Backend, EngineRoutes
+from app.guard.grammar.compiler import Compiler
+from app.guard.grammar.found import compiles_every_tool
 from app.guard.headers import Received, for_engine, received
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
@@ -47,6 +49,7 @@ class Guard:
         self._limits = limits
         self._settings = settings
         self._engine = EngineRoutes(backend, settings)
+        self._compiler = Compiler(compiles_every_tool(settings.engine_args))
         self._public = PublicRoutes(backend, Login(auth, lockout), settings)
         self._synchronizer = None
         if connect is not None:
@@ -76,6 +79,7 @@ class Guard:
     def close(self) -> None:
         """End the login threads and the synchronization with other replicas."""
         self._public.close()
+        self._compiler.close()
         if self._synchronizer is not None:
             self._synchronizer.stop()
 
@@ -127,9 +131,10 @@ class Guard:
             body, served = b"", self._engine.served
             if route.method == "POST":
                 body = await bodies.read(request.receive, bound)
-                body = payload.checked(
-                    body, headers.content_type, route, caller.role, self._settings, served
-                )
+                body = await payload.checked(
+                    body, headers.content_type, route, caller.role, self._settings, served,
+                    self._compiler,
+                )  # fmt: skip
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)
             send = request.relay(self._alive)

@@ -46,11 +46,16 @@ class Bounds(BaseModel):
     logprobs: Count = Field(20, description="Log probabilities per token.")
     stop: Count = Field(16, description="Number of stop sequences.")
     stop_bytes: Count = Field(1024, description="Size of one stop sequence or bad word, in bytes.")
-    tools: Count = Field(128, description="Number of tools.")
+    tools: Count = Field(512, description="Number of tools.")
     grammar_bytes: Count = Field(
-        32 * 1024,
-        description="Size of `tools`, `response_format` and `structured_outputs`, each as JSON, "
-        "in bytes.",
+        512 * 1024,
+        description="Size of one grammar that the engine would compile, such as a JSON schema or "
+        "the schemas of tools that must be called, in bytes. What it costs is bounded separately.",
+    )
+    prompt_bytes: Count = Field(
+        16 * 1024 * 1024,
+        description="Text of all prompts that one request makes, in bytes: the query of a score or "
+        "rerank request counts once per document.",
     )
     prompts: Count = Field(
         64, description="Prompts of one completion request, or conversations of one batch."
@@ -94,7 +99,6 @@ _SIZED: Mapping[str, str] = {
     "text_2": "inputs",
     "questions": "prompts",
 }
-_GRAMMARS = ("tools", "response_format", "structured_outputs", "text", "output_config")
 _URLS = frozenset(
     {"url", "uri", "image_url", "video_url", "audio_url", "file_url", "server_url", "input_image"}
 )
@@ -200,12 +204,6 @@ def _check_sizes(document: Mapping[str, Any], bounds: Bounds) -> None:
         batch = any(isinstance(item, list) for item in messages)
         if batch:
             raise _too_many("messages", len(messages), "conversations", bounds.prompts)
-    for field in _GRAMMARS:
-        value = document.get(field)
-        if isinstance(value, (list, dict)) and value:
-            size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-            if size > bounds.grammar_bytes:
-                raise _too_many(field, size, "bytes", bounds.grammar_bytes)
 
 
 def _check_nested(document: Mapping[str, Any], bounds: Bounds, closed: frozenset[str]) -> None:

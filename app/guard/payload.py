@@ -14,17 +14,21 @@ from app.access.routes import AUDIO, OPERATE, Route
 from app.guard import body as bodies
 from app.guard import bounds
 from app.guard.bounds import Bounds
+from app.guard.cost import check as cost
+from app.guard.grammar import check as grammars
+from app.guard.grammar.compiler import Compiler
 
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
 
-def checked(
+async def checked(
     body: bytes,
     content_type: bytes | None,
     route: Route,
     role: Role,
     limits: Bounds,
     served: Served,
+    compiler: Compiler,
 ) -> bytes:
     """The body for the engine; RefusedError 400, 403 or 415 for one that is not permitted."""
     if not body and route.group == OPERATE:
@@ -32,7 +36,12 @@ def checked(
     is_form = route.group == AUDIO
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
     bounds.check(document, route.template, limits, permissions.closed_fields(role))
-    added = permissions.apply(role, route, document, served)
+    work, added = cost.check(route.template, document, role, limits, served)
+    if route.group != OPERATE:
+        await grammars.check(
+            route.template, document, role, limits.grammar_bytes, work.prompts, compiler
+        )
+    added |= permissions.apply(role, route, document, served)
     return json.dumps({**document, **added}).encode() if added and not is_form else body
 
 

@@ -50,9 +50,7 @@ REFUSED: list[dict[str, Any]] = [
     {"stop": "x" * 2000},
     {"stop": ["x" * 2000]},
     {"stop_sequences": ["x"] * 17},
-    {"tools": [{"type": "function", "function": {"name": "f"}}] * 129},
-    {"tools": [{"type": "function", "function": {"name": "f", "description": "x" * 40_000}}]},
-    {"response_format": {"type": "json_schema", "json_schema": {"x": "y" * 40_000}}},
+    {"tools": [{"type": "function", "function": {"name": "f"}}] * 513},
     {"structured_outputs": {"regex": "a" * 40_000}},
     {"logit_bias": {str(i): 1 for i in range(2000)}},
     {"allowed_token_ids": list(range(2000))},
@@ -242,8 +240,8 @@ _JSON = st.recursive(
 )
 _NAMES = st.sampled_from(
     [
-        *(*bounds._COUNTED, *bounds._SIZED, *bounds._GRAMMARS),
-        *(*permissions._MAX_TOKENS, *permissions.PRIVILEGED, "messages", "prompt", "priority"),
+        *(*bounds._COUNTED, *bounds._SIZED),
+        *(*permissions.PRIVILEGED, "messages", "prompt", "priority"),
     ]
 )
 
