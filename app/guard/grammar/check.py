@@ -64,8 +64,5 @@ async def check(
 def _problem(grammar: Grammar) -> str | None:
     """The static measure: what makes the grammar too expensive."""
     if grammar.kind == found.REGEX:
-        states, form = regex.size(grammar.text)
-        if form is None and states > regex.STATES:
-            form = f"has {states} states with its repetitions written out; allowed: {regex.STATES}"
-        return form
+        return regex.size(grammar.text).problem
     return schema.problem(grammar.schema) if grammar.schema is not None else None

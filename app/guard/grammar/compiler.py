@@ -38,11 +38,13 @@ class Compiler:
     static measure alone decides.
     """
 
-    def __init__(self, every_tool: bool = False) -> None:
+    def __init__(
+        self, every_tool: bool = False, libraries: str | None = None, program: str = helper.__file__
+    ) -> None:
         self.every_tool = every_tool
         """Whether the served model's parser compiles the schemas of all tools."""
-        spec = importlib.util.find_spec("xgrammar")
-        self._libraries = str(Path(spec.origin).parents[1]) if spec and spec.origin else None
+        self._libraries = libraries or _installed()
+        self._program = program
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grammar")
         self._process: subprocess.Popen[bytes] | None = None
         self._known: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
@@ -125,7 +127,7 @@ class Compiler:
         # parts of a grammar to standard error.
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH", "LANG")}
         return subprocess.Popen(
-            [sys.executable, "-I", str(Path(helper.__file__)), str(self._libraries)],
+            [sys.executable, "-I", self._program, str(self._libraries)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -141,3 +143,9 @@ class Compiler:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _installed() -> str | None:
+    """The folder in which xgrammar is installed. It is not imported: that would import torch."""
+    spec = importlib.util.find_spec("xgrammar")
+    return str(Path(spec.origin).parents[1]) if spec is not None and spec.origin else None

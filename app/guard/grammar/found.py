@@ -49,7 +49,9 @@ def compiles_every_tool(engine_args: str) -> bool:
         given = json.loads(engine_args or "{}")
     except ValueError:
         return False
-    named = {key.removeprefix("--").replace("-", "_"): value for key, value in dict(given).items()}
+    if not isinstance(given, dict):
+        return False
+    named = {key.removeprefix("--").replace("-", "_"): value for key, value in given.items()}
     parser = str(named.get("tool_call_parser", ""))
     return parser.startswith(("mistral", "cohere")) or named.get("tool_strict_level") == "parameter"
 
