@@ -17,15 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from app.errors import too_many
+from app.errors import RefusedError, too_many
 from app.guard.grammar import helper
 from app.guard.grammar.found import Grammar
 
 WAITING = 8
-"""Grammars that wait for the helper; one takes at most about 2 s of its CPU time."""
+"""Grammars that wait for the helper; one takes at most about 3 s of its CPU time."""
 KEPT = 2048
 """Answers that are kept, the latest used."""
-ANSWER_S = 4 * helper.CLOCK_S
+ANSWER_S = 2 * helper.CLOCK_S
 """After this time the helper itself is ended; its children end after helper.CLOCK_S."""
 LIMIT = "grammar_queue"
 _log = logging.getLogger("rayline.guard")
@@ -71,20 +71,23 @@ class Compiler:
     async def answer(self, grammar: Grammar, times: int, key: bytes) -> dict[str, Any]:
         """What the helper measured; `times` is how often vLLM will convert the grammar.
 
-        Raises RefusedError 429 where too many grammars wait already.
+        Raises RefusedError 429 where too many grammars wait already, and where the helper failed or
+        had no time: an answer that is not the grammar's own is not kept.
         """
         running = self._running.get(key)
         if running is None:
             if len(self._running) > WAITING:
-                text = "Too many grammars wait to be compiled; retry shortly."
-                raise too_many(LIMIT, 1.0, text)
+                raise _busy()
             job = {"kind": grammar.kind, "text": grammar.text, "times": times}
             loop = asyncio.get_running_loop()
             running = loop.run_in_executor(self._thread, self._exchange, job)
             self._running[key] = running
             running.add_done_callback(lambda done: self._keep(key, done))
         # A client that leaves does not end the exchange: another may wait for the same answer.
-        return await asyncio.shield(running)
+        answer = await asyncio.shield(running)
+        if answer["outcome"] == helper.BUSY:
+            raise _busy()
+        return answer
 
     def close(self) -> None:
         """End the helper."""
@@ -93,8 +96,10 @@ class Compiler:
 
     def _keep(self, key: bytes, done: "asyncio.Future[dict[str, Any]]") -> None:
         del self._running[key]
-        if done.cancelled() or done.exception() is not None or "failed" in done.result():
+        if done.cancelled() or done.exception() is not None:
             return
+        if done.result()["outcome"] == helper.BUSY:
+            return  # not the grammar's fault
         self._known[key] = done.result()
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
@@ -107,7 +112,7 @@ class Compiler:
             # Without the grammar. The helper is started again for the next one.
             _log.error("the helper that compiles grammars failed: %s", type(error).__name__)
             self._end()
-            return {"outcome": helper.COSTLY, "failed": True}
+            return {"outcome": helper.BUSY}
 
     def _ask(self, line: bytes) -> dict[str, Any]:
         process = self._process
@@ -143,6 +148,11 @@ class Compiler:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _busy() -> RefusedError:
+    text = "Too many grammars wait to be compiled, or the replica is too busy; retry shortly."
+    return too_many(LIMIT, 1.0, text)
 
 
 def _installed() -> str | None:

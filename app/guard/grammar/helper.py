@@ -25,18 +25,20 @@ from typing import Any
 
 CONVERSION_S = 0.1
 """CPU time of all conversions of one request, which vLLM runs on the event loop."""
-CONSTRUCTION_S = 0.6
+CONSTRUCTION_S = 1.2
 """CPU time of compiling for a vocabulary of single bytes: the automata themselves."""
 VOCABULARY_S = 0.6
 """CPU time that `SAMPLE` tokens may add. A vocabulary of 131,072 tokens adds about 36 times as
 much, so this is 20 s of the engine's threads (measured with xgrammar 0.2.8)."""
-CLOCK_S = 10.0
+CLOCK_S = 30.0
 """Time on the clock, for a machine whose cores are all taken."""
 MEMORY_MIB = 64
 SAMPLE = 2048
 """Tokens of the vocabulary that stands for the model's."""
 
 OK, INVALID, COSTLY = "ok", "invalid", "costly"
+BUSY = "busy"
+"""The time on the clock ended before the CPU time: that says nothing about the grammar."""
 
 
 def vocabulary(size: int) -> list[bytes]:
@@ -135,10 +137,39 @@ class Libraries:
             return False
 
 
-_UNSUPPORTED = (
-    "allOf", "ontains", "format", "multipleOf", "pattern", "propertyNames", "uniqueItems",
+_UNSUPPORTED = frozenset(
+    {
+        "allOf", "contains", "maxContains", "minContains", "multipleOf", "patternProperties",
+        "propertyNames", "uniqueItems",
+    }
 )  # fmt: skip
-"""Words of schemas for which vLLM may turn to llguidance, although xgrammar converts them."""
+_FORMATS = frozenset(
+    {
+        "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "json-pointer",
+        "relative-json-pointer", "time", "uri", "uri-reference", "uri-template", "uuid",
+    }
+)  # fmt: skip
+
+
+def leads_to_guidance(schema: Any) -> bool:
+    """Whether vLLM may compile the schema with llguidance, although xgrammar converts it.
+
+    A superset of what `has_xgrammar_unsupported_json_features` finds.
+    """
+    if isinstance(schema, dict):
+        if not _UNSUPPORTED.isdisjoint(schema):
+            return True
+        form = schema.get("format")
+        if form is not None and not (isinstance(form, str) and form in _FORMATS):
+            return True
+        if ("minLength" in schema or "maxLength" in schema) and (
+            "format" in schema or "pattern" in schema
+        ):
+            return True
+        return any(map(leads_to_guidance, schema.values()))
+    return isinstance(schema, list) and any(map(leads_to_guidance, schema))
+
+
 _CALLS = {
     "json": ("json_schema", "json_schema"),
     "regex": ("regex", "regex"),
@@ -167,8 +198,10 @@ def judged(libraries: Libraries, job: dict[str, Any]) -> dict[str, Any]:
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         lines = pipe.read().splitlines()
-    _, _, used = os.wait4(child, 0)
-    answer: dict[str, Any] = {"outcome": COSTLY, "conversion_s": 0.0, "compile_s": 0.0, "mib": 0.0}
+    _, status, used = os.wait4(child, 0)
+    late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+    outcome = BUSY if late else COSTLY
+    answer: dict[str, Any] = {"outcome": outcome, "conversion_s": 0.0, "compile_s": 0.0, "mib": 0.0}
     for line in lines:
         answer.update(json.loads(line))
     answer["cpu_s"] = round(used.ru_utime + used.ru_stime, 4)
@@ -198,15 +231,18 @@ def _measure(libraries: Libraries, kind: str, text: str, times: int, writing: in
     try:
         # The second of two is not disturbed by the pages that a fork has to copy.
         taken = min(_timed(libraries.convert, kind, text) for _ in range(1 if times == 1 else 2))
-        if kind == "json" and any(word in text for word in _UNSUPPORTED):
+        if kind == "json" and leads_to_guidance(json.loads(text)):
             taken += _timed(libraries.guide, kind, text)
         os.write(writing, json.dumps({"conversion_s": round(taken, 4)}).encode() + b"\n")
         if taken * times > CONVERSION_S:
             return COSTLY
-        signal.setitimer(signal.ITIMER_PROF, CONSTRUCTION_S)
-        construction = _timed(libraries.compile, kind, text, libraries.bytes_only)
-        signal.setitimer(signal.ITIMER_PROF, construction + VOCABULARY_S)
+        signal.setitimer(signal.ITIMER_PROF, CONSTRUCTION_S + VOCABULARY_S)
         taken = _timed(libraries.compile, kind, text, libraries.sample)
+        if taken > VOCABULARY_S:
+            signal.setitimer(signal.ITIMER_PROF, CONSTRUCTION_S)
+            construction = _timed(libraries.compile, kind, text, libraries.bytes_only)
+            if taken - construction > VOCABULARY_S:
+                return COSTLY
         os.write(writing, json.dumps({"compile_s": round(taken, 4)}).encode() + b"\n")
     except MemoryError:
         return COSTLY
