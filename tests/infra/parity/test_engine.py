@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine import settings as engine
 from infra import rules
+from infra.rules import api
 from infra.settings import models, parse
 from infra.settings.framework.problems import ConfigurationError
 from infra.specs.serve_config import environment
@@ -65,3 +66,9 @@ def test_the_watchdogs_default_is_the_engines() -> None:
     stack = parse(values(models__0__stallSeconds=0))
     found = engine.from_environment(environment(stack.models[0]), "cuda")
     assert found.stall_seconds == 0
+
+
+def test_the_rule_about_a_full_replica_counts_its_places_as_the_service_does() -> None:
+    assert api.DEFAULT_MAX_NUM_SEQS == engine.DEFAULT_MAX_NUM_SEQS
+    found = engine.from_environment({"MODEL_ID": "a/b"}, "cuda")
+    assert found.max_requests == 2 * api.DEFAULT_MAX_NUM_SEQS
