@@ -26,21 +26,30 @@ def check(
             f"allowed: {limits.prompt_bytes}; send fewer or shorter texts"
         )
         raise out_of_bounds(_several(template, document), problem)
-    truncated = document.get("truncate_prompt_tokens") is not None
-    if served.context is not None and amount.longest_prompt > served.context and not truncated:
+    if amount.longest_prompt > (served.context or 2**31) and not _truncated(document):
         problem = (
             f"has {amount.longest_prompt} tokens; the context of the model has {served.context}"
         )
         raise out_of_bounds("prompt" if "prompt" in document else "input", problem)
-    if template not in work.CAPS:
+    fields = work.CAPS.get(template)
+    if fields is None or role.max_tokens is None:
         return amount, {}
-    named = next((f for f in work.CAPS[template] if document.get(f) is not None), None)
     cap = permissions.completion_cap(
-        role, amount.answers, amount.asked, served.context, named or work.CAPS[template][0]
+        role, amount.answers, amount.asked, served.context, _given(document, fields)
     )
-    if cap is None or amount.cap_field is None:
-        return amount, {}
-    return amount, {amount.cap_field: cap}
+    return amount, {} if cap is None or amount.cap_field is None else {amount.cap_field: cap}
+
+
+def _truncated(document: Mapping[str, Any]) -> bool:
+    return document.get("truncate_prompt_tokens") is not None
+
+
+def _given(document: Mapping[str, Any], fields: tuple[str, ...]) -> str:
+    """The field of the request's cap, or the one in which it would be."""
+    for field in fields:
+        if document.get(field) is not None:
+            return field
+    return fields[0]
 
 
 def _several(template: str, document: Mapping[str, Any]) -> str:

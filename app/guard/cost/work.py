@@ -7,8 +7,7 @@ own. Nothing is tokenized: texts count by their length.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.access.fields import integer
 
@@ -33,15 +32,15 @@ _SMALL_DEFAULT: Mapping[str, int] = {COMPLETIONS: 16}
 _PAIRS = frozenset(
     {"/score", "/v1/score", "/rerank", "/v1/rerank", "/v2/rerank", "/generative_scoring"}
 )
+_SEVERAL = _PAIRS | {COMPLETIONS, BATCH, DECISIONS}
+"""Routes on which one request may make several prompts."""
 _LEFT = ("query", "queries", "text_1", "data_1")
 _RIGHT = ("documents", "items", "text_2", "data_2")
 _SHARED = ("instruction", "instructions", "state", "chat_template_kwargs")
 """Fields that vLLM writes into every prompt of a request with several."""
-_TOKEN_IDS = ("prompt", "input")
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """Counts of one request; all are upper bounds but `longest_prompt`."""
 
     prompts: int
@@ -65,23 +64,27 @@ class Work:
 def of(template: str, document: Mapping[str, Any]) -> Work:
     """The work of a document; RefusedError 400 for a number that is not an integer."""
     caps = CAPS.get(template, ())
-    given = [integer(name, document[name]) for name in caps if document.get(name) is not None]
-    asked = max(given) if given else None
-    if caps and not given and caps[0] not in document:
+    asked = None
+    for name in caps:
+        value = document.get(name)
+        if value is not None:
+            asked = max(integer(name, value), asked or 0)
+    if caps and asked is None and caps[0] not in document:
         asked = _SMALL_DEFAULT.get(template)
-    prompts = _prompts(template, document)
-    choices = [
-        integer(name, document[name])
-        for name in _CHOICES
-        if caps and document.get(name) is not None
-    ]
+    choices = 1
+    for name in _CHOICES if caps else ():
+        value = document.get(name)
+        if value is not None:
+            choices = max(choices, integer(name, value))
+    prompts = _prompts(template, document) if template in _SEVERAL else 1
+    repeated = prompts > 1 and template != COMPLETIONS
     return Work(
         prompts=prompts,
-        choices=max(1, *choices) if choices else 1,
+        choices=choices,
         asked=asked,
         cap_field=caps[0] if caps and asked is None else None,
-        prompt_bytes=_prompt_bytes(template, document, prompts),
-        longest_prompt=max(map(_token_ids, map(document.get, _TOKEN_IDS))),
+        prompt_bytes=_prompt_bytes(template, document, prompts) if repeated else 0,
+        longest_prompt=max(_token_ids(document.get("prompt")), _token_ids(document.get("input"))),
     )
 
 
@@ -91,10 +94,8 @@ def _prompts(template: str, document: Mapping[str, Any]) -> int:
     if template in (BATCH, DECISIONS):
         several = document.get("messages" if template == BATCH else "questions")
         return max(1, len(several)) if isinstance(several, (list, dict)) else 1
-    if template in _PAIRS:
-        left, right = _items(document, _LEFT), _items(document, _RIGHT)
-        return max(1, len(left), len(right))
-    return 1
+    left, right = _items(document, _LEFT), _items(document, _RIGHT)
+    return max(1, len(left), len(right))
 
 
 def _listed(value: Any) -> int:
@@ -110,8 +111,6 @@ def _prompt_bytes(template: str, document: Mapping[str, Any], prompts: int) -> i
     if template == BATCH:
         own = sum(size(document[name]) for name in document if name != "messages")
         return own * prompts + size(document.get("messages"))
-    if template != DECISIONS and template not in _PAIRS:
-        return 0
     shared = sum(size(document.get(name)) for name in _SHARED) * prompts
     if template == DECISIONS:
         return shared + size(document.get("questions"))

@@ -24,6 +24,7 @@ _WITH_TOOLS = frozenset({"/v1/chat/completions", _RESPONSES, _COHERE, *_ANTHROPI
 _STRUCTURED = frozenset({*_CHAT, _RESPONSES, "/v1/completions"})
 # pydantic reads some names under their alias as well.
 _SCHEMA_NAMES = ("schema", "json_schema", "schema_")
+_FIELDS = frozenset({"structured_outputs", "response_format", "text", "output_config", "tools"})
 _COMMENT = re.compile(r"(#|//).*$")
 
 
@@ -59,6 +60,8 @@ def compiles_every_tool(engine_args: str) -> bool:
 def grammars(template: str, document: Mapping[str, Any], every_tool: bool) -> Iterator[Grammar]:
     """The grammars of a request; `every_tool` is true where the parser of the served model compiles
     the schemas of all tools. Raises ValueError for a text that should hold JSON and does not."""
+    if _FIELDS.isdisjoint(document) and template not in _ANTHROPIC:
+        return
     if template in _STRUCTURED:
         yield from _structured(document.get("structured_outputs"))
     if template in _FORMATS:
@@ -68,7 +71,11 @@ def grammars(template: str, document: Mapping[str, Any], every_tool: bool) -> It
     elif template in _ANTHROPIC:
         yield from _format("output_config", _member(document.get("output_config"), "format"))
     if template in _WITH_TOOLS:
-        yield from _tools(document, every_tool)
+        tools = [*_functions(document.get("tools"))]
+        if template in _ANTHROPIC:
+            tools += _added(document.get("messages"))
+        if tools:
+            yield from _tools(document, tools, every_tool)
 
 
 def _structured(given: Any) -> Iterator[Grammar]:
@@ -112,11 +119,12 @@ def _format(where: str, given: Any) -> Iterator[Grammar]:
             yield Grammar(JSON, where, json.dumps(found), found)
 
 
-def _tools(document: Mapping[str, Any], every_tool: bool) -> Iterator[Grammar]:
+def _tools(
+    document: Mapping[str, Any], tools: list["_Tool"], every_tool: bool
+) -> Iterator[Grammar]:
     choice = document.get("tool_choice")
     mode = _member(choice, "mode") or _member(choice, "type") or choice
-    tools = [*_functions(document.get("tools")), *_added(document.get("messages"))]
-    if not tools or (mode in ("none", "NONE") and not every_tool):
+    if mode in ("none", "NONE") and not every_tool:
         return
     forced = mode not in (None, "auto", "none", "NONE")
     named = _member(choice, "name") or _member(_member(choice, "function"), "name")
