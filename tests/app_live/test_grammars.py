@@ -183,7 +183,8 @@ def _climb(compiler: Compiler, seconds: float) -> tuple[float, float, dict[str, 
             continue
         # A conversion that did not end has no time: the static measure would have been too kind.
         assert answer["conversion_s"] > 0 or answer["outcome"] == helper.OK, candidate
-        memory = max(memory, answer["mib"])
+        if answer["outcome"] == helper.OK:
+            memory = max(memory, answer["mib"])
         worst.append((answer["conversion_s"], candidate))
         worst = sorted(worst, key=lambda pair: -pair[0])[:8]
     return worst[0][0], memory, worst[0][1]
