@@ -181,6 +181,7 @@ _CALLS = {
 
 def main() -> None:
     """Answer one line per job until the guard closes the pipe."""
+    os.nice(5)  # the engine goes first
     sys.path.insert(0, sys.argv[1])
     libraries = Libraries()
     for line in sys.stdin.buffer:

@@ -162,7 +162,6 @@ def test_token_ids_that_exceed_the_context_never_reach_the_engine(prompt: list[A
 
 
 def test_every_generating_route_has_its_caps() -> None:
-    """The names are those of vLLM's models; tests/app_live compares them."""
     assert work.of("/v1/embeddings", {"n": 8, "max_tokens": 5}).answers == 1
     assert set(work.CAPS) == {
         CHAT, BATCH, TEXT, RESPONSES, MESSAGES, COHERE, "/v1/audio/transcriptions",
