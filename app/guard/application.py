@@ -23,7 +23,7 @@ from app.guard import body as bodies
 from app.guard import openapi, payload
 from app.guard.backend import Backend, EngineRoutes
 from app.guard.grammar.compiler import Compiler
-from app.guard.grammar.found import compiles_every_tool
+from app.guard.grammar.found import parser
 from app.guard.headers import Received, for_engine, received
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
@@ -49,7 +49,7 @@ class Guard:
         self._limits = limits
         self._settings = settings
         self._engine = EngineRoutes(backend, settings)
-        self._compiler = Compiler(compiles_every_tool(settings.engine_args))
+        self._compiler = Compiler(parser(settings.engine_args, settings.model_name))
         self._public = PublicRoutes(backend, Login(auth, lockout), settings)
         self._synchronizer = None
         if connect is not None:

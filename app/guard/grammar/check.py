@@ -10,9 +10,9 @@ from app.guard.grammar import found, helper, regex, schema
 from app.guard.grammar.compiler import Compiler
 from app.guard.grammar.found import Grammar
 
-_CONVERSIONS = {found.TAG: 3}
-"""How often vLLM converts one grammar: a structural tag when the request is parsed, when it is
-combined with tools, and when the engine's client validates it; anything else once."""
+TAG_CONVERSIONS = 3
+"""How often vLLM converts a structural tag of a client: when the request is parsed, when it is
+combined with tools, and when the engine's client validates it. Anything else is converted once."""
 _CHEAPER = (
     "use shorter or fewer bounds on lengths, fewer alternatives and optional properties, and no "
     "large counted repetitions"
@@ -33,7 +33,7 @@ async def check(
     vLLM converts it for each.
     """
     try:
-        grammars = list(found.grammars(template, document, compiler.every_tool))
+        grammars = list(found.grammars(template, document, compiler.parser.every_tool))
     except (ValueError, RecursionError):
         raise out_of_bounds("structured_outputs", "holds a text that is not JSON") from None
     for grammar in grammars:
@@ -45,7 +45,8 @@ async def check(
         size = len(grammar.text)
         if size > limit:
             raise out_of_bounds(grammar.where, f"has {size} bytes as a grammar; allowed: {limit}")
-        times = prompts * _CONVERSIONS.get(grammar.kind, 1)
+        tag = grammar.privileged and grammar.kind == found.TAG
+        times = prompts * compiler.parser.copies * (TAG_CONVERSIONS if tag else 1)
         key = compiler.key(grammar, times)
         answer = compiler.known(key)
         if answer is None:

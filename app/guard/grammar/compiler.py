@@ -19,7 +19,7 @@ from typing import Any
 
 from app.errors import RefusedError, too_many
 from app.guard.grammar import helper
-from app.guard.grammar.found import Grammar
+from app.guard.grammar.found import DEFAULT_PARSER, Grammar, Parser
 
 WAITING = 8
 """Grammars that wait for the helper; one takes at most about 3 s of its CPU time."""
@@ -39,10 +39,12 @@ class Compiler:
     """
 
     def __init__(
-        self, every_tool: bool = False, libraries: str | None = None, program: str = helper.__file__
+        self,
+        parser: Parser = DEFAULT_PARSER,
+        libraries: str | None = None,
+        program: str = helper.__file__,
     ) -> None:
-        self.every_tool = every_tool
-        """Whether the served model's parser compiles the schemas of all tools."""
+        self.parser = parser
         self._libraries = libraries or _installed()
         self._program = program
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grammar")

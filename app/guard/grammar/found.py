@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 JSON, REGEX, EBNF, LARK, TAG = "json", "regex", "ebnf", "lark", "tag"
 
@@ -25,6 +25,7 @@ _STRUCTURED = frozenset({*_CHAT, _RESPONSES, "/v1/completions"})
 # pydantic reads some names under their alias as well.
 _SCHEMA_NAMES = ("schema", "json_schema", "schema_")
 _FIELDS = frozenset({"structured_outputs", "response_format", "text", "output_config", "tools"})
+HARMONY_COPIES = 12
 _COMMENT = re.compile(r"(#|//).*$")
 
 
@@ -40,21 +41,31 @@ class Grammar:
     privileged: bool = False
 
 
-def compiles_every_tool(engine_args: str) -> bool:
-    """Whether the engine compiles the schemas of all tools, forced and strict or not.
+class Parser(NamedTuple):
+    """What the parser of the served model's tool calls does with schemas."""
 
-    So do the parsers of Mistral and Cohere (vllm/parser/mistral.py, cohere_command.py), and any
-    parser with the argument `tool_strict_level`. `engine_args` is ENGINE_ARGS.
-    """
+    every_tool: bool = False
+    """Whether the schemas of all tools are compiled, forced and strict or not. So do the parsers of
+    Mistral and Cohere (vllm/parser/mistral.py, cohere_command.py), and any parser with the engine's
+    argument `tool_strict_level`."""
+    copies: int = 1
+    """How often a schema is in the grammar: for models of the gpt-oss kind once for each way to
+    begin a call (`get_harmony_structural_tag` of vllm/parser/harmony.py)."""
+
+
+def parser(engine_args: str, model: str) -> Parser:
+    """The parser by ENGINE_ARGS and the name of the served model."""
     try:
         given = json.loads(engine_args or "{}")
     except ValueError:
-        return False
+        return Parser()
     if not isinstance(given, dict):
-        return False
+        return Parser()
     named = {key.removeprefix("--").replace("-", "_"): value for key, value in given.items()}
-    parser = str(named.get("tool_call_parser", ""))
-    return parser.startswith(("mistral", "cohere")) or named.get("tool_strict_level") == "parameter"
+    calls = str(named.get("tool_call_parser", ""))
+    every = calls.startswith(("mistral", "cohere")) or named.get("tool_strict_level") == "parameter"
+    harmony = calls == "openai" or "gpt-oss" in model.lower().replace("_", "-")
+    return Parser(every, HARMONY_COPIES if harmony else 1)
 
 
 def grammars(template: str, document: Mapping[str, Any], every_tool: bool) -> Iterator[Grammar]:
@@ -211,3 +222,6 @@ def _text(given: Any) -> str:
 
 def _member(given: Any, name: str) -> Any:
     return given.get(name) if type(given) is dict else None
+
+
+DEFAULT_PARSER = Parser()

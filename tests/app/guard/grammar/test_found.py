@@ -165,9 +165,24 @@ def test_a_required_call_is_one_schema_of_all_tools_with_their_definitions_on_to
     ],
 )
 def test_some_parsers_compile_every_tool(arguments: str, expected: bool) -> None:
-    assert found.compiles_every_tool(arguments) is expected
+    assert found.parser(arguments, "tiny").every_tool is expected
     if expected:
         assert grammars(CHAT, every_tool=True, tools=tools(3, 2), tool_choice="none")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model", "copies"),
+    [
+        ("", "tiny", 1),
+        ("", "openai/gpt-oss-20b", found.HARMONY_COPIES),
+        ('{"tool_call_parser": "openai"}', "x", found.HARMONY_COPIES),
+        ('{"tool_call_parser": "hermes"}', "x", 1),
+    ],
+)
+def test_models_of_the_gpt_oss_kind_repeat_every_schema(
+    arguments: str, model: str, copies: int
+) -> None:
+    assert found.parser(arguments, model).copies == copies
 
 
 @pytest.mark.parametrize("field", ["json", "structural_tag"])
