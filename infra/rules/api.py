@@ -62,7 +62,9 @@ def roles_name_models_of_the_stack(settings: StackSettings, _facts: Facts) -> li
 def no_user_can_fill_a_replica(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """app.access.limits counts `concurrent` per user over all replicas, and gives each replica
     `api.maxRunning` places; without it app.engine.settings gives twice maxNumSeqs."""
-    problems = []
+    problems: list[Problem] = []
+    if not settings.models:
+        return problems
     model = min(settings.models, key=lambda model: _places(settings, model))
     places = _places(settings, model)
     for role, limits in settings.auth.roles.items():

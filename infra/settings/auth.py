@@ -101,7 +101,7 @@ class Role(Settings):
     for no limit."""
     priority: int = Field(0, ge=-(2**31), le=_LARGEST, strict=True)
     """Requests with a lower number run first, where api.priority is true."""
-    grammars: bool = False
+    grammars: bool = Field(False, strict=True)
     """Whether the role may send EBNF and Lark grammars and structural tags; a role with the group
     operate always may."""
 
