@@ -37,11 +37,11 @@ async def checked(
     document = _document(bodies.form(content_type, body)) if is_form else bounds.parse(body)
     bounds.check(document, route.template, limits, permissions.closed_fields(role))
     work, added = cost.check(route.template, document, role, limits, served)
-    if route.group != OPERATE:
+    added |= permissions.apply(role, route, document, served)
+    if route.group != OPERATE:  # last, because it may wait for a process
         await grammars.check(
             route.template, document, role, limits.grammar_bytes, work.prompts, compiler
         )
-    added |= permissions.apply(role, route, document, served)
     return json.dumps({**document, **added}).encode() if added and not is_form else body
 
 
