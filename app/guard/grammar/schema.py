@@ -12,7 +12,7 @@ from typing import Any
 
 from app.guard.grammar import regex
 
-ALLOWED_US = 65_000.0
+ALLOWED_US = 55_000.0
 """Of the 100 ms that all conversions of a request may take. The rest is for the fits: the first
 conversion in a process, objects below many others and a busy core cost up to half as much again."""
 NESTING = 64
