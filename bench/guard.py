@@ -191,7 +191,7 @@ def many_tools(count: int, parameters: int) -> list[dict[str, Any]]:
 
 
 def nested(depth: int, width: int) -> dict[str, Any]:
-    """Many objects deep within each other: nearly the form that takes longest to convert among
+    """Many objects deep within each other: the form that takes longest to convert among
     those that the static measure accepts, which tests/app_live/test_grammars.py searches for."""
     made: dict[str, Any] = {"type": "string"}
     for _ in range(depth):
@@ -202,7 +202,7 @@ def nested(depth: int, width: int) -> dict[str, Any]:
 GRAMMARS: dict[str, dict[str, Any]] = {
     "150 tools, none compiled": {"tools": many_tools(150, 8)},
     "150 tools, a call required": {"tools": many_tools(150, 8), "tool_choice": "required"},
-    "nearly the worst accepted schema": {"structured_outputs": {"json": nested(10, 2)}},
+    "objects nine deep": {"structured_outputs": {"json": nested(9, 2)}},
 }
 
 
