@@ -18,9 +18,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from app.access.roles import DEFAULTS
 from app.auth import passwords
 from app.guard import json_body
 from app.guard.application import Guard
+from app.guard.grammar import check as grammars
+from app.guard.grammar.compiler import Compiler
 
 KEY = "bench" + "x7Rz2LmW8vYp4NcB" * 3
 # vLLM's description of its routes, by which the guard judges fields.
@@ -43,6 +46,7 @@ BODY = json.dumps(
         "repetition_penalty": 1.0,
     }
 ).encode()
+CHAT = "/v1/chat/completions"
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -109,8 +113,8 @@ async def once(app: App, authorization: bytes) -> float:
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/v1/chat/completions",
-        "raw_path": b"/v1/chat/completions",
+        "path": CHAT,
+        "raw_path": CHAT.encode(),
         "query_string": b"",
         "root_path": "",
         "client": ("127.0.0.1", 1),
@@ -200,6 +204,60 @@ async def reading(body: bytes) -> tuple[float, float]:
     return longest, before - began
 
 
+def many_tools(count: int, parameters: int) -> list[dict[str, Any]]:
+    """Functions as an agent sends them, about 1.4 KB each with 8 parameters."""
+    described = {"type": "string", "description": "d" * 120}
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": f"tool_{number}",
+                "description": "d" * 200,
+                "parameters": {
+                    "type": "object",
+                    "properties": {f"parameter_{i}": described for i in range(parameters)},
+                    "required": ["parameter_0"],
+                },
+            },
+        }
+        for number in range(count)
+    ]
+
+
+def nested(depth: int, width: int) -> dict[str, Any]:
+    """Many objects deep within each other: the form that takes longest to convert among
+    those that the static measure accepts, which tests/app_live/test_grammars.py searches for."""
+    made: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        made = {"type": "object", "properties": {f"k{i}": made for i in range(width)}}
+    return made
+
+
+GRAMMARS: dict[str, dict[str, Any]] = {
+    "150 tools, none compiled": {"tools": many_tools(150, 8)},
+    "150 tools, a call required": {"tools": many_tools(150, 8), "tool_choice": "required"},
+    "objects nine deep": {"structured_outputs": {"json": nested(9, 2)}},
+}
+
+
+async def grammar(compiler: Compiler, fields: dict[str, Any]) -> str:
+    """What the grammars of a chat request cost: on the event loop when they are new and when they
+    are known, and in the helper, where xgrammar is installed."""
+    loop: list[float] = []
+    waited: list[float] = []
+    for _ in range(3):
+        began, used = time.perf_counter(), time.thread_time()
+        await grammars.check(CHAT, fields, DEFAULTS["user"], 2**20, 1, compiler)
+        loop.append((time.thread_time() - used) * 1e3)
+        waited.append((time.perf_counter() - began) * 1e3)
+    row = f"loop {loop[0]:.1f} ms when new, {loop[-1]:.1f} ms when known"
+    for answer in compiler._known.values():
+        row += f"; answered after {waited[0]:.0f} ms; conversion {answer['conversion_s'] * 1e3:.0f}"
+        row += f" ms, compilation {answer['compile_s'] * 1e3:.0f} ms, {answer['mib']:.0f} MiB"
+    compiler._known.clear()
+    return row
+
+
 def percentile(values: list[float], percent: int) -> float:
     """A percentile of durations in seconds, converted to microseconds."""
     return statistics.quantiles(values, n=100)[percent - 1] * 1e6
@@ -225,6 +283,11 @@ async def main() -> None:
         longest, took = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
         size = len(body) / 2**20
         print(f"{name}, {size:.1f} MiB: keeps the loop for {longest:.1f} ms, of {took:.1f} ms")
+    compiler = Compiler()
+    for name, fields in GRAMMARS.items():
+        size = len(json.dumps(fields)) / 1024
+        print(f"{name} ({size:.0f} KiB): {await grammar(compiler, fields)}")
+    compiler.close()
     for name, pace in PACES.items():
         for streams in (1, 8, 32):
             b, g, ratio = await throughput(streams, *pace)

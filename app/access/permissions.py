@@ -8,21 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.access.fields import integer, shortened
+from app.access.fields import shortened
 from app.access.roles import Role
 from app.access.routes import INFERENCE, OPERATE, Route
 from app.errors import RefusedError, out_of_bounds
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """The fields that cap one answer's tokens on a route."""
-
-    fields: tuple[str, ...] = ()
-    written: str | None = None
-    """The field to write where a request has none of them, if there is one."""
-    small_default: bool = False
-    """Whether vLLM's cap for an absent field is small, so that only null means "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +58,18 @@ def operates(role: Role) -> bool:
     return OPERATE in role.groups
 
 
-def apply(
-    role: Role, route: Route, document: Mapping[str, Any], served: Served, caps: Caps
-) -> dict[str, Any]:
+def may_send_grammars(role: Role) -> bool:
+    """Whether the role may send EBNF and Lark grammars and structural tags."""
+    return role.grammars or OPERATE in role.groups
+
+
+def apply(role: Role, route: Route, document: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """The fields to write into the document for this role, usually none.
 
-    `document` is the JSON body or, for audio, the form; `caps` are the route's. Raises RefusedError
-    400 or 403 when it asks for more than the role permits.
+    `document` is the JSON body or, for audio, the form. Raises RefusedError 400 or 403 when it asks
+    for more than the role permits.
     """
-    added = _completion_cap(role, document, served, caps)
+    added: dict[str, Any] = {}
     if route.group != OPERATE:
         check_model(role, document.get("model"), served)
         if served.by_priority and route.group == INFERENCE:
@@ -85,21 +77,24 @@ def apply(
     return added
 
 
-def _completion_cap(
-    role: Role, document: Mapping[str, Any], served: Served, caps: Caps
-) -> dict[str, Any]:
-    cap = role.max_tokens
-    if cap is None:
-        return {}
-    asked = False
-    for field in caps.fields:
-        value = document.get(field)
-        if value is not None:
-            asked = True
-            if integer(field, value) > cap:
-                problem = f"is {shortened(value)}; your role allows at most {cap}"
-                raise out_of_bounds(field, problem)
-    if asked or caps.written is None or (caps.small_default and caps.written not in document):
-        return {}
-    fits = served.context is not None and served.context <= cap
-    return {} if fits else {caps.written: cap}
+def completion_cap(
+    role: Role, answers: int, asked: int | None, context: int | None, field: str
+) -> int | None:
+    """The tokens to which each answer of a request must be capped; None if none is needed.
+
+    The role's `max_tokens` is for the whole request: its `answers` share it. `asked` is what the
+    request asks for per answer in `field`; None means "up to the context", in tokens. Raises
+    RefusedError 400 when the request asks for more than the role permits.
+    """
+    most = role.max_tokens
+    if most is None:
+        return None
+    each = most // answers
+    if each == 0 or (asked is not None and asked > each):
+        per = f" for each of {answers} answers" if answers > 1 else ""
+        amount = "is absent" if asked is None else f"is {shortened(asked)}"
+        allowed = f"your role allows at most {most}"
+        if answers > 1:
+            allowed += f" in one request, so {each} for each answer"
+        raise out_of_bounds(field, f"{amount}{per}; {allowed}")
+    return None if asked is not None or (context is not None and context <= each) else each

@@ -36,11 +36,14 @@ class Role:
     concurrent: int | None = None
     """Concurrent requests."""
     max_tokens: int | None = None
-    """Largest completion that one request may ask for, in tokens."""
+    """Completion tokens that one request may ask for, over all of its prompts and answers."""
     priority: int = 0
     """Requests with a lower number run first where the engine schedules by priority."""
     share_cache: bool = False
     """Whether the users of the role share one prefix cache, see `app.cache_salt`."""
+    grammars: bool = False
+    """Whether the role may send EBNF and Lark grammars and structural tags; with the group
+    `operate` it always may."""
 
 
 _USER = routes.GROUPS - {routes.OPERATE, routes.METRICS}
@@ -114,7 +117,7 @@ def _value(name: str, key: str, value: Any) -> Any:
         return None if value in (None, ALL, [ALL]) else _names(where, value)
     if key in _LIMITS and (value is None or value == ALL):
         return None
-    if key == "share_cache":
+    if key in ("grammars", "share_cache"):
         if type(value) is not bool:
             raise ConfigurationError(f"{where} is {value!r}; allowed: true, false")
         return value

@@ -27,9 +27,11 @@ from app.guard import arrival, credential, models, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
 from app.guard.cors import Cors
 from app.guard.front import HANDED, Handed
+from app.guard.grammar.compiler import Compiler
+from app.guard.grammar.found import parser
 from app.guard.handover import Carrier
 from app.guard.headers import Received, for_engine, received
-from app.guard.payload import Payload
+from app.guard.payload import Payload, Rules
 from app.guard.public import PublicRoutes
 from app.guard.request import Request
 from app.guard.rewriting import rewriting
@@ -64,6 +66,7 @@ class Guard:
                 settings.media_body_bytes,
             )
         )
+        self._compiler = Compiler(parser(settings.engine_args, settings.model_name))
         self._public = PublicRoutes(backend, Login(auth, lockout), settings)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._synchronizer = None
@@ -94,6 +97,7 @@ class Guard:
     def close(self) -> None:
         """End the login threads and the synchronization with other replicas."""
         self._public.close()
+        self._compiler.close()
         if self._synchronizer is not None:
             self._synchronizer.stop()
 
@@ -185,15 +189,8 @@ class Guard:
             if route.method == "POST":
                 held = self._room.hold(caller.key, declared)
                 body = await arrival.read(request.receive, bound, arrival.REQUEST_PACE, held.grow)
-                given = await payload.checked(
-                    body,
-                    headers.content_type,
-                    route,
-                    caller.role,
-                    self._settings,
-                    served,
-                    self._engine.table,
-                )
+                rules = Rules(self._settings, served, self._engine.table, self._compiler)
+                given = await payload.checked(body, headers.content_type, route, caller.role, rules)
                 del body
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)

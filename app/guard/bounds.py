@@ -52,8 +52,13 @@ class Bounds(BaseModel):
     tools: Count = Field(512, description="Number of tools.")
     grammar_bytes: Count = Field(
         512 * 1024,
-        description="Size of `tools`, `response_format` and `structured_outputs`, each as JSON, "
-        "in bytes.",
+        description="Size of one grammar that the engine would compile, such as a JSON schema or "
+        "the schemas of tools that must be called, in bytes. What it costs is bounded separately.",
+    )
+    prompt_bytes: Count = Field(
+        16 * 1024 * 1024,
+        description="Text of all prompts that one request makes, in bytes: the query of a score or "
+        "rerank request counts once per document.",
     )
     prompts: Count = Field(
         64, description="Prompts of one completion request, or conversations of one batch."

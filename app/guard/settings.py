@@ -129,6 +129,8 @@ class GuardSettings(Bounds, BaseSettings):
         None, validation_alias="MAX_MODEL_LEN"
     )
     """The context in tokens, where the environment gives it as a number."""
+    engine_args: str = Field("", validation_alias="ENGINE_ARGS")
+    """The engine's own arguments, which app.engine.settings checks."""
     ray_token: SecretStr = Field(SecretStr(""), validation_alias="RAY_AUTH_TOKEN")
     """The token of the Ray cluster, by which Serve's proxy is recognised."""
     ray_token_path: Path | None = Field(None, validation_alias="RAY_AUTH_TOKEN_PATH")

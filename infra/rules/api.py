@@ -19,7 +19,10 @@ from infra.settings.framework.problems import (
     set_command,
     warning,
 )
+from infra.settings.models import Model
 
+DEFAULT_MAX_NUM_SEQS = 256
+"""app.engine.settings; tests/infra/parity compares the two."""
 _KEYS = {name: str(field.alias) for name, field in Api.model_fields.items()}
 
 
@@ -53,6 +56,33 @@ def roles_name_models_of_the_stack(settings: StackSettings, _facts: Facts) -> li
                 warning(key, f"is {name!r}, and this stack serves {listed(served)}.{hint}")
             )
     return problems
+
+
+@rule
+def no_user_can_fill_a_replica(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """app.access.limits counts `concurrent` per user over all replicas, and gives each replica
+    `api.maxRunning` places; without it app.engine.settings gives twice maxNumSeqs."""
+    problems: list[Problem] = []
+    if not settings.models:
+        return problems
+    model = min(settings.models, key=lambda model: _places(settings, model))
+    places = _places(settings, model)
+    for role, limits in settings.auth.roles.items():
+        if limits.concurrent is None or limits.concurrent <= places:
+            continue
+        key = key_path("auth", "roles", role, "concurrent")
+        message = (
+            f"is {limits.concurrent}, and a replica of model {model.name!r} runs {places} requests "
+            "at the same time: one user of this role can fill it, and everyone else is then "
+            f"answered with 429. Type: {set_command(key, max(1, places // 2))}"
+        )
+        problems.append(warning(key, message))
+    return problems
+
+
+def _places(settings: StackSettings, model: Model) -> int:
+    running = settings.api.changed_by(model.api).max_running
+    return running or 2 * (model.max_num_seqs or DEFAULT_MAX_NUM_SEQS)
 
 
 def _variable(location: tuple[str | int, ...], name: str, value: str) -> Problem:

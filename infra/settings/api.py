@@ -85,7 +85,11 @@ class Api(Settings):
     tools: Count = 512
     """Number of tools."""
     grammar_bytes: Count = 512 * 1024
-    """Size of `tools`, `response_format` and `structured_outputs`, each as JSON, in bytes."""
+    """Size of one grammar that the engine would compile, such as a JSON schema or the schemas of
+    tools that must be called, in bytes. What it costs is bounded separately."""
+    prompt_bytes: Count = 16 * 1024 * 1024
+    """Text of all prompts that one request makes, in bytes: the query of a score or rerank request
+    counts once per document."""
     prompts: Count = 64
     """Prompts of one completion request, or conversations of one batch."""
     inputs: Count = 2048

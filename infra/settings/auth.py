@@ -97,13 +97,17 @@ class Role(Settings):
     concurrent: Limit = None
     """Requests that run at the same time, or "*" for no limit."""
     max_tokens: Limit = None
-    """Largest completion that one request may ask for, in tokens; or "*" for no limit."""
+    """Completion tokens that one request may ask for, over all of its prompts and answers; or "*"
+    for no limit."""
     priority: int = Field(0, ge=-(2**31), le=_LARGEST, strict=True)
     """Requests with a lower number run first, where api.priority is true."""
     share_cache: bool = Field(False, strict=True)
     """Let all users of the role share one prefix cache. Prompts that begin alike are then answered
     sooner, but the time of an answer tells each of them what others of the role have sent. false:
     each user has a cache of their own."""
+    grammars: bool = Field(False, strict=True)
+    """Whether the role may send EBNF and Lark grammars and structural tags; a role with the group
+    operate always may."""
 
 
 class Auth(Settings):

@@ -1,7 +1,6 @@
 """Judges one request along its places: sizes, counts, media and what only operators may set."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -124,16 +123,6 @@ class Judge:
         if type(value) is str and value in _TENSORS:
             self._privileged(value, True, kind)
 
-    def _grammar(self, name: str, value: Any, kind: Kind) -> None:
-        if type(value) in _CONTAINERS and value:
-            size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-            if size > self._bounds.grammar_bytes:
-                raise _too_many(name, size, "bytes", self._bounds.grammar_bytes)
-
-    def _tools(self, name: str, value: Any, kind: Kind) -> None:
-        self._list(name, value, kind)
-        self._grammar(name, value, kind)
-
     def _template_arguments(self, name: str, value: Any, kind: Kind) -> None:
         if type(value) is dict and value.get("chat_template") is not None:
             self._privileged("chat_template", True, kind)
@@ -171,8 +160,6 @@ _CHECKS: Mapping[str, Callable[[Judge, str, Any, Kind], None]] = {
     "source": Judge._source,
     "part type": Judge._part_type,
     "parts": Judge._parts,
-    "grammar": Judge._grammar,
-    "tools": Judge._tools,
     "template arguments": Judge._template_arguments,
     "privileged": Judge._privileged,
     "privileged here": Judge._privileged,

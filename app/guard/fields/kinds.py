@@ -61,8 +61,9 @@ SOURCE = Kind("source")
 """Anthropic's source of an image: an address, or data."""
 BLOCKS = Kind("parts", place="AnthropicContentBlock")
 """Content that vLLM reads as Anthropic's blocks although OpenAPI declares free JSON."""
-TOOLS = Kind("tools", "tools")
-GRAMMAR = Kind("grammar", "grammar_bytes")
+TOOLS = Kind("list", "tools")
+GRAMMAR = Kind("grammar")
+"""`app.guard.grammar` judges it by what it costs."""
 TEMPLATE_ARGUMENTS = Kind("template arguments")
 """Variables for the chat template of the model."""
 PRIVILEGED = Kind("privileged")
@@ -72,5 +73,6 @@ PLUGIN = Kind("privileged here")
 PRIORITY = Kind("priority")
 CLOSED = Kind("closed")
 """A field of the application that nobody has placed."""
-UNJUDGED = frozenset({PLAIN, FREE, MODEL, CAP, BEAMS})
-"""Kinds that need no look at the value here: a role's limits are `app.access.permissions`'."""
+UNJUDGED = frozenset({PLAIN, FREE, MODEL, CAP, BEAMS, GRAMMAR})
+"""Kinds that need no look at the value here: `app.guard.cost` and `app.guard.grammar` judge the
+work of a request, and `app.access.permissions` its model."""

@@ -19,6 +19,7 @@ from app.errors import RefusedError
 from app.guard import payload
 from app.guard.bounds import Bounds
 from app.guard.fields.table import Table
+from app.guard.grammar.compiler import Compiler
 from tests.app.guard import body_mutations, reader
 from tests.app.guard.body_mutations import Mutated
 from tests.app.guard.vllm_applications import all_routes
@@ -27,16 +28,18 @@ COUNT = int(os.environ.get("RAYLINE_TEST_MUTATIONS", "2000"))
 CAP = 100
 GUEST = Role("guest", routes.GROUPS - {routes.OPERATE}, frozenset({"tiny"}), max_tokens=CAP)
 BOUNDS = Bounds(media_domains=frozenset({"images.example"}))
+COMPILER = Compiler()
 SERVED = Served(("tiny",), None, by_priority=False)
 
 
 def passed_on(table: Table, request: Mutated) -> bytes | None:
     """The bytes that the engine would get; None for a refused request."""
     route = routes.TABLE["POST", request.template]
+    rules = payload.Rules(BOUNDS, SERVED, table, COMPILER)
     permissions.check_route(GUEST, route)
     try:
         given = asyncio.run(
-            payload.checked(request.body, request.content_type, route, GUEST, BOUNDS, SERVED, table)
+            payload.checked(request.body, request.content_type, route, GUEST, rules)
         )
     except RefusedError:
         return None

@@ -15,7 +15,7 @@ from app.access.roles import DEFAULTS
 from app.errors import RefusedError
 from app.guard import json_body
 from app.guard.bounds import Bounds
-from app.guard.fields import shape
+from app.guard.cost.check import check as cost
 from app.guard.fields.judge import SLICE
 from app.guard.fields.placement import PLACES
 from app.guard.fields.table import Table
@@ -234,21 +234,6 @@ def test_a_large_body_is_judged_in_slices() -> None:
     assert asyncio.run(judged(chat())) == 0
 
 
-def test_the_work_of_a_request_is_known_by_its_route() -> None:
-    many = {"prompt": ["x"] * 64, "n": 8, "max_tokens": 1024}
-    assert shape.facts(many, COMPLETION) == shape.Facts(64, 8, False, 1024, True, 0, False)
-    assert shape.facts({"prompt": [1, 2, 3]}, COMPLETION).prompts == 1
-    beams = shape.facts({"n": 8, "use_beam_search": True, "max_output_tokens": 1}, CHAT, media=3)
-    assert beams == shape.Facts(1, 8, True, None, True, 3, False)
-    assert shape.facts({"messages": [[{}], [{}]]}, BATCH).prompts == 2
-    assert shape.facts({"max_completion_tokens": 0, "max_tokens": 9}, CHAT).cap == 0
-    assert shape.facts({"input": [[1], [2]], "padding": "max_length"}, EMBED).padded
-    assert shape.facts({"input": [{"role": "user"}]}, EMBED).prompts == 1
-    assert shape.facts({"data_1": ["x"], "data_2": ["x"] * 50}, SCORE).prompts == 50
-    assert shape.facts({"n": "9", "max_tokens": []}, CHAT).choices == 1
-    assert shape.facts({}, "/v1/models").generates is False
-
-
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner),
@@ -265,7 +250,7 @@ def test_any_object_is_accepted_or_refused(route: routes.Route, document: dict[s
     """No document makes a check itself fail, which would result in a 500."""
     with contextlib.suppress(RefusedError):
         parsed = asyncio.run(json_body.read(json.dumps(document).encode(), Bounds().json_items))
-        media = asyncio.run(_TABLE.check(parsed, route, Bounds(), operates=False))
-        shape.facts(parsed, route.template, media)
+        asyncio.run(_TABLE.check(parsed, route, Bounds(), operates=False))
         served = permissions.Served(("tiny",), None, by_priority=True)
-        permissions.apply(DEFAULTS["guest"], route, parsed, served, shape.caps(route))
+        cost(route.template, parsed, DEFAULTS["guest"], Bounds(), served)
+        permissions.apply(DEFAULTS["guest"], route, parsed, served)

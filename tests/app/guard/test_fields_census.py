@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from app.access import routes
+from app.guard.cost import work
 from app.guard.fields import kinds
 from app.guard.fields.kinds import Kind
 from app.guard.fields.placement import PLACES, cohere, own
 from app.guard.fields.schema import short
-from app.guard.fields.shape import SHAPES
 from app.guard.fields.table import Table
 from tests.app.guard.vllm_applications import all_routes, applications
 
@@ -87,18 +87,23 @@ def test_every_route_with_a_body_is_described() -> None:
 @pytest.mark.parametrize(
     "path", [path for path, item in all_routes()["paths"].items() if item["post"]]
 )
-def test_what_multiplies_is_the_same_in_both_parts_of_the_placement(path: str) -> None:
+def test_what_multiplies_is_the_same_in_the_placement_and_in_the_work(path: str) -> None:
     fields = body_fields(path)
-    shape = SHAPES.get(path)
 
     def of(kind: Kind) -> set[str]:
         return {name for name, found in fields.items() if found == kind}
 
-    assert set(shape.caps.fields if shape else ()) == of(kinds.CAP)
-    assert set(shape.choices if shape else ()) == of(kinds.CHOICES)
-    assert ({shape.beams} - {None} if shape else set()) == of(kinds.BEAMS)
-    assert ("padding" in fields) == (shape is not None and shape.padded == "padding")
+    assert set(work.CAPS.get(path, ())) == of(kinds.CAP)
+    assert of(kinds.CHOICES) <= set(work.CHOICES)
+    if of(kinds.CHOICES) or of(kinds.BEAMS):
+        assert path in work.CAPS
+    several = {kinds.PROMPTS, kinds.QUESTIONS, kinds.INPUTS}
+    generated = of(kinds.CAP) or path in work.SEVERAL
+    if generated and several & set(fields.values()):
+        assert path in work.SEVERAL
+    # It would make every prompt as long as the model's context.
+    assert fields.get("padding", kinds.PRIVILEGED) == kinds.PRIVILEGED
 
 
-def test_every_shape_is_of_a_listed_route() -> None:
-    assert {("POST", path) for path in SHAPES} <= set(routes.TABLE)
+def test_the_work_is_that_of_listed_routes() -> None:
+    assert {("POST", path) for path in {*work.CAPS, *work.SEVERAL}} <= set(routes.TABLE)

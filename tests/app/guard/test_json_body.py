@@ -19,6 +19,7 @@ from app.errors import RefusedError
 from app.guard import handover, json_body, payload
 from app.guard.bounds import Bounds
 from app.guard.fields.table import Table
+from app.guard.grammar.compiler import Compiler
 from tests.app.calls import post
 from tests.app.conftest import Service
 from tests.app.guard.json_documents import MAX_ITEMS, ODD, accepted, in_list, refused
@@ -142,11 +143,12 @@ def test_the_largest_accepted_body_keeps_the_loop_for_less_than_20_ms(name: str)
 def test_reading_and_judging_the_largest_body_keeps_the_loop_for_less_than_20_ms(name: str) -> None:
     """With fields to be written into it, whether it is permitted in the end or not."""
     route = routes.TABLE["POST", "/v1/chat/completions"]
-    served, table = permissions.Served(("tiny",), None, by_priority=True), Table(all_routes())
+    served = permissions.Served(("tiny",), None, by_priority=True)
+    rules = payload.Rules(Bounds(), served, Table(all_routes()), Compiler())
 
     def judge() -> Any:
         role, body = DEFAULTS["guest"], ACCEPTED[name]
-        return payload.checked(body, b"application/json", route, role, Bounds(), served, table)
+        return payload.checked(body, b"application/json", route, role, rules)
 
     assert best_longest_step(judge) < STEP_S
 

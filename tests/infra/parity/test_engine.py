@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.engine import settings as engine
 from app.guard.settings import from_environment
 from infra import rules
+from infra.rules import api
 from infra.settings import models, parse
 from infra.settings.framework.problems import ConfigurationError
 from infra.specs.serve_config import environment
@@ -79,3 +80,9 @@ def test_the_aliases_of_a_model_are_its_other_names() -> None:
     assert found == [name, "Qwen/Tiny", "gpt-4o"]
     guards = from_environment(written)
     assert (guards.model_name, guards.model_aliases) == (name, ("Qwen/Tiny", "gpt-4o"))
+
+
+def test_the_rule_about_a_full_replica_counts_its_places_as_the_service_does() -> None:
+    assert api.DEFAULT_MAX_NUM_SEQS == engine.DEFAULT_MAX_NUM_SEQS
+    found = engine.from_environment({"MODEL_ID": "a/b"}, "cuda")
+    assert found.max_requests == 2 * api.DEFAULT_MAX_NUM_SEQS

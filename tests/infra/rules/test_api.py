@@ -74,3 +74,21 @@ def test_a_role_that_names_no_model_of_the_stack_is_a_warning(
     assert hint in reported["rayline:auth.roles.guest.models[0]"]
     assert "this stack serves one" in reported["rayline:auth.roles.guest.models[0]"]
     assert warnings(auth__roles={"guest": {"models": ["one"]}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        ({"models__0__maxNumSeqs": 8}, "runs 16 requests"),
+        ({"api__maxRunning": 20}, "runs 20 requests"),
+        ({"api__maxRunning": 100, "models__0__api__maxRunning": 5}, "runs 5 requests"),
+    ],
+)
+def test_a_role_of_which_one_user_can_fill_a_replica_is_a_warning(
+    places: dict[str, Any], text: str
+) -> None:
+    reported = warnings(auth__roles={"user": {"concurrent": 64}}, **places)
+    assert text in reported["rayline:auth.roles.user.concurrent"]
+    assert warnings(auth__roles={"user": {"concurrent": 5}}, **places) == {}
+    assert warnings(auth__roles={"user": {"concurrent": "*"}}, **places) == {}
+    assert warnings(auth__roles={"user": {"concurrent": 512}}) == {}

@@ -27,7 +27,7 @@ _USUAL: Mapping[Kind, str] = {
     kinds.PRIORITY: "priority",
     kinds.FREE: "metadata",
     kinds.PRIVILEGED: "chat_template ec_transfer_params kv_transfer_params media_io_kwargs "
-    "mm_payload mm_processor_kwargs prompt_embeds request_id return_mm_kwargs vllm_xargs",
+    "mm_payload mm_processor_kwargs padding prompt_embeds request_id return_mm_kwargs vllm_xargs",
 }
 USUAL: Fields = {name: kind for kind, names in _USUAL.items() for name in names.split()}
 
