@@ -26,6 +26,7 @@ def test_bare_vllm_gets_the_engine_arguments_of_the_service() -> None:
         "--max-num-seqs=32",
         "--enforce-eager",
         "--seed=7",
+        '--allowed-media-domains=["none.invalid"]',
     ]
 
 
@@ -39,7 +40,11 @@ def test_ray_serve_llm_gets_the_engine_arguments_of_the_service() -> None:
     given = from_environment(SETTINGS, "cpu").arguments
     (config,) = contenders.ray_llm_application(given)["args"]["llm_configs"]
     assert config["model_loading_config"] == {"model_id": "tiny", "model_source": "a/model"}
-    assert config["engine_kwargs"] == {"dtype": "bfloat16", "max_num_seqs": 32}
+    assert config["engine_kwargs"] == {
+        "dtype": "bfloat16",
+        "max_num_seqs": 32,
+        "allowed_media_domains": ["none.invalid"],
+    }
 
 
 def test_litellm_calls_the_bare_server_and_requires_a_key() -> None:

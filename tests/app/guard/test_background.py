@@ -8,6 +8,7 @@ import pytest
 from app.usage import Usage, current
 from tests.app.calls import post
 from tests.app.conftest import Service
+from tests.app.stub import described
 
 
 def test_a_place_is_free_and_tokens_are_counted_only_at_the_end_of_the_work(
@@ -23,7 +24,7 @@ def test_a_place_is_free_and_tokens_are_counted_only_at_the_end_of_the_work(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    service.backend.app = engine
+    service.backend.app = described(engine)
     body = {"model": "tiny", "input": "hi", "background": True}
     with caplog.at_level(logging.INFO, "rayline"):
         for _ in range(2):  # the places of a guest

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from urllib.parse import urlsplit
 
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -37,13 +38,17 @@ def passed_on(table: Table, request: Mutated) -> bytes | None:
     route = routes.TABLE["POST", request.template]
     rules = payload.Rules(BOUNDS, SERVED, table, COMPILER)
     permissions.check_route(GUEST, route)
+
+    async def judged() -> bytes:
+        given = await payload.checked(request.body, request.content_type, route, GUEST, rules)
+        if isinstance(given.content, FormData):
+            await given.content.close()
+        return given.body
+
     try:
-        given = asyncio.run(
-            payload.checked(request.body, request.content_type, route, GUEST, rules)
-        )
+        return asyncio.run(judged())
     except RefusedError:
         return None
-    return given.body
 
 
 def form(content_type: bytes, body: bytes) -> dict[str, str]:

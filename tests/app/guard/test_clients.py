@@ -101,7 +101,10 @@ def test_repeated_keys_are_refused(service: Service) -> None:
 
 def test_anthropics_clients_get_errors_in_their_form(service: Service) -> None:
     expected = {
-        400: (post(service, MESSAGES, json={"n": 99}), "invalid_request_error"),
+        400: (
+            post(service, MESSAGES, json={"stop_sequences": ["x"] * 99}),
+            "invalid_request_error",
+        ),
         401: (post(service, MESSAGES, None), "authentication_error"),
         405: (get(service, MESSAGES, "bob"), "invalid_request_error"),
         413: (post(service, MESSAGES, content=b"x" * 5_000_000), "request_too_large"),

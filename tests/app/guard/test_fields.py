@@ -50,15 +50,8 @@ TOO_MUCH: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"stop": "x" * 2000}),
     (CHAT, {"stop": ["x" * 2000]}),
     (CLAUDE, {"stop_sequences": ["x"] * 17}),
-    (CHAT, {"tools": [TOOL] * 129}),
-    (
-        CHAT,
-        {"tools": [{"type": "function", "function": {"name": "f", "description": "x" * 40_000}}]},
-    ),
-    (CHAT, {"response_format": {"type": "json_schema", "json_schema": {"x": "y" * 40_000}}}),
+    (CHAT, {"tools": [TOOL] * 513}),
     (CHAT, {"structured_outputs": {"regex": "a" * 40_000}}),
-    (RESPONSES, {"text": {"format": {"type": "json_schema", "schema": {"x": "y" * 40_000}}}}),
-    (CLAUDE, {"output_config": {"format": {"schema": {"x": "y" * 40_000}}}}),
     (CHAT, {"logit_bias": {str(i): 1 for i in range(2000)}}),
     (CHAT, {"allowed_token_ids": list(range(2000))}),
     (CHAT, {"bad_words": ["x"] * 2000}),
@@ -106,7 +99,7 @@ COPIED: list[dict[str, Any]] = [
     {"prompt_logprobs": 10**6},
     {"bad_words": ["x"] * 2000},
     {"stop_token_ids": list(range(2000))},
-    {"tools": [TOOL] * 129},
+    {"tools": [TOOL] * 513},
     {"repetition_detection": {"max_pattern_size": 10_000, "min_count": 2}},
 ]
 

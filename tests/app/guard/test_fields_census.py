@@ -97,7 +97,7 @@ def test_what_multiplies_is_the_same_in_the_placement_and_in_the_work(path: str)
     assert of(kinds.CHOICES) <= set(work.CHOICES)
     if of(kinds.CHOICES) or of(kinds.BEAMS):
         assert path in work.CAPS
-    several = {kinds.PROMPTS, kinds.QUESTIONS, kinds.INPUTS}
+    several = {kinds.PROMPTS, kinds.QUESTIONS}
     generated = of(kinds.CAP) or path in work.SEVERAL
     if generated and several & set(fields.values()):
         assert path in work.SEVERAL

@@ -14,6 +14,7 @@ from tests.app.guard.raw import head
 from tests.app.guard.reached import CHAT
 from tests.app.serve_stand_in import ServeStandIn
 from tests.app.serving import BOUNDED, replica, served
+from tests.app.stub import described
 
 
 @pytest.mark.parametrize("prefix", ["/", "/m"])
@@ -93,7 +94,7 @@ def test_the_tokens_of_an_abandoned_request_are_counted(service: Service) -> Non
             usage.completion_tokens += 11
             raise
 
-    service.backend.app = slow
+    service.backend.app = described(slow)
 
     async def calls() -> None:
         async with replica(service.guard) as port:

@@ -19,7 +19,7 @@ from tests.app.guard.raw import head, talk
 from tests.app.guard.reached import CHAT, SHORT, TOKEN, WAYS, reached
 from tests.app.haproxy.proxy import free_ports, proxied
 from tests.app.serving import replica, served
-from tests.app.stub import CHUNK
+from tests.app.stub import CHUNK, described
 
 pytestmark = pytest.mark.usefixtures("short_limits")
 
@@ -97,7 +97,7 @@ def test_an_answer_that_nobody_reads_ends(
             service.backend.cancelled.set()
             raise
 
-    service.backend.app = endless
+    service.backend.app = described(endless)
 
     async def calls() -> None:
         limits = {"timeout client 60s": "timeout client 1s"}
@@ -133,7 +133,7 @@ def test_a_silent_engine_is_not_cut_off(
             await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": CHUNK})
 
-    service.backend.app = silent
+    service.backend.app = described(silent)
 
     async def calls() -> None:
         limits = {"timeout client 60s": "timeout client 1s"}
@@ -153,7 +153,7 @@ def test_a_replica_that_stays_silent_is_answered_for(service: Service) -> None:
         async def never(scope: Any, receive: Any, send: Any) -> None:
             await asyncio.sleep(3600)
 
-        service.backend.app = never
+        service.backend.app = described(never)
         limits = {"timeout server 7200s": "timeout server 1s"}
         async with (
             reached(service, "ingress", limits) as port,

@@ -162,6 +162,7 @@ OWN_OF_THE_POD = {
     "RAY_AUTH_TOKEN_PATH": "Ray's own",
     "KERNEL_CACHE": "rayline:storage.kernelCache",
     "FLASHINFER_WORKSPACE_BASE": "FlashInfer's own, which the service sets from the one above",
+    "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "vLLM's own, which the service turns off",
     "VLLM_RAY_EXTRA_ENV_VARS_TO_COPY": "vLLM's own, to which the service adds",
 }
 

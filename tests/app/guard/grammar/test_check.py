@@ -38,7 +38,6 @@ TAG = {"type": "structural_tag", "structures": [], "triggers": ["<"]}
          "output_config"),
         (MESSAGES, {"max_tokens": 5, "tools": [{"name": "f", "input_schema": COSTLY}],
                     "tool_choice": {"type": "any"}}, "tools"),
-        ("/cohere/v2/chat", {"max_tokens": 5, "strict_tools": True, "tools": STRICT}, "tools"),
     ],
 )  # fmt: skip
 def test_an_expensive_grammar_is_refused_on_every_route(
