@@ -108,6 +108,11 @@ def remove(whole: dict[str, Any], location: Location) -> None:
     del here[location[-1]]
 
 
+def short(value: object) -> str:
+    """A value in a test's name. A set has another order in each process, and so would the name."""
+    return str(sorted(value) if isinstance(value, (set, frozenset)) else value)[:40]
+
+
 def locations(inside: Location = ()) -> Iterator[Location]:
     """Every key of the configuration; lists are represented by their first item."""
     for name in SCHEMA.keys_at(inside):

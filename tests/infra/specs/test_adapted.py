@@ -12,7 +12,7 @@ from infra.specs.ray_cluster import ray_cluster
 from infra.specs.ray_service import ray_service
 from tests.infra.specs.original import IMAGE, ORIGINAL, original
 from tests.infra.specs.schemas import problems
-from tests.stacks import Location, edited
+from tests.stacks import Location, edited, short
 
 HEAD, FIRST, SECOND, JOB = names.HEAD, "rtx-3090", "rtx-3060", "job"
 RAY = {HEAD, FIRST, SECOND}
@@ -58,7 +58,7 @@ for _owner, _pods in KINDS.items():
             TYPED.append(((*_owner, _key), "nvidia", _pods, {_key: "nvidia"}))
 
 
-@pytest.mark.parametrize(("key", "value", "pods", "content"), TYPED, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("key", "value", "pods", "content"), TYPED, ids=short)
 def test_a_key_reaches_all_pods_of_its_kind(
     key: Location, value: Any, pods: set[str], content: Any
 ) -> None:

@@ -14,7 +14,7 @@ from infra.specs import names
 from infra.specs.pod_templates import PodTemplate, PodTemplates, pod_templates
 from infra.specs.ray_cluster import ray_cluster_spec
 from tests.infra.specs.original import IMAGE, ORIGINAL, original
-from tests.stacks import Location, complete, different, leaves, put
+from tests.stacks import Location, complete, different, leaves, put, short
 
 OTHER_IMAGE = IMAGE.replace("0" * 64, "1" * 64)
 HEAD, FIRST, SECOND = names.HEAD, "rtx-3090", "rtx-3060"
@@ -162,7 +162,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {key for key in before if before[key] != after[key]}
 
 
-@pytest.mark.parametrize(("path", "value", "pods"), RESTARTING, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("path", "value", "pods"), RESTARTING, ids=short)
 def test_an_edit_that_needs_new_pods_changes_only_their_hashes(
     path: Location, value: Any, pods: set[str]
 ) -> None:
@@ -173,7 +173,7 @@ def test_an_edit_that_needs_new_pods_changes_only_their_hashes(
     assert changed(before, after) == pods
 
 
-@pytest.mark.parametrize(("path", "value"), HARMLESS, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("path", "value"), HARMLESS, ids=short)
 def test_an_edit_that_needs_no_new_pods_changes_no_hash(path: Location, value: Any) -> None:
     before, after = (
         hashes_of(original()),
