@@ -52,8 +52,12 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def _place(error: Exception) -> str:
-    """File and line of the code that raised the error."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    """File and line of the code that raised the error, or that asked a pydantic model for a field
+    that it does not have."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "/pydantic/" not in file:
+            place = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return place

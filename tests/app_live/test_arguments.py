@@ -37,6 +37,7 @@ def test_vllm_accepts_the_original_environment(vllm: Program) -> None:
         "enable_chunked_prefill": True,
         "enforce_eager": True,
         "distributed_executor_backend": "ray",
+        "allowed_media_domains": ["none.invalid"],
     }
 
 

@@ -140,6 +140,7 @@ def test_langchain_asks_streams_and_runs_an_agent(service: Service) -> None:
         base_url=f"{service.url}/v1",
         api_key=service.token("user"),
         max_tokens=200,
+        temperature=0,
         max_retries=0,
     )
     assert chat.invoke("Why?").usage_metadata["output_tokens"] > 0

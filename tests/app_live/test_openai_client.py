@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from bench.serving.service import MODEL, Service
 from tests.app.conftest import Service as Stubbed
 from tests.app.conftest import build, values
+from tests.app.stub import described
 from tests.app_live.calls import LONG
 from tests.app_live.extra_role import extra_role
 
@@ -132,7 +133,7 @@ def raised_by(stubbed: Stubbed) -> openai.APIStatusError:
 
 def test_422_of_the_engine_raises_unprocessable_entity(stubbed: Stubbed) -> None:
     error = {"message": "no such image", "type": "UnprocessableEntityError", "code": 422}
-    stubbed.backend.app = JSONResponse({"error": error}, status_code=422)
+    stubbed.backend.app = described(JSONResponse({"error": error}, status_code=422))
     answer = raised_by(stubbed)
     assert isinstance(answer, openai.UnprocessableEntityError)
     assert answer.body == error
