@@ -8,8 +8,9 @@ OFFERED = "rayjob-editor-role"
 """A role that the chart offers to users."""
 
 
-def objects(namespace: str) -> list[dict[str, Any]]:
-    """As pulumi-kubernetes renders them."""
+def objects(namespace: str, options: object = None) -> list[dict[str, Any]]:
+    """As pulumi-kubernetes renders them. `options` are in one of them, as the values of a chart
+    are."""
 
     def of(version: str, kind: str, name: str = NAME, **more: Any) -> dict[str, Any]:
         place = {} if kind.startswith("Cluster") else {"namespace": namespace}
@@ -23,7 +24,7 @@ def objects(namespace: str) -> list[dict[str, Any]]:
     return [
         of("v1", "ServiceAccount"),
         of("v1", "Service", spec={"ports": [{"port": 8080}]}),
-        of("apps/v1", "Deployment", spec={"replicas": 1}),
+        of("apps/v1", "Deployment", spec={"replicas": 1, "template": {"options": options}}),
         of(RBAC, "Role", f"{NAME}-leader-election"),
         of(RBAC, "RoleBinding", f"{NAME}-leader-election"),
         of(RBAC, "ClusterRole"),

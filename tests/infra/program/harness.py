@@ -179,7 +179,7 @@ class _Providers(Mocks):
         if args.token != TEMPLATE:
             raise AssertionError(f"the program calls {args.token}; previews make one request")
         self.program.chart = json.loads(args.args["jsonOpts"])
-        return {"result": chart.objects(self.program.chart["namespace"])}, []
+        return {"result": chart.objects(self.program.chart["namespace"], self.program.chart)}, []
 
 
 def run(
