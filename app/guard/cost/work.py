@@ -25,6 +25,8 @@ CAPS: Mapping[str, tuple[str, ...]] = {
     "/v1/audio/translations": ("max_completion_tokens",),
 }
 """The fields by which a route caps the tokens of one answer; a cap is written into the first."""
+_REQUIRED = frozenset({"/v1/messages"})
+"""Routes on which vLLM refuses a request without a cap, so that none is written."""
 CHOICES = ("n", "best_of")
 """Answers per prompt. The width of a beam search is `n`."""
 _SMALL_DEFAULT: Mapping[str, int] = {COMPLETIONS: 16}
@@ -82,7 +84,7 @@ def of(template: str, document: Mapping[str, Any]) -> Work:
         prompts=prompts,
         choices=choices,
         asked=asked,
-        cap_field=caps[0] if caps and asked is None else None,
+        cap_field=caps[0] if caps and asked is None and template not in _REQUIRED else None,
         prompt_bytes=_prompt_bytes(template, document, prompts) if repeated else 0,
         longest_prompt=max(_token_ids(document.get("prompt")), _token_ids(document.get("input"))),
     )

@@ -77,6 +77,7 @@ def test_a_guest_cannot_have_more_completion_tokens_in_one_request_than_its_role
         (COHERE, {"max_completion_tokens": 1}, {"max_tokens": 1024}),
         (BATCH, {"messages": [[MESSAGE]] * 64}, {"max_completion_tokens": 16}),
         (MESSAGES, {"max_tokens": 1024}, {}),
+        (MESSAGES, {}, {}),  # vLLM requires one, and refuses the request
         ("/v1/embeddings", {"input": ["x"] * 2048}, {}),
     ],
 )
