@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from sandbox import paths
 from sandbox.local_stack import NAME, LocalStack
 from toolchain.paths import CHECKOUT
@@ -37,13 +39,12 @@ class RunningUp:
         return False
 
     def kill(self, *, plugins: bool) -> None:
-        """SIGKILL to the engine alone, as the kernel does without memory, or to all of its group,
-        as a lost machine does."""
-        with suppress(ProcessLookupError):
-            if plugins:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            else:
-                self.process.kill()
+        """SIGKILL to the engine alone, as the kernel does without memory, or to all processes, as a
+        lost machine does."""
+        if plugins:
+            end(self.process.pid)
+        else:
+            self.process.kill()
         self.process.wait(30)
 
     def interrupt(self, seconds: float) -> int:
@@ -52,9 +53,19 @@ class RunningUp:
         return self.process.wait(seconds)
 
 
+def end(session: int) -> None:
+    """SIGKILL to all processes of a session: the engine, the language host and the plug-ins, each
+    of which has a process group of its own."""
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == session:
+                os.kill(pid, signal.SIGKILL)
+
+
 @contextmanager
 def running_up(stack: LocalStack) -> Iterator[RunningUp]:
-    """Start `pulumi up`; the process does not outlive the context."""
+    """Start `pulumi up`; the engine does not outlive the context. Plug-ins of one that was killed
+    alone may work on, until `end` of the process."""
     log = stack.folder / "interrupted.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -74,4 +85,5 @@ def running_up(stack: LocalStack) -> Iterator[RunningUp]:
     try:
         yield running
     finally:
-        running.kill(plugins=True)
+        if process.poll() is None:
+            running.kill(plugins=True)

@@ -16,7 +16,7 @@ import pytest
 
 from cli.unlock import Run, unlock
 from sandbox.cluster.kubectl import Kubectl
-from tests.cluster.interrupted.running_up import running_up
+from tests.cluster.interrupted.running_up import end, running_up
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import free_the_sandbox
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
@@ -35,6 +35,8 @@ PHASES = {
 }
 MIDDLE = r"(DownloadJob download-tiny creating|ServeApplications applications updating)"
 """In the output of a first `up`, and of a change of a model's settings."""
+STARTED: list[int] = []
+"""Sessions of killed `up`s, in which plug-ins may be left."""
 INTERRUPTED_SECONDS = 60.0
 """Pulumi waits for its plug-ins; BuildKit and Helm may take seconds to stop."""
 
@@ -48,6 +50,8 @@ def stack(kubectl: Kubectl, event_logs: None) -> Iterator[Deployed]:
     folder = Path(tempfile.mkdtemp(prefix="rayline interrupted "))
     deployed = Deployed.prepared(folder, kubectl)
     yield deployed
+    for session in STARTED:
+        end(session)
     deployed.configure()
     unlock("local", _pulumi(deployed), force=True)
     deployed.run(*DESTROY)
@@ -82,6 +86,7 @@ def moments(kind: str, whole: float) -> list[float]:
 def killed(deployed: Deployed, moment: float, number: int) -> str:
     """Kill an `up` after `moment` seconds; returns the last line that it had printed."""
     with running_up(deployed.stack) as running:
+        STARTED.append(running.process.pid)
         time.sleep(moment)
         ended = running.process.poll() is not None
         running.kill(plugins=bool(number % 2))
