@@ -13,7 +13,7 @@ from tests.infra import chart as chart_objects
 from tests.infra.providers.ownership.live import NAMESPACE, STACK, LiveStack, controllers, made
 from tests.infra.providers.ownership.live import manifest as foreign
 
-pytestmark = [pytest.mark.cluster, pytest.mark.apiserver]
+pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
 
 RBAC = chart_objects.RBAC
 HOME = "kuberay-system"
