@@ -4,8 +4,7 @@ It is passed on byte for byte, unless the role requires a field to be written in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.access import permissions
 from app.access.permissions import Served
@@ -22,16 +21,14 @@ from app.guard.handover import Content
 _FORM_NUMBERS = frozenset({"n", "max_completion_tokens"})
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """A body as bytes, and what they contain; None for a body that the guard does not read."""
 
     body: bytes
     content: Content | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What a body is judged by, apart from the caller's role."""
 
     limits: Bounds

@@ -89,7 +89,7 @@ class Judge:
             self._list(name, value, kind, "prompts")
 
     def _messages(self, name: str, value: Any, kind: Kind) -> None:
-        if type(value) is list and any(type(item) is list for item in value):
+        if type(value) is list and list in map(type, value):
             self._list(name, value, kind, "conversations")
 
     def _media(self, name: str, value: Any, kind: Kind) -> None:
