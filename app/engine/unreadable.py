@@ -10,6 +10,7 @@ field with the messages. Everything else stays vLLM's own error.
 import logging
 from typing import Any
 
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,8 +35,16 @@ def answer_unreadable(application: Any) -> None:
     for error in ERRORS:
         application.add_exception_handler(error, _answer)
     # vLLM's application has its stack already (`model_hosting_container_standards` builds it), and
-    # a stack keeps the handlers that it was built with.
-    application.middleware_stack = application.build_middleware_stack()
+    # a stack keeps the handlers that it was built with. Another stack would count no requests,
+    # because the one that is there has registered the metrics.
+    part = application.middleware_stack
+    while part is not None and not isinstance(part, ExceptionMiddleware):
+        part = getattr(part, "app", None)
+    if part is not None:
+        for error in ERRORS:
+            part.add_exception_handler(error, _answer)
+    elif application.middleware_stack is not None:
+        _log.error("Messages that vLLM cannot read are answered with 500: no place for a handler.")
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -93,3 +93,17 @@ def test_an_error_after_the_engine_has_the_request_is_not_hidden() -> None:
         assert answered(failing(FAILURES["KeyError"], READER)).status_code == 500
     finally:
         cancellation.current.reset(token)
+
+
+def test_a_field_that_a_pydantic_model_does_not_have_is_the_readers_error() -> None:
+    """pydantic raises it in its own code."""
+    part = "__import__('pydantic').create_model('Refusal')().text"
+    assert answered(failing(part, READER)).status_code == 400
+
+
+def test_the_stack_that_is_there_is_kept() -> None:
+    """vLLM's middleware registers its metrics once; that of a second stack would count nothing."""
+    app = FastAPI()
+    app.middleware_stack = built = app.build_middleware_stack()
+    answer_unreadable(app)
+    assert app.middleware_stack is built
