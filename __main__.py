@@ -42,5 +42,10 @@ except cluster_check.ClusterCheckError as mistake:
     pulumi.log.error(str(mistake))
     sys.exit(REPORTED)
 
-for name, value in stack.build(loaded, pulumi.get_stack()).items():
+try:
+    exports = stack.build(loaded, pulumi.get_stack())
+except pulumi.RunError as mistake:
+    pulumi.log.error(str(mistake))
+    sys.exit(REPORTED)
+for name, value in exports.items():
     pulumi.export(name, value)

@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import toolchain
+from infra.settings.framework.kuberay import crds
 from tests.apiserver.server import CONTEXT, ApiServer, Refused
 from tests.infra.providers.engine.programs import Program
 from tests.stacks import EXAMPLE, edited
@@ -111,6 +112,19 @@ def manifest(kind: str, name: str, version: str = "v1", **more: Any) -> dict[str
     place = {} if kind in ("Namespace", "ClusterRole") else {"namespace": NAMESPACE}
     metadata = {"name": name, "labels": {"canary": "theirs"}, **place, **more.pop("metadata", {})}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
+
+
+def chart_folder(folder: Path, objects: Sequence[Mapping[str, Any]]) -> Path:
+    """A chart of these objects instead of KubeRay's, beside KubeRay's CRDs in `crds`."""
+    chart = folder / "a chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: kuberay-operator\nversion: 1.6.2\n")
+    (chart / "templates" / "all.yaml").write_text(yaml.safe_dump_all(objects))
+    (chart / "crds").mkdir()
+    for crd in crds():
+        name = f"ray.io_{crd['spec']['names']['plural']}.yaml"
+        (chart / "crds" / name).write_text(yaml.safe_dump(crd))
+    return chart
 
 
 @contextlib.contextmanager

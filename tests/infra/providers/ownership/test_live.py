@@ -12,6 +12,7 @@ from tests.infra.providers.ownership.live import (
     RELEASED,
     STACK,
     LiveStack,
+    chart_folder,
     controllers,
     made,
     manifest,
@@ -49,7 +50,7 @@ def test_every_object_carries_its_owner_and_a_destroy_leaves_nothing(
 
 
 def test_objects_of_others_are_refused_at_once_and_survive_everything(
-    stack: LiveStack, api_server: ApiServer
+    stack: LiveStack, api_server: ApiServer, tmp_path: Path
 ) -> None:
     operator = manifest(
         "Deployment",
@@ -80,7 +81,8 @@ def test_objects_of_others_are_refused_at_once_and_survive_everything(
         manifest("Secret", "auth-config", stringData={"canary": "theirs"}),
     ]
     before = [api_server.create(each) for each in theirs]
-    stack.configure(operator__install=True)
+    chart = chart_folder(tmp_path, [])
+    stack.configure(operator__install=True, operator__chart=str(chart), operator__repository=None)
     shown = stack.run("preview", fails=True)
     for name in (
         f"namespace/{NAMESPACE}",

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from infra.settings.framework.kuberay import crds
 from tests.apiserver.server import ApiServer
 from tests.infra import chart as chart_objects
-from tests.infra.providers.ownership.live import NAMESPACE, STACK, LiveStack, controllers, made
+from tests.infra.providers.ownership.live import (
+    NAMESPACE,
+    STACK,
+    LiveStack,
+    chart_folder,
+    controllers,
+    made,
+)
 from tests.infra.providers.ownership.live import manifest as foreign
 
 pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
@@ -34,16 +39,7 @@ def chart(tmp_path: Path) -> Path:
         "kind": "ServiceAccount",
         "metadata": {"name": ROLE, "namespace": HOME},
     }
-    folder = tmp_path / "a chart"
-    (folder / "templates").mkdir(parents=True)
-    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: kuberay-operator\nversion: 1.6.2\n")
-    objects = [account, role(ROLE), role(OFFERED)]
-    (folder / "templates" / "all.yaml").write_text(yaml.safe_dump_all(objects))
-    (folder / "crds").mkdir()
-    for crd in crds():
-        name = f"ray.io_{crd['spec']['names']['plural']}.yaml"
-        (folder / "crds" / name).write_text(yaml.safe_dump(crd))
-    return folder
+    return chart_folder(tmp_path, [account, role(ROLE), role(OFFERED)])
 
 
 @pytest.fixture
@@ -116,3 +112,4 @@ def test_a_chart_that_cannot_be_rendered_is_a_mistake_of_the_user(
         assert "rayline:operator.chart: the chart of the KubeRay operator cannot be rend" in shown
         assert "watchNamespace must be a list" in shown
         assert "Traceback" not in shown
+        assert "unhandled error" not in shown
