@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from infra.settings.framework.problems import set_command
 from infra.specs import Spec
 
 TEMPLATE = "kubernetes:helm:template"
@@ -30,8 +31,7 @@ def rendered(
         text = str(error).rpartition("error: ")[2]
         raise pulumi.RunError(
             f"{key}: the chart of the KubeRay operator cannot be rendered: {text}. Where this "
-            "machine cannot reach the repository, download the chart and name its folder. Type: "
-            f"pulumi config set --path '{key}' <folder>, then: "
-            "pulumi config set --path 'rayline:operator.repository' null"
+            "machine cannot reach the repository, download the chart, set `repository: null` under "
+            f"rayline:operator in the stack file, and type: {set_command(key, '<folder>')}"
         ) from error
     return list((found.value or {}).get("result", []))
