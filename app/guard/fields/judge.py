@@ -17,15 +17,14 @@ _TENSORS = frozenset({"image_pil", "image_embeds", "audio_embeds", "video_embeds
 class Judge:
     """Judges one document. `operates`: the caller may set what reaches into the engine."""
 
-    __slots__ = ("_bounds", "_operates", "_waiting", "media")
+    __slots__ = ("_bounds", "_media_count", "_operates", "_waiting")
 
     def __init__(self, node: Node, document: Mapping[str, Any], bounds: Bounds, operates: bool):
         self._bounds = bounds
         self._operates = operates
         # Iterators, because a list of what is left would be as large as the request.
         self._waiting: list[tuple[Node, Iterator[Any]]] = [(node, iter((document,)))]
-        self.media = 0
-        """Media parts so far."""
+        self._media_count = 0
 
     def step(self, values: int) -> bool:
         """Judge as many values, and say whether any are left.
@@ -115,9 +114,9 @@ class Judge:
             check_address("url", value["url"], self._bounds)
 
     def _add_medium(self) -> None:
-        self.media += 1
-        if self.media > self._bounds.media_parts:
-            raise _too_many("messages", self.media, "media parts", self._bounds.media_parts)
+        self._media_count += 1
+        if self._media_count > self._bounds.media_parts:
+            raise _too_many("messages", self._media_count, "media parts", self._bounds.media_parts)
 
     def _part_type(self, name: str, value: Any, kind: Kind) -> None:
         if type(value) is str and value in _TENSORS:

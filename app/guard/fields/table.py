@@ -41,8 +41,8 @@ class Table:
 
     async def check(
         self, document: Mapping[str, Any], route: Route, bounds: Bounds, operates: bool
-    ) -> int:
-        """The number of media parts; RefusedError 400 for a body that exceeds a bound.
+    ) -> None:
+        """Raise RefusedError 400 for a body that exceeds a bound.
 
         `operates`: the caller's role may set fields that reach into the engine.
         """
@@ -52,11 +52,10 @@ class Table:
             if document and route.group != OPERATE:
                 text = "vLLM does not describe a body of this route; send none."
                 raise RefusedError(400, "unexpected_body", text)
-            return 0
+            return
         judge = Judge(node, document, bounds, operates)
         while judge.step(SLICE):
             await asyncio.sleep(0)
-        return judge.media
 
 
 def _bodies(operation: Mapping[str, Any]) -> list[Schema]:
