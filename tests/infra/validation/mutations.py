@@ -264,6 +264,7 @@ TRAPS = [
     *(_trap(models__0__env={name: value}) for name, value in (
         ("GUARD_N", "2"), ("GUARD_N", "many"), ("GUARD_TOOL", "2"))),
     _trap(auth__roles={"team": {"models": ["onee"]}}),
+    _trap(auth__roles={"team": {"concurrent": 999}}),
     _trap(models__0__extraSources=[
         {"source": "a/b", "revision": "1" * 40}, {"source": "a/b", "revision": "2" * 40}]),
     _trap(**{f"{_MODEL}engineArgs": {"tokenizer_revision": "x", "code_revision": "main"}}),

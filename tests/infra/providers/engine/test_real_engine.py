@@ -82,9 +82,8 @@ def test_applications_from_their_creation_to_their_end(serving: Program, ray: Fa
     ray.apps["a"].steps = ["RUNNING"]
     assert "1 updated" in serving.up()
 
-    state = serving.state()
-    assert TOKEN not in state
-    assert '"type": "rayline:index:ServeApplications"' in state
+    assert serving.resource("ServeApplications")
+    assert TOKEN not in serving.state()
     serving.destroy()
     assert ray.apps == {}
 
