@@ -154,6 +154,29 @@ def test_a_cancelled_request_is_not_answered_as_a_slow_one() -> None:
     run(calls())
 
 
+def test_every_late_body_is_cut_off_and_the_watch_ends_with_the_last_one() -> None:
+    async def whole() -> Any:
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def never() -> Any:
+        await asyncio.sleep(60)
+
+    async def calls() -> None:
+        pace = arrival.Pace(0.1, 65_536)
+        reading = [arrival.read(receive, 9, pace) for receive in (never, whole, never)]
+        first, second, third = await asyncio.gather(*reading, return_exceptions=True)
+        assert second == b"x"
+        for late in (first, third):
+            assert isinstance(late, RefusedError)
+            assert late.code == "body_timeout"
+        watch = arrival._watches[asyncio.get_running_loop()]
+        assert not watch.arriving
+        await asyncio.sleep(2 * arrival.WATCH_S)
+        assert not watch._running
+
+    run(calls())
+
+
 def test_bodies_that_do_not_fit_are_refused(make: Callable[..., Service]) -> None:
     largest = dict.fromkeys(("body_bytes", "audio_body_bytes", "media_body_bytes"), 100_000)
     service = make(open_body_bytes=1, **largest)
