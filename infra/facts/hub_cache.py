@@ -48,7 +48,7 @@ def _weight_bytes(snapshot: Path) -> int | None:
     """The total of the index, which counts each tensor once, or else the sum of the file sizes."""
     metadata = (_json(snapshot / INDEX) or {}).get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, Mapping) else None
-    if isinstance(total, int | float) and not isinstance(total, bool) and total > 0:
+    if isinstance(total, int | float) and not isinstance(total, bool) and 0 < total < 2**60:
         return int(total)
     try:
         files = {
@@ -65,6 +65,6 @@ def _weight_bytes(snapshot: Path) -> int | None:
 def _json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -76,11 +76,11 @@ def _odd_attention(text: Mapping[str, Any]) -> str | None:
     if window and text.get("use_sliding_window", True):
         return "sliding window attention"
     kinds = text.get("layer_types")
-    if isinstance(kinds, list) and set(kinds) - {"full_attention"}:
+    if isinstance(kinds, list) and any(kind != "full_attention" for kind in kinds):
         return "layers of different kinds"
     return None
 
 
 def _whole(value: object) -> int | None:
-    usable = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**60
     return value if usable and isinstance(value, int) else None

@@ -1,12 +1,14 @@
 """The local Hugging Face cache, and what the files in it reveal about a model."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from infra import rules
-from infra.facts import hub_cache
+from infra.facts import hub_cache, model_facts
 from infra.facts.model_facts import ModelFacts
 from tests.stacks import REVISION, settings
 
@@ -46,6 +48,32 @@ def test_another_revision_in_the_cache_is_not_this_model(tmp_path: Path) -> None
 def test_a_damaged_cache_is_not_an_error(tmp_path: Path, damage: str) -> None:
     (cached(tmp_path, {}) / "config.json").write_text(damage)
     assert hub_cache.read(tmp_path, settings().models[0]).heads is None
+
+
+WHOLE = {
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "hidden_size": 4096,
+    "head_dim": 128,
+    "max_position_embeddings": 32_768,
+    "dtype": "bfloat16",
+}
+KEYS = sorted(set(re.findall(r'"([a-z0-9_]+)"', inspect.getsource(model_facts))))
+ODD = ["null", "true", "-1", "0", "1e999", "NaN", "1.5", '"x"', "[]", "[{}]", "{}", "9" * 400]
+
+
+@pytest.mark.parametrize("value", [*ODD, "[" * 100_000])
+def test_no_value_in_the_cache_is_an_error(tmp_path: Path, value: str) -> None:
+    snapshot, environ = cached(tmp_path, {}), {"HF_HUB_CACHE": str(tmp_path)}
+    for key in KEYS:
+        odd = f'{json.dumps(WHOLE)[:-1]}, "{key}": {value}}}'
+        for text in (odd, f'{{"text_config": {odd}}}'):
+            (snapshot / "config.json").write_text(text)
+            rules.check(settings(), rules.gather(settings(), environ))
+    for text in (value, f'{{"metadata": {value}}}', f'{{"metadata": {{"total_size": {value}}}}}'):
+        (snapshot / hub_cache.INDEX).write_text(text)
+        rules.check(settings(), rules.gather(settings(), environ))
 
 
 @pytest.mark.parametrize(
