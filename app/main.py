@@ -11,9 +11,9 @@ from ray import serve
 from ray.serve._private import http_util
 from ray.serve.config import BackpressureConfig
 
+from app.engine import media
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
-from app.engine.media import follow_no_redirects
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -48,13 +48,15 @@ class Replica:
         log_to_stderr()
         handover.install()
         keep_kernels(os.environ)
-        follow_no_redirects(os.environ)
+        media.follow_no_redirects(os.environ)
         settings = from_environment(os.environ, installed_device())
         self._engine = Engine(settings)
         # Before the engine: a missing key must be reported before minutes of loading weights.
         self._guard = Guard.from_environment(
             self._engine, {"GUARD_MAX_RUNNING": str(settings.max_requests), **os.environ}
         )
+        bounds = self._guard.bounds
+        media.bound(os.environ, bounds.media_pixels, bounds.media_body_bytes)
         install_front(http_util, self._guard)  # Serve starts the replica's server after this
         await self._engine.start()
         self._watch = asyncio.create_task(self._leave_when_engine_dies())

@@ -25,6 +25,7 @@ from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
 from app.guard import arrival, credential, models, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
+from app.guard.bounds import Bounds
 from app.guard.cors import Cors
 from app.guard.front import HANDED, Handed
 from app.guard.grammar.compiler import Compiler
@@ -81,6 +82,11 @@ class Guard:
         limits = Limits(time.monotonic, max_running)
         connect = connect_ray if settings.shared else None
         return cls(backend, Authenticator(environ), limits, settings, connect)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The largest sizes of one request, as they are set."""
+        return self._settings
 
     @property
     def running(self) -> int:

@@ -79,3 +79,8 @@ class Bounds(BaseModel):
         examples=["images.example.com, cdn.example.com"],
     )
     media_parts: Count = Field(16, description="Media parts of one request.")
+    media_pixels: Count = Field(
+        25_000_000,
+        description="Pixels of one picture or video frame, which takes three bytes per pixel in "
+        "memory however small its file is.",
+    )

@@ -58,6 +58,9 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "RAY_PROMETHEUS_HOST": "use rayline:ray.prometheusHost",
     "RAY_AUTH_MODE": "Ray's token authentication is always on",
     "RAY_AUTH_TOKEN": "use rayline:rayToken (encrypted)",
+    "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "an allowed host could send vLLM to one that is not allowed",
+    "VLLM_MAX_IMAGE_PIXELS": "use rayline:api.mediaPixels",
+    "VLLM_MAX_MEDIA_DOWNLOAD_SIZE_MB": "use rayline:api.mediaBodyBytes",
     "MY_POD_IP": "it is the address of the pod",
     # kuberay v1.6.2 pod.go and validation.go: KubeRay sets these, or refuses them without a status.
     **dict.fromkeys(

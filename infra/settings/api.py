@@ -102,6 +102,9 @@ class Api(Settings):
     """Hosts from which media may be fetched; subdomains are not included."""
     media_parts: Count = 16
     """Media parts of one request."""
+    media_pixels: Count = 25_000_000
+    """Pixels of one picture or video frame, which takes three bytes per pixel in memory however
+    small its file is."""
     max_running: Count | None = None
     """Concurrent requests that one replica gives its engine; further ones are answered with 429.
     Absent: twice maxNumSeqs."""

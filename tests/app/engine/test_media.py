@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.media import NONE, REDIRECTS, follow_no_redirects
+from app.engine.media import FETCHED_MIB, NONE, PIXELS, REDIRECTS, bound, follow_no_redirects
 from app.engine.settings import from_environment
 
 
@@ -28,3 +28,10 @@ def test_redirects_are_off_whatever_the_environment_says() -> None:
     environ = {REDIRECTS: "1"}
     follow_no_redirects(environ)
     assert environ == {REDIRECTS: "0"}
+
+
+@pytest.mark.parametrize(("size", "mib"), [(1, "1"), (2**20, "1"), (2**20 + 1, "2")])
+def test_vllm_gets_the_sizes_of_the_guard(size: int, mib: str) -> None:
+    environ = {PIXELS: "0", FETCHED_MIB: "0"}
+    bound(environ, 25_000_000, size)
+    assert environ == {PIXELS: "25000000", FETCHED_MIB: mib}
