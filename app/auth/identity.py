@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from app.access.answers import Ids
 from app.access.roles import Role
 from app.auth.config import AuthConfig, User
 from app.auth.source import WatchedConfig
@@ -71,6 +72,10 @@ class Authenticator:
         """What separates the prompts of this caller from others' in the engine's cache."""
         owner = f"role:{caller.role.name}" if caller.role.share_cache else caller.key
         return salt(self._source.current().keys[0].secret, owner)
+
+    def answer_ids(self, caller: Identity) -> Ids:
+        """The ids of the answers that the engine stores for this caller."""
+        return Ids([key.secret for key in self._source.current().keys], caller.key)
 
     def issue(self, user: User) -> tuple[str, int]:
         """A new token for a user, and its lifetime in seconds."""

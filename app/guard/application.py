@@ -23,7 +23,7 @@ from app.auth.lockout import Lockout
 from app.auth.login import Login
 from app.auth.tokens import TokenError
 from app.errors import RefusedError, unauthorized
-from app.guard import arrival, credential, models, openapi, payload
+from app.guard import answers, arrival, credential, models, openapi, payload
 from app.guard.backend import Backend, EngineRoutes
 from app.guard.bounds import Bounds
 from app.guard.cors import Cors
@@ -192,12 +192,17 @@ class Guard:
         held = None
         try:
             given, served = Payload(b""), self._engine.served
+            if route.template in answers.STORED:
+                path, ids = routes.plain_path(request.scope), self._auth.answer_ids(caller)
+                answers.check_path(path or "", caller.role, ids)
             if route.method == "POST":
                 held = self._room.hold(caller.key, declared)
                 body = await arrival.read(request.receive, bound, arrival.REQUEST_PACE, held.grow)
                 rules = Rules(self._settings, served, self._engine.table, self._compiler)
                 given = await payload.checked(body, headers.content_type, route, caller.role, rules)
                 del body
+                if route.template == answers.CREATE:
+                    given = answers.owned(given, caller.role, self._auth.answer_ids(caller))
             elif route.group == routes.INFERENCE:
                 permissions.check_model(caller.role, None, served)
             send = request.relay(self._alive)

@@ -122,6 +122,42 @@ def test_answers_in_the_background_are_retrieved_and_cancelled(
         assert client.responses.retrieve(stored.id).output == stored.output
 
 
+def test_stored_answers_are_for_the_user_who_asked(
+    redeployable: Service, deployed: Service, origin_url: str
+) -> None:
+    def client(role: str) -> openai.OpenAI:
+        key = deployed.token(role)
+        return openai.OpenAI(base_url=f"{origin_url}/v1", api_key=key, max_retries=0)
+
+    short = {"model": MODEL, "input": "Why?", "max_output_tokens": 4}
+    with client("user") as mine, client("user") as theirs, client("admin") as operator:
+        whole = mine.responses.create(**short)  # vLLM stores answers unless it is told not to
+        with mine.responses.create(**short, stream=True) as events:
+            streamed = [event.response.id for event in events if hasattr(event, "response")][-1]
+        began = mine.responses.create(
+            model=MODEL, input="Why?", background=True, max_output_tokens=LONG,
+            extra_body={"ignore_eos": True},
+        )  # fmt: skip
+        for answer in (whole.id, streamed, began.id):
+            with pytest.raises(openai.NotFoundError):
+                theirs.responses.retrieve(answer)
+            with pytest.raises(openai.NotFoundError):
+                theirs.responses.cancel(answer)
+            with pytest.raises(openai.NotFoundError):
+                theirs.responses.create(**short, previous_response_id=answer)
+            assert operator.responses.retrieve(answer).id == answer
+            assert mine.responses.retrieve(answer).id == answer
+        next_one = mine.responses.create(**short, previous_response_id=whole.id)
+        assert next_one.previous_response_id == whole.id
+        assert mine.responses.cancel(began.id).status == "cancelled"
+        for client_of_it in (mine, operator):
+            with pytest.raises(openai.NotFoundError):
+                client_of_it.responses.retrieve(whole.id[:-1] + "x")
+        with pytest.raises(openai.APIStatusError):  # vLLM 0.32 deletes no answer
+            mine.responses.delete(whole.id)
+        assert mine.responses.retrieve(whole.id).id == whole.id
+
+
 def test_metrics_for_a_monitoring_system(redeployable: Service, deployed: Service) -> None:
     with extra_role(deployed, "monitoring", groups=["metrics", "describe"]) as headers:
         answer = httpx.get(f"{deployed.url}/metrics", headers=headers, follow_redirects=True)
