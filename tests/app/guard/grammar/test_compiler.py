@@ -18,6 +18,7 @@ from app.guard.grammar import found, helper
 from app.guard.grammar.compiler import Compiler
 from app.guard.grammar.found import Grammar
 from tests.app.conftest import run
+from tests.app.guard.loop_time import longest_step
 
 ANSWERS = """
 import json, os, sys
@@ -145,26 +146,21 @@ def test_closing_ends_the_helper(compiler: Compiler) -> None:
 
 def test_the_event_loop_goes_on_while_the_helper_works(compiler: Compiler) -> None:
     """The exchange runs in the compiler's own thread."""
-    caller = threading.get_ident()
     threads: list[int] = []
     exchange = compiler._exchange
 
-    def noting(job: dict[str, Any]) -> dict[str, Any]:
+    def busy(job: dict[str, Any]) -> dict[str, Any]:
         threads.append(threading.get_ident())
-        time.sleep(0.2)
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
         return exchange(job)
 
-    compiler._exchange = noting  # type: ignore[method-assign]
+    compiler._exchange = busy  # type: ignore[method-assign]
+    grammar = Grammar(found.REGEX, "regex", "x")
 
-    async def longest_pause() -> float:
-        grammar = Grammar(found.REGEX, "regex", "x")
-        waiting = asyncio.ensure_future(compiler.answer(grammar, 1, compiler.key(grammar, 1)))
-        longest = 0.0
-        while not waiting.done():
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
-        return longest
+    async def longest() -> float:
+        return await longest_step(compiler.answer(grammar, 1, compiler.key(grammar, 1)))
 
-    assert run(longest_pause()) < 0.15
-    assert threads[0] != caller
+    assert run(longest()) < 0.1
+    assert threads[0] != threading.get_ident()
