@@ -137,11 +137,11 @@ def make() -> Iterator[Callable[..., Service]]:
         service.guard.close()
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine of a test, which is a plain function, for at most a minute."""
+def run(coroutine: Coroutine[Any, Any, Any], seconds: float = 60) -> Any:
+    """Run a coroutine of a test, which is a plain function, for a minute at most."""
 
     async def bounded() -> Any:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             return await coroutine
 
     return asyncio.run(bounded())

@@ -13,17 +13,22 @@ from app.guard.front import Front
 from tests.app.serve_stand_in import ServeStandIn
 
 BOUNDED = "app.guard.http_server:BoundedProtocol"
+KEEP_ALIVE_S = 90
+"""Serve's limit of an idle connection; tests/app_live/test_waits_live.py compares."""
 
 
 @asynccontextmanager
-async def served(app: Any, http: str = "httptools", root_path: str = "") -> AsyncIterator[int]:
+async def served(
+    app: Any, http: str = "httptools", root_path: str = "", keep_alive_s: int = KEEP_ALIVE_S
+) -> AsyncIterator[int]:
     """The port of a server on this event loop.
 
     `http` is uvicorn's parser. Serve uses httptools, from which `BOUNDED` is made.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=http, root_path=root_path, lifespan="off", log_config=None, access_log=False
+        app, http=http, root_path=root_path, lifespan="off", log_config=None, access_log=False,
+        timeout_keep_alive=keep_alive_s,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with contextlib.suppress(AttributeError):
@@ -40,7 +45,10 @@ async def served(app: Any, http: str = "httptools", root_path: str = "") -> Asyn
 
 
 @asynccontextmanager
-async def replica(guard: Any, **options: Any) -> AsyncIterator[int]:
+async def replica(
+    guard: Any, keep_alive_s: int = KEEP_ALIVE_S, **options: Any
+) -> AsyncIterator[int]:
     """The port of a replica: its server, the guard, and a stand-in for Serve behind it."""
-    async with served(Front(ServeStandIn(guard, **options), guard), BOUNDED) as port:
+    app = Front(ServeStandIn(guard, **options), guard)
+    async with served(app, BOUNDED, keep_alive_s=keep_alive_s) as port:
         yield port

@@ -12,8 +12,10 @@ from collections import Counter
 import httpx
 import pytest
 
-from bench.serving.service import PASSWORD, Service
-from tests.app.guard import attacks
+from app.access.routes import GROUPS, METRICS, OPERATE
+from bench.serving.service import ENGINE, MODEL, PASSWORD, Service
+from tests.app.guard import attacks, body_attacks
+from tests.app_live.extra_role import extra_role
 from tests.app_live.reached import reached
 
 pytestmark = [pytest.mark.live]
@@ -26,9 +28,11 @@ OPEN_TO_GUEST = (TARGET, "/v1/embeddings", "/v1/models", "/v1/responses")
 PROXY_REFUSALS = frozenset({501, 505})
 
 
-def fire(base: str, requests: list[attacks.Attack]) -> list[attacks.Answer]:
+def fire(
+    base: str, requests: list[attacks.Attack], at_once: int = 32, silence_s: float = 3
+) -> list[attacks.Answer]:
     url = httpx.URL(base)
-    return asyncio.run(attacks.fire(url.host, url.port or 80, requests, silence_s=3))
+    return asyncio.run(attacks.fire(url.host, url.port or 80, requests, at_once, silence_s))
 
 
 def test_malformed_tokens_are_401(service: Service, base: str) -> None:
@@ -81,6 +85,42 @@ def test_no_mutated_request_gets_through(service: Service, base: str, role: str)
     ] == []
     assert silent < 0.1 * len(answers)
     assert reached(service) == before
+
+
+@pytest.mark.parametrize("grammars", [False, True])
+def test_no_body_gets_past_the_guard(service: Service, base: str, grammars: bool) -> None:
+    """Fields, costs and grammars; with `grammars`, of a role that may send EBNF and tags."""
+    role: dict[str, object] = {
+        "groups": sorted(GROUPS - {OPERATE, METRICS}),
+        "models": [MODEL],
+        "max_tokens": body_attacks.CAP,
+        "grammars": grammars,
+    }
+    with extra_role(service, "attacker", **role) as headers:
+        paths = httpx.get(f"{base}/openapi.json", headers=headers, timeout=30).json()["paths"]
+        context = int(ENGINE["MAX_MODEL_LEN"])
+        all_of_them = body_attacks.grammars_of_some_roles() if grammars else attacks.bodies(context)
+        given = [body for body in all_of_them if body.path in paths]
+        token = headers["Authorization"].removeprefix("Bearer ")
+        refused = [attacks.with_body(body, token) for body in given if body.refused]
+        before = reached(service)
+        answers = fire(base, refused, at_once=6, silence_s=60)
+        assert reached(service) == before
+        statuses = Counter(status for answer in answers for status, _ in answer.responses)
+        print(f"{len(refused)} bodies to refuse at {base}: {sorted(statuses.items())}")
+        assert set(statuses) <= {400, 403}
+        assert statuses.total() == len(refused) > 10
+        # Of those that may pass, some: the engine answers them.
+        others = [attacks.with_body(body, token) for body in given if not body.refused]
+        passed = fire(base, others[::5], at_once=6, silence_s=60)
+        odd = [
+            (answer.attack.name, status, body)
+            for answer in passed
+            for status, body in answer.responses or ((0, b"silent"),)
+            if status not in (200, 400, 403, 404)
+        ]
+        print(f"{len(passed)} bodies that may pass at {base}: {len(odd)} odd")
+        assert odd == []
 
 
 @pytest.mark.parametrize("path", ["/v1/realtime", TARGET, "/health", "/token"])

@@ -10,6 +10,7 @@ import httpx
 import openai
 import pytest
 
+from app.engine.watchdog import PERIOD_SECONDS
 from bench.serving.service import APPLICATION, Service, status
 from tests.app_live.calls import completion
 
@@ -19,6 +20,26 @@ pytestmark = [pytest.mark.live]
 def post(base: str, headers: dict[str, str], **changes: object) -> httpx.Response:
     body = completion(**changes)
     return httpx.post(f"{base}/v1/completions", json=body, headers=headers, timeout=120)
+
+
+class Streamed:
+    """A stream of tokens. `begun` is set when some have arrived."""
+
+    def __init__(self, base: str, headers: dict[str, str], **changes: object) -> None:
+        self._url, self._headers = f"{base}/v1/completions", headers
+        self._body = completion(stream=True, **changes)
+        self.begun = threading.Event()
+
+    def read(self) -> str:
+        """All of its text; runs in a thread of its own."""
+        parts = []
+        with httpx.stream(
+            "POST", self._url, json=self._body, headers=self._headers, timeout=90
+        ) as answer:
+            for part in answer.iter_text():
+                parts.append(part)
+                self.begun.set()
+        return "".join(parts)
 
 
 def wait_red(service: Service, deadline: float) -> float:
@@ -75,7 +96,10 @@ def test_a_killed_engine_is_unhealthy_within_5_s_and_is_replaced(service: Servic
 
 
 def test_an_engine_that_hangs_is_killed_and_replaced(redeployable: Service) -> None:
-    """The engine is alive but does not answer: stopped here, stuck in a driver in practice."""
+    """The engine is alive but does not answer: stopped here, stuck in a driver in practice.
+
+    Who waits for a first token, and who has had some, at the ingress and at the replica's port.
+    """
     service = redeployable
     service.deploy(ENGINE_STALL_SECONDS="5", GUARD_PRIORITY="true")
     headers = service.headers()
@@ -83,10 +107,25 @@ def test_an_engine_that_hangs_is_killed_and_replaced(redeployable: Service) -> N
     assert post(service.url, headers, max_tokens=2).status_code == 200
     marks = service.log_marks()
     pid = service.engine_processes()["VLLM::EngineCore"]
-    os.kill(pid, signal.SIGSTOP)
-    cut = post(service.url, headers)
-    assert cut.status_code == 503
-    assert int(cut.headers["retry-after"]) > 0
+    bases = (service.url, service.replica_url())
+    with ThreadPoolExecutor(4) as pool:
+        streams = [Streamed(base, headers) for base in bases]
+        broken = [pool.submit(stream.read) for stream in streams]
+        assert all(stream.begun.wait(60) for stream in streams)
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        for answer in [pool.submit(post, base, headers) for base in bases]:
+            cut = answer.result()
+            assert cut.status_code == 503
+            assert cut.json()["error"]["code"] == "engine_unavailable"
+            assert int(cut.headers["retry-after"]) > 0
+        for text in broken:
+            assert '"error"' in text.result()
+            assert '"finish_reason":"length"' not in text.result()
+        seconds = time.monotonic() - began
+    # A question every 10 s, and 5 s for its answer.
+    assert seconds < 5 + PERIOD_SECONDS + 5
+    print(f"answers and streams of a stopped engine ended after {seconds:.1f} s")
     wait_red(service, time.monotonic() + 5)
     service.wait_running()
     assert not alive(pid)
@@ -96,24 +135,11 @@ def test_an_engine_that_hangs_is_killed_and_replaced(redeployable: Service) -> N
 
 def test_streams_finish_when_the_replica_is_stopped(redeployable: Service) -> None:
     service = redeployable
-    headers = service.headers()
-    begun = threading.Event()
-
-    def stream() -> str:
-        body = completion(stream=True, max_tokens=4000)
-        with httpx.stream(
-            "POST", f"{service.url}/v1/completions", json=body, headers=headers, timeout=90
-        ) as answer:
-            parts = []
-            for part in answer.iter_text():
-                parts.append(part)
-                begun.set()
-            return "".join(parts)
-
+    stream = Streamed(service.url, service.headers(), max_tokens=4000)
     engine = service.engine_processes()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(stream)
-        assert begun.wait(30)
+        running = pool.submit(stream.read)
+        assert stream.begun.wait(30)
         service.cluster.put([])
         text = running.result()
     assert '"finish_reason":"length"' in text

@@ -18,6 +18,7 @@ from bench.serving.cluster import ROOT
 from bench.serving.service import PASSWORD, Service
 from tests.app.guard.raw import head, talk
 from tests.app.haproxy.proxy import SERVES
+from tests.app.serving import KEEP_ALIVE_S
 from tests.app_live.calls import completion
 from tests.app_live.test_overload import HELD, memory
 
@@ -39,6 +40,14 @@ def test_the_fast_tests_have_the_configuration_that_serve_makes() -> None:
         env={**kept, "RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
     )  # fmt: skip
     assert made.stdout == SERVES
+
+
+def test_the_fast_tests_keep_an_idle_connection_as_long_as_serve_does() -> None:
+    options = "from ray.serve.config import HTTPOptions; print(HTTPOptions().keep_alive_timeout_s)"
+    asked = subprocess.run(
+        [sys.executable, "-c", options], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert int(asked.stdout) == KEEP_ALIVE_S
 
 
 def test_a_login_that_stops_is_answered(base: str) -> None:

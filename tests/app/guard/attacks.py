@@ -1,4 +1,4 @@
-"""Attacks on any (host, port): malformed tokens and mutated requests.
+"""Attacks on any (host, port): malformed tokens, mutated requests, and bodies that should not pass.
 
 The attacks do not depend on the server: the same lists go to the guard on a stub, to Ray Serve's
 ingress port and to a replica's own port. Requests are written byte by byte over raw sockets,
@@ -12,9 +12,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.app.auth.bad_tokens import bad_authorizations
+from tests.app.guard.body_attacks import Body, bodies
 from tests.app.guard.mutations import HEADERS, HOSTS, METHODS, PATHS, TARGETS, VERSIONS
 
-__all__ = ["Answer", "Attack", "bad_authorizations", "fingerprint", "fire", "mutated_requests"]
+__all__ = [
+    "Answer",
+    "Attack",
+    "Body",
+    "bad_authorizations",
+    "bodies",
+    "fingerprint",
+    "fire",
+    "mutated_requests",
+    "with_body",
+]
 
 OPEN_BODIES = frozenset({b'{"status":"ok"}'})
 """The bodies of GET /health and GET /ready: the only successes without a token."""
@@ -64,6 +75,20 @@ def mutated_requests(
         request = _request(method, prefix + path[1](target), host[1], header[1], bearer, version)
         attacks.append(Attack(name, request))
     return attacks
+
+
+def with_body(given: Body, bearer: str) -> Attack:
+    """A request with this body and the token `bearer`."""
+    lines = [
+        f"POST {given.path} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Type: {given.content_type}",
+        f"Content-Length: {len(given.content)}",
+        f"Authorization: Bearer {bearer}",
+        "Connection: close",
+    ]
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return Attack(f"{given.kind} at {given.path}: {given.name}", head + given.content)
 
 
 def _single(bearer: str, prefix: str) -> Iterator[Attack]:

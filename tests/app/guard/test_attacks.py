@@ -1,11 +1,18 @@
 """Malformed tokens and mutated requests over real sockets: none passes the guard."""
 
+import json
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 
-from tests.app.conftest import KEY, Service, chat, run
-from tests.app.guard import attacks
+from tests.app.conftest import KEY, Service, chat, run, values
+from tests.app.guard import attacks, reader
 from tests.app.guard.reached import WAYS, reached
+from tests.app.guard.test_body_mutations import CAP, GUEST, bypasses
 from tests.app.serving import served
+
+CONTEXT = 4096
 
 
 def test_malformed_tokens_are_401_and_nothing_else(service: Service) -> None:
@@ -54,6 +61,67 @@ def test_no_mutated_request_gets_through(
 
 
 _OPEN_TO_GUEST = ("/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/responses")
+
+
+@pytest.fixture
+def capped(make: Callable[..., Service]) -> Service:
+    """A service where gina may not have what the bodies ask for; nothing limits their number."""
+    role = {
+        "groups": sorted(GUEST.groups),
+        "models": ["tiny"],
+        "max_tokens": CAP,
+        **dict.fromkeys(("requests_per_minute", "tokens_per_minute", "concurrent")),
+    }
+    service = make(
+        values(ROLES=json.dumps({"guest": role})), media_domains=frozenset({"images.example"})
+    )
+    service.backend.model_length = CONTEXT
+    return service
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_body_gets_past_the_guard(capped: Service, way: str) -> None:
+    """Refused, or the engine reads nothing in it that the role may not have."""
+    given = attacks.bodies(CONTEXT)
+    token = capped.token("gina")
+
+    async def calls() -> list[attacks.Answer]:
+        async with reached(capped, way, places=64, queue=64) as port:
+            aimed = [attacks.with_body(body, token) for body in given]
+            return await attacks.fire("127.0.0.1", port, aimed, silence_s=20)
+
+    answers = run(calls(), 300)
+    statuses = Counter(answer.responses[0][0] if answer.responses else 0 for answer in answers)
+    print(f"{len(given)} bodies at the {way}: {dict(statuses)}")
+    assert {*statuses} == {200, 400, 403}
+    passed = [
+        answer.attack.name
+        for body, answer in zip(given, answers, strict=True)
+        if body.refused and answer.bypass()
+    ]
+    assert passed == []
+    for _, path, read in capped.backend.calls:
+        document = json.loads(read)
+        document.pop("request_id", None)  # the guard's own
+        try:
+            found = reader.read(path, document)
+        except reader.RejectedError:
+            continue
+        assert bypasses(found, is_form=False) == [], (path, read[:500])
+    assert len(capped.backend.calls) == statuses[200] > 500
+
+
+def test_the_engine_would_act_on_the_bodies_that_are_refused() -> None:
+    """Without the guard: otherwise the test above could not fail."""
+    broken: Counter[str] = Counter()
+    for body in attacks.bodies(CONTEXT):
+        try:
+            found = reader.read(body.path, json.loads(body.content))
+        except (ValueError, reader.RejectedError):
+            continue
+        broken.update({rule.partition(":")[0] for rule in bypasses(found, is_form=False)})
+    for rule in ("model", "cap", "privileged", "medium", *reader.COUNTS):
+        assert broken[rule] > 3, broken
 
 
 def test_a_bypass_is_detected() -> None:

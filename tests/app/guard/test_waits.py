@@ -233,3 +233,21 @@ def test_one_address_does_not_take_all_connections_of_the_proxy(service: Service
                 writer.close()
 
     run(calls())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_idle_connection_ends(service: Service, way: str) -> None:
+    """After its own limit: a pause may be longer than every other limit."""
+    limits = {"timeout http-keep-alive 90s": "timeout http-keep-alive 3s"}
+    ask = head("GET", "/health")
+
+    async def calls() -> None:
+        # HAProxy's own connection to the replica must not be what ends.
+        idle_s = 3 if way == "replica" else 90
+        async with reached(service, way, limits, keep_alive_s=idle_s) as port:
+            heard = await talk(port, ask, 1.5, ask, wait_s=15.0)
+            assert [status for status, _ in heard.responses] == [200, 200]
+            assert heard.ended
+            assert heard.seconds > 4.0
+
+    run(calls())
