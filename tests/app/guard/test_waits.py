@@ -1,7 +1,8 @@
 """Nothing waits without end, at the ingress and at a replica.
 
 Each row of "Who ends what" in docs/service.md has a test here, in test_arrival.py or in
-test_heads.py, through the real HAProxy. Limits are shortened.
+test_heads.py, through the real HAProxy. Limits are shortened. What ends an engine that hangs needs
+a real one: tests/app_live/test_recovery.py.
 """
 
 import asyncio
@@ -238,7 +239,10 @@ def test_one_address_does_not_take_all_connections_of_the_proxy(service: Service
 @pytest.mark.parametrize("way", WAYS)
 def test_an_idle_connection_ends(service: Service, way: str) -> None:
     """After its own limit: a pause may be longer than every other limit."""
-    limits = {"timeout http-keep-alive 90s": "timeout http-keep-alive 3s"}
+    limits = {
+        "timeout http-keep-alive 90s": "timeout http-keep-alive 3s",
+        "timeout client 60s": "timeout client 1s",
+    }
     ask = head("GET", "/health")
 
     async def calls() -> None:
