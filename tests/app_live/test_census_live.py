@@ -11,7 +11,7 @@ import pytest
 
 from app.access import routes
 from bench.serving.cluster import ROOT
-from bench.serving.service import APPLICATION, Service
+from bench.serving.service import APPLICATION, MODEL, Service
 
 pytestmark = [pytest.mark.live]
 
@@ -118,9 +118,12 @@ def test_a_route_that_reads_no_body_needs_none(service: Service, base: str) -> N
         and routes.required_group("POST", path) != routes.OPERATE
     }
     assert without == routes.WITHOUT_BODY
+    user = service.headers()
+    asked = {"model": MODEL, "input": "Why?", "max_output_tokens": 2}
+    own = httpx.post(f"{base}/v1/responses", json=asked, headers=user, timeout=30).json()["id"]
     for path in without:
-        url = base + path.replace("{response_id}", "resp_of_nobody")
-        answer = httpx.post(url, headers=service.headers(), timeout=30)
+        url = base + path.replace("{response_id}", own)
+        answer = httpx.post(url, headers=user, timeout=30)
         assert answer.status_code == 404, answer.text  # vLLM's answer, not the guard's
 
 

@@ -118,15 +118,19 @@ def test_anthropics_clients_get_errors_in_their_form(service: Service) -> None:
     assert "type" not in post(service, PATH, None).json()
 
 
-CANCEL = "/v1/responses/resp_1/cancel"
+def cancel_of_bobs(service: Service) -> str:
+    """The route that cancels an answer to bob."""
+    bob = service.auth.identify(service.bearer("bob")["Authorization"].encode())
+    return f"/v1/responses/{service.auth.answer_ids(bob).new()}/cancel"
 
 
 def test_cancel_needs_no_body(service: Service) -> None:
+    cancel = cancel_of_bobs(service)
     for body in (b"", b"{}"):
-        assert post(service, CANCEL, content=body).status_code == 200
+        assert post(service, cancel, content=body).status_code == 200
     assert [(path, body) for _, path, body in service.backend.calls] == [
-        (CANCEL, b""),
-        (CANCEL, b"{}"),
+        (cancel, b""),
+        (cancel, b"{}"),
     ]
     assert post(service, "/v1/responses", content=b"").status_code == 400
 
@@ -134,7 +138,7 @@ def test_cancel_needs_no_body(service: Service) -> None:
 def test_cancel_without_a_body_still_obeys_the_list_of_models(make: Callable[..., Service]) -> None:
     limited = '{"user": {"models": ["other"]}}'
     service = make(values(ROLES=limited), model_name="tiny")
-    assert post(service, CANCEL, content=b"").status_code == 403
+    assert post(service, cancel_of_bobs(service), content=b"").status_code == 403
     assert service.backend.calls == []
 
 
