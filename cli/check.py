@@ -136,7 +136,7 @@ def _file(name: str, folder: Path, known: Mapping[str, Path]) -> Path:
 
 def checked(path: Path, *, looks: bool = False, required: bool = False) -> Checked:
     """All problems of one stack file and, if it has no errors and `looks`, of its cluster."""
-    settings, problems = _configured(path)
+    settings, problems = configured(path)
     found = _advised(path, problems)
     if not looks or settings is None or any(p.severity == "error" for p in found):
         return Checked(found)
@@ -153,7 +153,7 @@ def _advised(path: Path, problems: Sequence[Problem]) -> list[Problem]:
     return [as_edits(each, path.name) if _is_local(path) else each for each in problems]
 
 
-def _configured(path: Path) -> tuple[StackSettings | None, list[Problem]]:
+def configured(path: Path) -> tuple[StackSettings | None, list[Problem]]:
     """The settings of a stack file, if it has any, and what is wrong with them."""
     try:
         found = _read(path)

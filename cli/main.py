@@ -20,7 +20,7 @@ class Verb:
     module: str
 
 
-PARTS = ("app", "ci", "cli", "infra", "sandbox", "toolchain")
+PARTS = ("app", "ci", "cli", "infra", "sandbox", "supply", "toolchain")
 
 VERBS: Mapping[str, Verb] = {
     "check": Verb("check stack files against every rule, and their clusters", "cli.check"),
@@ -29,6 +29,7 @@ VERBS: Mapping[str, Verb] = {
     "preview": Verb("show the changes to a stack, with secrets redacted", "ci.preview"),
     "up": Verb("deploy a stack, optionally only its approved diff", "ci.up"),
     "unlock": Verb("unlock a stack whose `up` was killed", "cli.unlock"),
+    "sbom": Verb("write what the program or the image consists of (CycloneDX)", "cli.sbom"),
     "env": Verb('print shell variables: eval "$(rayline env)"', "cli.env"),
     "tools": Verb("install Pulumi and its plug-ins", "ci.tools"),
     "sandbox": Verb("run a one-node Kubernetes with rayline on this machine", "sandbox.cli"),

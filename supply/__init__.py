@@ -1,0 +1,1 @@
+"""What this checkout locks, as bills of materials, and compared with published advisories."""
