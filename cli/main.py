@@ -30,6 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "up": Verb("deploy a stack, optionally only its approved diff", "ci.up"),
     "unlock": Verb("unlock a stack whose `up` was killed", "cli.unlock"),
     "sbom": Verb("write what the program or the image consists of (CycloneDX)", "cli.sbom"),
+    "advisories": Verb("compare locked versions with published advisories", "cli.advisories"),
     "env": Verb('print shell variables: eval "$(rayline env)"', "cli.env"),
     "tools": Verb("install Pulumi and its plug-ins", "ci.tools"),
     "sandbox": Verb("run a one-node Kubernetes with rayline on this machine", "sandbox.cli"),

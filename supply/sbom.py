@@ -91,7 +91,7 @@ def of_image(version: str, image: Image) -> str:
     debian = [_debian(*each) for each in image.debian or ()]
     bom.components.update(debian)
     bom.register_dependency(base, debian)
-    root.properties.add(Property(name="rayline:requirements", value=image.requirements))
+    root.properties.add(Property(name="rayline.dev/requirements", value=image.requirements))
     return _text(bom)
 
 
@@ -144,7 +144,7 @@ def _package(package: Package, scope: ComponentScope = ComponentScope.REQUIRED) 
     if package.go_sum:
         # A hash over the names and hashes of all files (golang.org/x/mod/sumdb/dirhash), so it is
         # not the SHA-256 of any file.
-        component.properties.add(Property(name="rayline:go.sum", value=package.go_sum))
+        component.properties.add(Property(name="rayline.dev/go.sum", value=package.go_sum))
     return component
 
 
@@ -174,11 +174,11 @@ def _base(image: Image) -> Component:
         )
     else:
         component.properties.add(
-            Property(name="rayline:unpinned", value="a tag, whose content can change")
+            Property(name="rayline.dev/unpinned", value="a tag, whose content can change")
         )
     if image.debian is None:
         component.properties.add(
-            Property(name="rayline:unknown", value="the packages of the base image")
+            Property(name="rayline.dev/unknown", value="the packages of the base image")
         )
     return component
 

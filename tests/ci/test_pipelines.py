@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ci import preview, tools, up
+from cli import advisories
 from tests.apiserver.fixtures import NEEDED
 from toolchain import TOOLS
 
@@ -19,7 +20,7 @@ GITHUB["on"] = GITHUB.pop(True)  # YAML 1.1 reads `on` as a truth value
 GITLAB: dict[str, Any] = yaml.safe_load(GITLAB_FILE.read_text())
 RESERVED = {"stages", "workflow", "default", "variables", "include"}
 JOBS = {name: job for name, job in GITLAB.items() if name not in RESERVED}
-CALLED = ("check", "preview", "plan", "up-dev", "up-prod")
+CALLED = ("check", "advisories", "preview", "plan", "up-dev", "up-prod")
 
 
 def resolved(name: str) -> dict[str, Any]:
@@ -62,6 +63,9 @@ def test_every_command_exists_and_its_arguments_parse(line: str) -> None:
             assert up.parser().parse_args(arguments).expect
         case "ci.tools":
             assert arguments == []
+        case "cli":
+            assert arguments.pop(0) == "advisories"
+            assert advisories.parser().parse_args(arguments).fetch
         case other:
             raise AssertionError(other)
 
@@ -78,6 +82,14 @@ def test_both_pipelines_do_the_same() -> None:
 def test_the_tools_of_ci_are_in_the_catalogue() -> None:
     assert set(tools.NAMES) <= TOOLS.keys()
     assert all(TOOLS[name].downloads for name in tools.NAMES)
+
+
+def test_no_deployment_waits_for_advisories() -> None:
+    """They appear without a change, so they must not stop the repair of something else."""
+    for name in JOBS:
+        assert "advisories" not in resolved(name).get("needs", []), name
+    for name, job in GITHUB["jobs"].items():
+        assert "advisories" not in str(job.get("needs", "")), name
 
 
 def test_github_gives_forks_no_secrets() -> None:

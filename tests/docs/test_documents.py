@@ -18,7 +18,7 @@ DOCUMENTS = sorted(
 ADRS = sorted((ROOT / "docs/adr").glob("0*.md"))
 ROOMS = (
     *("app", "bench", "ci", "cli", "docs", "examples", "infra", "requirements", "sandbox", "tests"),
-    *("toolchain", ".github"),
+    *("supply", "toolchain", ".github"),
 )
 SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text())
 KEYS: dict[str, Any] = {

@@ -124,7 +124,10 @@ def test_an_image_by_digest_has_its_hash_and_the_debian_packages_that_were_state
 def test_what_is_not_known_of_a_base_image_is_said(tmp_path: Path) -> None:
     content = written("image", folder=tmp_path)
     (base,) = (each for each in content["components"] if each["bom-ref"] == "base")
-    assert {each["name"] for each in base["properties"]} == {"rayline:unknown", "rayline:unpinned"}
+    assert {each["name"] for each in base["properties"]} == {
+        "rayline.dev/unknown",
+        "rayline.dev/unpinned",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Advisories in the format of https://ossf.github.io/osv-schema/, and what they say."""
