@@ -22,6 +22,7 @@ from typing import Any
 
 from app.download.errors import DownloadError, MistakeError, Stopped
 from app.download.inspect import inspect
+from app.download.pickles import Allowed
 from app.download.progress import Progress, amount
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -48,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--load-format", default="auto", help="vLLM's load_format (default: auto)")
     root.add_argument(
+        "--allow-pickle",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="files that may be pickles, such as pytorch_model.bin or *.pt",
+    )
+    root.add_argument(
         "--trust-remote-code", action="store_true", help="the model's own code runs in replicas"
     )
     root.add_argument("--token-file", type=Path, help="file with a token for the hub, if any")
@@ -73,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         started = time.monotonic()
         folder = _folder(given)
-        model = inspect(folder, given.load_format)
+        model = inspect(folder, given.load_format, Allowed(tuple(given.allow_pickle)))
     except DownloadError as error:
         return _failed(str(error), error.exit_code)
     except Stopped:
@@ -110,7 +118,7 @@ def _download(given: argparse.Namespace) -> Path:
     from app.download import client
     from app.download.hub import Repository
     from app.download.patience import Patience
-    from app.download.references import require_known
+    from app.download.references import require_code, require_known
     from app.download.run import Into, Wanted, download
 
     endpoint = (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
@@ -121,12 +129,13 @@ def _download(given: argparse.Namespace) -> Path:
         _require_pinned(source, revision, option)
         return Repository(endpoint, source, str(revision), http, token)
 
+    pickles = Allowed(tuple(given.allow_pickle))
     model = None
     if given.source is not None:
         pinned = repository(given.source, given.revision, "--revision")
-        model = Wanted(pinned, load_format=given.load_format)
+        model = Wanted(pinned, load_format=given.load_format, pickles=pickles)
     extras = [
-        Wanted(repository(source, revision, "--also"), purpose)
+        Wanted(repository(source, revision, "--also"), purpose, pickles=pickles)
         for purpose, source, revision in map(_also, given.also)
     ]
     known = {each.repository.source for each in extras}
@@ -134,9 +143,13 @@ def _download(given: argparse.Namespace) -> Path:
     def check(folder: Path) -> None:
         require_known(folder, given.source, known, runs_code=given.trust_remote_code)
 
+    def check_extra(folder: Path, source: str) -> None:
+        if given.trust_remote_code:
+            require_code(folder, source, known)
+
     progress = Progress()
     into = Into(Path(constants.HF_HUB_CACHE), progress, Patience(progress), given.verify)
-    folder = download(model, extras, into, before_weights=check)
+    folder = download(model, extras, into, before_weights=check, before_extra=check_extra)
     return folder or Path(given.folder)
 
 

@@ -107,6 +107,10 @@ class ModelCache:
         """Record the files of the commit, which makes it complete."""
         _write(self._commit, {file.path: file.blob for file in files})
 
+    def paths(self) -> list[str]:
+        """The files of the complete commit, as it was recorded."""
+        return list(_read(self._commit))
+
     def become_main(self) -> None:
         """Let a name without a commit stand for this one: so does code that another repository's
         `auto_map` names, which vLLM and Transformers look up in the cache without a commit."""

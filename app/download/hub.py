@@ -122,6 +122,8 @@ class Repository:
             raise self._hostile(
                 f"names {path} {str(blob)[:80]!r}, which is neither a SHA-1 nor a SHA-256"
             )
+        if isinstance(large, dict) and len(blob) != 64:
+            raise self._hostile(f"names {path}, which is in LFS, by {blob!r}, which is no SHA-256")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
             raise self._hostile(f"gives {path} a size of {str(size)[:40]} bytes")
         return RemoteFile(path, size, blob)

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.download import formats
 from app.download.errors import MistakeError
+from app.download.pickles import NONE, Allowed
 from app.download.remote import RemoteFile
 from app.download.selection import Selection
 
@@ -23,10 +24,10 @@ class Model:
     size: int
 
 
-def inspect(folder: Path, load_format: str = "auto") -> Model:
+def inspect(folder: Path, load_format: str = "auto", pickles: Allowed = NONE) -> Model:
     """The model in the folder, as vLLM would load it.
 
-    `MistakeError` names a file that is missing or broken.
+    `MistakeError` names a file that is missing, broken, or a pickle that is not allowed.
     """
     if not folder.is_dir():
         raise MistakeError(
@@ -44,6 +45,7 @@ def inspect(folder: Path, load_format: str = "auto") -> Model:
     listed = _listed(folder, form)
     _require_present(folder, listed - loaded, form)
     weights = sorted(folder / name for name in (listed & loaded or loaded))
+    pickles.require((path.name for path in weights), str(folder))
     for path in weights:
         if form.is_safetensors:
             _require_whole(path)

@@ -13,6 +13,7 @@ CONFIGURATIONS = (
     "video_preprocessor_config.json", "image_processor_config.json",
 )  # fmt: skip
 # transformers_utils/configs/ultravox.py and model_executor/models/ultravox.py in vLLM 0.32
+CODE = "code (auto_map)"
 PARTS = ("audio_model_id", "text_model_id")
 
 
@@ -26,11 +27,7 @@ def require_known(folder: Path, source: str, known: Collection[str], *, runs_cod
         content = _read(folder / file)
         for name, why in _named(content, runs_code=runs_code):
             if name != source and name not in known:
-                raise MistakeError(
-                    f"{source} needs a second repository, {name}: {file} names it as {why}, and "
-                    "replicas are offline. Add it at a commit to the model's `extraSources`: "
-                    f"- {{source: {name}, revision: <commit>}}"
-                )
+                raise _unknown(source, name, file, why)
     verifier = _read(folder / "config.json").get("speculators_config")
     if isinstance(verifier, dict):
         target = (verifier.get("verifier") or {}).get("name_or_path") or "its target model"
@@ -38,6 +35,23 @@ def require_known(folder: Path, source: str, known: Collection[str], *, runs_cod
             f"{source} only speculates for {target}. Set `source` to {target}, and name this one "
             "in `engineArgs.speculative_config.model` and `extraSources`."
         )
+
+
+def require_code(folder: Path, source: str, known: Collection[str]) -> None:
+    """Raise `MistakeError` for a repository whose code the files of a further repository name, and
+    that is not `known`: a tokenizer or a draft model may bring code along too."""
+    for file in CONFIGURATIONS:
+        for name, why in _named(_read(folder / file), runs_code=True):
+            if why == CODE and name not in {source, *known}:
+                raise _unknown(source, name, file, why)
+
+
+def _unknown(source: str, name: str, file: str, why: str) -> MistakeError:
+    return MistakeError(
+        f"{source} needs a second repository, {name}: {file} names it as {why}, and "
+        "replicas are offline. Add it at a commit to the model's `extraSources`: "
+        f"- {{source: {name}, revision: <commit>}}"
+    )
 
 
 def _named(content: Any, *, runs_code: bool) -> Iterator[tuple[str, str]]:
@@ -53,7 +67,7 @@ def _named(content: Any, *, runs_code: bool) -> Iterator[tuple[str, str]]:
                 for reference in _texts(list(value.values())):
                     name, separator, _ = reference.partition("--")
                     if separator:
-                        yield name, "code (auto_map)"
+                        yield name, CODE
         elif key in PARTS and isinstance(value, str) and value.count("/") == 1:
             yield value, f"a part of the model ({key})"
         else:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.download import inspect
@@ -10,6 +11,7 @@ from app.download.cache import ModelCache
 from app.download.errors import WrongContentError
 from app.download.hub import Repository
 from app.download.patience import Patience
+from app.download.pickles import NONE, Allowed
 from app.download.progress import Progress, amount
 from app.download.remote import RemoteFile
 from app.download.selection import Purpose, Selection, select
@@ -18,18 +20,21 @@ from app.download.transfer import fetch, matches
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to download of one commit. `load_format` is vLLM's; it matters to a model only."""
+    """What to download of one commit. `load_format` is vLLM's; it matters to a model only.
+    `pickles`: which files may be in that format."""
 
     repository: Repository
     purpose: Purpose = "model"
     load_format: str = "auto"
+    pickles: Allowed = NONE
 
     @property
     def part(self) -> str:
         """What distinguishes the record of this download from others of the same commit."""
         if self.purpose != "model":
-            return f".{self.purpose}"
-        return "" if self.load_format == "auto" else f".{self.load_format.lower()}"
+            return f".{self.purpose}{self.pickles.mark}"
+        load_format = "" if self.load_format == "auto" else f".{self.load_format.lower()}"
+        return f"{load_format}{self.pickles.mark}"
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,13 @@ class Download:
 
     def __init__(self, wanted: Wanted, into: Into) -> None:
         self._wanted = wanted
-        self._repository = wanted.repository
+        self.repository = wanted.repository
         self._progress = into.progress
         self._patience = into.patience
         self._verify = into.verify
         self._selection: Selection | None = None
         self.store = ModelCache(
-            into.cache, self._repository.source, self._repository.revision, wanted.part
+            into.cache, self.repository.source, self.repository.revision, wanted.part
         )
 
     def plan(self) -> None:
@@ -62,11 +67,15 @@ class Download:
 
         A verified commit is neither requested nor read again, unless `verify` is set.
         """
+        source, pickles = self.repository.source, self._wanted.pickles
         if self._is_done():
+            # An earlier version may have downloaded what is not allowed.
+            pickles.require(self.store.paths(), source)
             return
-        source = self._repository.source
-        listed = self._patience.until_done(f"the listing of {source}", self._repository.files)
-        self._selection = select(listed, source, self._wanted.load_format, self._wanted.purpose)
+        listed = self._patience.until_done(f"the listing of {source}", self.repository.files)
+        wanted = self._wanted
+        self._selection = select(listed, source, wanted.load_format, wanted.purpose, pickles)
+        pickles.require((file.path for file in self._selection.weights), source)
 
     def run(self, before_weights: Callable[[Path], None] = lambda _folder: None) -> Path:
         """The snapshot's folder, with every file of the commit that vLLM needs, verified by hash.
@@ -96,7 +105,7 @@ class Download:
         needed = self.store.missing(files)
         self.store.require_room(needed)
         self._progress.report(
-            f"{self._repository.source} at {self._repository.revision}: {len(files)} files, "
+            f"{self.repository.source} at {self.repository.revision}: {len(files)} files, "
             f"{amount(sum(file.size for file in files))}, {amount(needed)} to download"
         )
         for folder, size in sorted(selection.left_out.items()):
@@ -127,10 +136,10 @@ class Download:
             self._progress.add(-file.size)
             blob.unlink()
         try:
-            fetch(self._repository, file, partial, self._progress, self._patience)
+            fetch(self.repository, file, partial, self._progress, self._patience)
         except WrongContentError as error:
             self._progress.report(f"{error} Retrying once.")
-            fetch(self._repository, file, partial, self._progress, self._patience)
+            fetch(self.repository, file, partial, self._progress, self._patience)
         self.store.keep(file)
 
 
@@ -140,8 +149,11 @@ def download(
     into: Into,
     *,
     before_weights: Callable[[Path], None] = lambda _folder: None,
+    before_extra: Callable[..., None] = lambda _folder, source: None,
 ) -> Path | None:
-    """The model's folder, once it and all `extras` are complete.
+    """The model's folder, once it and all `extras` are complete. `before_weights` and, with its
+    repository, `before_extra` are called when only weights are missing, and may raise
+    `MistakeError`.
 
     All listings come first, so that a wrong name costs nothing. No two locks are held at once, as
     Jobs may name each other's repositories.
@@ -152,6 +164,6 @@ def download(
         each.plan()
     folder = main.run(before_weights) if main else None
     for each in others:
-        each.run()
+        each.run(partial(before_extra, source=each.repository.source))
         each.store.become_main()
     return folder

@@ -15,6 +15,8 @@ from typing import Literal
 
 from app.download import formats
 from app.download.errors import MistakeError
+from app.download.pickles import LOADED as PICKLES
+from app.download.pickles import NONE, OTHERS, Allowed
 from app.download.remote import RemoteFile
 
 Purpose = Literal["model", "adapter", "files"]
@@ -27,7 +29,6 @@ OTHER_FORMATS = {
     *(".mlmodel", ".mnn", ".msgpack", ".nemo", ".npz", ".onnx", ".onnx_data", ".ot", ".pb"),
     *(".pdiparams", ".pdparams", ".plan", ".pth", ".rknn", ".task", ".tflite", ".zip"),
 }
-PICKLES = {".bin", ".pt"}
 WEIGHTS = {".safetensors", ".tensors", *PICKLES}
 OTHER_FOLDERS = {
     *("coreml", "exl2", "flax", "ggml", "gguf", "metal", "mlx", "onnx", "openvino", "original"),
@@ -63,8 +64,10 @@ def select(
     source: str,
     load_format: str = "auto",
     purpose: Purpose = "model",
+    allowed: Allowed = NONE,
 ) -> Selection:
-    """The files to download, by name alone.
+    """The files to download, by name alone. Pickles that only a model's own code loads are left
+    out unless they are `allowed`; whether the others are is asked of `Allowed.require`.
 
     Raises `MistakeError` if the repository contains no weights that vLLM loads with `load_format`,
     unless `purpose` needs none.
@@ -91,7 +94,11 @@ def select(
             left_out[f"{folder.parts[0]}/"] += sum(file.size for file in content)
             continue
         here = _Folder(folder, content, form, purpose)
-        kept += [file for file in content if here.keeps(PurePosixPath(file.path))]
+        kept += [
+            file
+            for file in content
+            if here.keeps(PurePosixPath(file.path)) or _is_other_pickle(file.path, allowed)
+        ]
     ordered = sorted(kept, key=lambda file: (file.size, file.path))
     return Selection(
         described=[file for file in ordered if not _is_weight(file)],
@@ -120,7 +127,9 @@ class _Folder:
     def keeps(self, path: PurePosixPath) -> bool:
         """Whether a file of this folder is downloaded."""
         name, suffix = path.name, path.suffix.lower()
-        if name in GIT or suffix in OTHER_FORMATS | DOCUMENTS or formats.is_training_state(name):
+        if name in GIT or suffix in OTHER_FORMATS | OTHERS | DOCUMENTS:
+            return False
+        if formats.is_training_state(name):
             return False
         if suffix in WEIGHTS:
             return self._keeps_weights(name, suffix)
@@ -146,6 +155,10 @@ class _Folder:
 
 def _is_weight(file: RemoteFile) -> bool:
     return PurePosixPath(file.path).suffix.lower() in WEIGHTS
+
+
+def _is_other_pickle(path: str, allowed: Allowed) -> bool:
+    return PurePosixPath(path).suffix.lower() in OTHERS and path in allowed
 
 
 def _is_adapter(name: str) -> bool:

@@ -16,10 +16,13 @@ from infra.settings.framework.problems import (
     warning,
 )
 from infra.settings.models import Model
+from infra.settings.references import code_repositories, plain
 from infra.settings.secret_keys import SECRET_KEYS
 
 CACHE = "/data/model-cache/"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
+PICKLE_FORMATS = {"pt": "*.pt", "npcache": "*.bin"}
+"""vLLM's load_format -> the files that it reads."""
 _AWQ = re.compile(r"(^|[^a-z])awq([^a-z]|$)")
 
 TYPED_ARGUMENTS = {
@@ -68,6 +71,69 @@ def awq_computes_in_half_precision(settings: StackSettings, facts: Facts) -> lis
 def engine_args_repeat_nothing(settings: StackSettings, _facts: Facts) -> list[Problem]:
     """Arguments that have a key, or that the service decides, may not be in engineArgs."""
     return [p for i, model in enumerate(settings.models) for p in _engine_args(i, model)]
+
+
+@rule
+def pickles_are_named(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """These formats of vLLM 0.32 (`model_loader/default_loader.py`) read pickles only, which the
+    download refuses unless allowPickle names them. In other formats it finds out by the files."""
+    problems = []
+    for i, model in enumerate(settings.models):
+        for name, value in model.engine_args.items():
+            if plain(name) != "load_format" or str(value).lower() not in PICKLE_FORMATS:
+                continue
+            if not model.allow_pickle:
+                key = key_path("models", i, "engineArgs", name)
+                allow = key_path("models", i, "allowPickle", 0)
+                pattern = PICKLE_FORMATS[str(value).lower()]
+                problems.append(
+                    error(
+                        key,
+                        f"is {value}, which reads weights in pickles only; they can run code when "
+                        f"they are loaded. Type: {remove_command(key)}, or, if you trust the "
+                        f"authors of {model.source} with this: {set_command(allow, pattern)}",
+                    )
+                )
+    return problems
+
+
+@rule
+def code_has_a_commit(settings: StackSettings, _facts: Facts) -> list[Problem]:
+    """`trust_remote_code` runs the code beside the weights, which `revision` pins, and no commit
+    does for a folder. hf_overrides may name code of another repository as
+    `owner/name--module.Class` (`get_class_from_dynamic_module` in Transformers), which must be
+    pinned too, and which offline replicas would not find."""
+    return [p for i, model in enumerate(settings.models) for p in _code(i, model)]
+
+
+def _code(number: int, model: Model) -> list[Problem]:
+    problems: list[Problem] = []
+    pinned = {each.source for each in model.extra_sources}
+    for name, value in model.engine_args.items():
+        key = key_path("models", number, "engineArgs", name)
+        if plain(name) == "trust_remote_code" and value is True and model.from_folder:
+            problems.append(
+                warning(
+                    key,
+                    f"runs the code in {model.source}, which no commit pins: whoever may write to "
+                    f"the claim decides what runs. If the model needs no code, type: "
+                    f"{remove_command(key)}",
+                )
+            )
+        elif plain(name) == "hf_overrides":
+            new = key_path("models", number, "extraSources", len(model.extra_sources))
+            problems += [
+                error(
+                    key,
+                    f"names code of the repository {source}, and replicas are offline. Add it at a "
+                    "commit, which its page shows (Files, History). Type: "
+                    f"{set_command(f'{new}.source', source)}, then: "
+                    f"{set_command(f'{new}.revision', '<40 hexadecimal digits>')}",
+                )
+                for source in code_repositories(value)
+                if source not in pinned
+            ]
+    return problems
 
 
 def _source(number: int, model: Model) -> list[Problem]:

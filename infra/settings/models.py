@@ -31,6 +31,15 @@ Alias = Annotated[
 Revision = Annotated[
     str, Text(r"[0-9a-f]{40}", "40 hexadecimal digits", "<40 hexadecimal digits>", 40)
 ]
+PicklePattern = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9._*?-][A-Za-z0-9._*?/-]*",
+        "the path of a file in the repository, or its name, with * and ? as wildcards",
+        "pytorch_model*.bin",
+        256,
+    ),
+]
 Route = Annotated[str, Text(r"/[A-Za-z0-9._/-]*", "a path such as /name, or /", "/name", 256)]
 
 
@@ -71,6 +80,10 @@ class Model(Settings):
     """Other repositories that the model needs: those that engineArgs name (tokenizer, draft model,
     LoRA adapters), and those whose code its configuration names (auto_map). Replicas are offline,
     so the download Job fetches them too."""
+    allow_pickle: tuple[PicklePattern, ...] = Field((), max_length=100)
+    """Files that may be in Python's pickle format, which can run code when they are loaded: weights
+    in .bin and .pt, and .pth, .ckpt and .pkl for the model's own code. Paths or names, with * and
+    ?. Absent: such files are refused where vLLM would load them."""
     gpu_group: Line
     """Name of the group in gpuGroups that serves the model."""
     replicas: Count = 1

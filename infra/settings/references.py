@@ -3,9 +3,12 @@
 import contextlib
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from pydantic import JsonValue
 
 from infra.settings.models import Model
 
@@ -30,6 +33,7 @@ _WORDS = {
     "spec_model": ("ngram", "ngram_gpu", "[ngram]", "suffix", "mtp"),
 }
 """Values that name no repository."""
+_CODE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*?)--")
 _ELSEWHERE = ("s3://", "gs://", "az://", "/")
 """Beginnings of what is not on the hub."""
 
@@ -53,6 +57,24 @@ def references(model: Model) -> list[Reference]:
 def plain(name: str) -> str:
     """An engine argument in the spelling of Python."""
     return name.removeprefix("--").replace("-", "_")
+
+
+def code_repositories(value: JsonValue) -> list[str]:
+    """Repositories whose code the classes of an `auto_map` name, at any depth of `value`, once."""
+    found: dict[str, None] = {}
+    _find_code(_parsed(value), found, inside=False)
+    return list(found)
+
+
+def _find_code(value: Any, found: dict[str, None], *, inside: bool) -> None:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _find_code(each, found, inside=inside or key == "auto_map")
+    elif isinstance(value, list):
+        for each in value:
+            _find_code(each, found, inside=inside)
+    elif inside and isinstance(value, str) and (match := _CODE.match(value)):
+        found[match[1]] = None
 
 
 def walk(arguments: dict[str, Any]) -> Iterator[Reference]:

@@ -22,6 +22,7 @@ def options(model: Model) -> list[str]:
     arguments = {plain(name): value for name, value in model.engine_args.items()}
     if (load_format := arguments.get("load_format", "auto")) != "auto":
         extra.append(f"--load-format={load_format}")
+    extra += [f"--allow-pickle={pattern}" for pattern in model.allow_pickle]
     if arguments.get("trust_remote_code") is True:
         extra.append("--trust-remote-code")
     return extra

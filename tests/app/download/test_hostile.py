@@ -103,6 +103,7 @@ LIES: dict[str, Any] = {
     "blob is missing": {"type": "file", "path": "a.json", "size": 2},
     "blob ends with a newline": entry("a.json", blob="0" * 40 + "\n"),
     "LFS blob is a path": entry("a.json", lfs={"oid": "../../x", "size": 2}),
+    "LFS blob is no SHA-256": entry("a.json", lfs={"oid": "0" * 40, "size": 2}),
     "negative": entry("a.json", -1),
     "absurd": entry("a.json", 10**30),
     "fraction": entry("a.json", 2.5),

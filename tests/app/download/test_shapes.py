@@ -203,7 +203,7 @@ def test_an_index_of_absent_files_is_refused_before_any_weights(tmp_path: Path, 
         (model / "model.safetensors").unlink()
     index(model, name, "model.safetensors", "pytorch_model.bin", "absent-2.bin")
     with weights.hub(model) as hub:
-        done = weights.run(hub.url, tmp_path / "home")
+        done = weights.run(hub.url, tmp_path / "home", "--allow-pickle", "*.bin")
         assert not any("resolve" in r and ".safetensors bytes" in r for r in hub.requests)
     assert done.returncode == 2
     assert "the model is incomplete" in done.stderr

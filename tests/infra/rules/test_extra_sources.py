@@ -107,8 +107,8 @@ def test_arguments_without_repositories_keep_their_form() -> None:
 
 def test_the_job_knows_the_load_format_and_whether_code_runs() -> None:
     arguments = {"load-format": "pt", "--trust-remote-code": True}
-    (model,) = settings(models__0__engineArgs=arguments).models
-    assert options(model) == ["--load-format=pt", "--trust-remote-code"]
+    (model,) = settings(models__0__engineArgs=arguments, models__0__allowPickle=["*.pt"]).models
+    assert options(model) == ["--load-format=pt", "--allow-pickle=*.pt", "--trust-remote-code"]
 
 
 def test_a_use_may_be_stated() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.download import formats
 from app.engine import settings as service
 from infra import rules
 from infra.facts.model_facts import ModelFacts
@@ -83,3 +84,66 @@ def test_engine_args_repeat_nothing(name: str, word: str) -> None:
 def test_what_the_service_refuses_is_refused_here() -> None:
     assert set(service.NOT_IN_ENGINE_ARGS) == sources.REFUSED_ARGUMENTS
     assert set(sources.TYPED_ARGUMENTS) == {name for name, _ in service.ARGUMENTS.values()}
+
+
+@pytest.mark.parametrize(("load_format", "pattern"), [("pt", "*.pt"), ("NPCACHE", "*.bin")])
+def test_a_format_of_pickles_needs_its_files_named(load_format: str, pattern: str) -> None:
+    arguments = {"load-format": load_format}
+    reported = errors(models__0__engineArgs=arguments)
+    (message,) = reported.values()
+    assert list(reported) == ["rayline:models[0].engineArgs.load-format"]
+    assert f"'rayline:models[0].allowPickle[0]' '{pattern}'" in message
+    assert errors(models__0__engineArgs=arguments, models__0__allowPickle=[pattern]) == {}
+
+
+def test_every_format_of_the_service_that_reads_pickles_only_is_in_the_rule() -> None:
+    only = {name for name, order in formats.ORDER.items() if order} - {
+        name
+        for name, order in formats.ORDER.items()
+        if any(".bin" not in f.pattern and ".pt" not in f.pattern for f in order)
+    }
+    assert only == sources.PICKLE_FORMATS.keys()
+
+
+def test_code_of_a_folder_is_not_pinned() -> None:
+    arguments = {"--trust-remote-code": True}
+    folder = {"models__0__source": "/data/model-cache/one", "models__0__revision": None}
+    reported = warnings(models__0__engineArgs=arguments, **folder)
+    assert "which no commit pins" in reported["rayline:models[0].engineArgs.--trust-remote-code"]
+    assert not any("commit pins" in m for m in warnings(models__0__engineArgs=arguments).values())
+    off = {"trust_remote_code": False}
+    assert not any(
+        "commit pins" in m for m in warnings(models__0__engineArgs=off, **folder).values()
+    )
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"auto_map": {"AutoModel": "owner/extra--modeling.Model"}},
+        {"vision_config": {"auto_map": {"AutoTokenizer": [None, "owner/extra--t.T"]}}},
+        '{"auto_map": {"AutoModel": "owner/extra--modeling.Model"}}',
+    ],
+    ids=str,
+)
+def test_code_that_an_override_names_is_pinned(overrides: Any) -> None:
+    arguments = {"trust_remote_code": True, "hf_overrides": overrides}
+    reported = errors(models__0__engineArgs=arguments)
+    (message,) = reported.values()
+    assert "names code of the repository owner/extra" in message
+    assert "'rayline:models[0].extraSources[0].source' owner/extra" in message
+    extra = [{"source": "owner/extra", "revision": REVISION}]
+    assert errors(models__0__engineArgs=arguments, models__0__extraSources=extra) == {}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"auto_map": {"AutoModel": "modeling.Own"}},
+        {"note": "owner/extra--modeling.Model"},
+        {"max_position_embeddings": 4096},
+    ],
+    ids=str,
+)
+def test_overrides_without_code_of_others_are_accepted(overrides: Any) -> None:
+    assert errors(models__0__engineArgs={"hf_overrides": overrides}) == {}

@@ -116,6 +116,7 @@ HARMLESS: list[tuple[Location, Any]] = [
     (("models", 0, "replicas"), 2),
     (("models", 0, "stallSeconds"), 60),
     (("models", 0, "api"), {"n": 2}),
+    (("models", 0, "allowPickle"), ["*.bin"]),
     (("models", 0, "extraSources"), [{"source": "a/b", "revision": "1" * 40, "use": "model"}]),
     (("models", 0, "engineArgs", "quantization"), "awq_marlin"),
     (("models", 1), {"name": "b", "source": "a/b", "revision": "2" * 40, "gpuGroup": SECOND}),

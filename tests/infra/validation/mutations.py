@@ -265,6 +265,12 @@ TRAPS = [
         ("GUARD_N", "2"), ("GUARD_N", "many"), ("GUARD_TOOL", "2"))),
     _trap(auth__roles={"team": {"models": ["onee"]}}),
     _trap(auth__roles={"team": {"concurrent": 999}}),
+    *(_trap(models__0__engineArgs={"load_format": each}) for each in ("pt", "npcache")),
+    _trap(
+        models__0__source="/data/model-cache/x",
+        models__0__engineArgs={"trust_remote_code": True},
+    ),
+    _trap(models__0__engineArgs={"hf_overrides": {"auto_map": {"AutoModel": "a/b--c.D"}}}),
     _trap(models__0__extraSources=[
         {"source": "a/b", "revision": "1" * 40}, {"source": "a/b", "revision": "2" * 40}]),
     _trap(**{f"{_MODEL}engineArgs": {"tokenizer_revision": "x", "code_revision": "main"}}),
