@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from toolchain.model import Binary, Download, ModuleFiles, Overlay, Probe, Tool
 
 KUBERNETES = "1.34.3"
-ETCD = "3.6.5"
-COREDNS = "1.12.4"
+ETCD = "3.6.16"
+COREDNS = "1.15.0"
 PULUMI = "3.259.0"
 PULUMI_LANGUAGE_PYTHON = "3.187.0"
 PULUMI_KUBERNETES = "4.25.0"
@@ -169,8 +169,8 @@ _IN_BUILD_ORDER = (
     Tool(
         name="coredns",
         version=COREDNS,
-        folder="kubernetes",
-        compiled=(Binary("coredns", "./coredns"),),
+        folder="coredns",
+        compiled=(Binary("coredns", "."),),
         downloads=(
             Download(
                 f"{_GITHUB}/coredns/coredns/releases/download/v{COREDNS}"
