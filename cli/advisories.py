@@ -48,7 +48,9 @@ def parser(prog: str = "rayline advisories") -> argparse.ArgumentParser:
         "--accepted", type=Path, default=accepted.FILE, metavar="FILE", help=argparse.SUPPRESS
     )
     root.add_argument(
-        "--verbose", action="store_true", help="list accepted findings with their reasons too"
+        "--verbose",
+        action="store_true",
+        help="list accepted findings with their reasons too, and packages that no advisory names",
     )
     return root
 
@@ -122,6 +124,8 @@ def _print(report: check.Report, notes: Sequence[str], *, verbose: bool) -> None
     if verbose:
         for finding in report.accepted:
             print("\n".join(_finding(finding)))
+        for package in report.unnamed:
+            print(f"named by no advisory: {package}")
     for gap in report.gaps:
         print(f"could not look: {gap}")
     for note in (*notes, *report.notes):

@@ -37,12 +37,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """`gaps`: why the check could not look; `notes`: what a reader must know about its reach."""
+    """`gaps`: why the check could not look; `notes`: what a reader must know about its reach;
+    `unnamed`: packages that no advisory names."""
 
     findings: tuple[Finding, ...]
     accepted: tuple[Finding, ...]
     gaps: tuple[str, ...]
     notes: tuple[str, ...]
+    unnamed: tuple[Package, ...]
 
     @property
     def exit_code(self) -> int:
@@ -115,7 +117,8 @@ def check(
         if (each.package, advisory) not in used
     )
     notes = (*_reach(pinned, database, accepted), *(f"no longer needed: {each}" for each in unused))
-    return Report(tuple(open_), tuple(fine), tuple(gaps), notes)
+    unnamed = (p for p in sorted(pinned) if advisory_name(p, accepted) not in database.named)
+    return Report(tuple(open_), tuple(fine), tuple(gaps), notes, tuple(unnamed))
 
 
 def _database_gaps(

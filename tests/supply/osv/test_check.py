@@ -57,6 +57,11 @@ def test_a_clean_database_gives_a_clean_result(tmp_path: Path) -> None:
     assert "Go: 1 advisories, which name 1 of 1 locked packages" in report.notes[0]
 
 
+def test_packages_that_no_advisory_names_are_known(tmp_path: Path) -> None:
+    ours = Package("Go", "example.com/ours", "v1.0.0")
+    assert checked(tmp_path, OLD, pinned=(GRPC, TORCH, ours)).unnamed == (ours,)
+
+
 def test_a_finding_names_version_place_flaw_and_fix(tmp_path: Path) -> None:
     report = checked(tmp_path, OLD, advisory("GO-1", FLAW, aliases=["CVE-2026-1"]))
     (found,) = report.findings
