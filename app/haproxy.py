@@ -8,10 +8,12 @@ module does not know, HAProxy does not start, and Serve reports the reason.
 It runs as a script (`app/haproxy.sh`) and imports nothing of this project.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +31,7 @@ WAITING_SECONDS, WAITING_REQUESTS, WAITING_BYTES = 600, 64, 1024 * 1024
 """While there is no replica, Serve's fallback proxy keeps requests: so long, so many, so large."""
 QUEUE_SECONDS = 30
 """How long a request waits to be one of those."""
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class UnknownTemplateError(Exception):
@@ -191,4 +194,7 @@ def _after(section: str, line: str, added: list[str]) -> str:
 
 
 if __name__ == "__main__":
+    # HAProxy ends with the actor that started it; otherwise it would keep the port, with an old
+    # configuration. The signal stays with the process when it becomes HAProxy.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     main(sys.argv[1:], os.environ)

