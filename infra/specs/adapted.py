@@ -21,8 +21,9 @@ _SECURITY: frozenset[Path] = frozenset(
         ("spec", "containers", "securityContext"),
     }
 )
-WORKER_DEFAULTS = _SECURITY
-HEAD_DEFAULTS = _SECURITY | {("spec", "terminationGracePeriodSeconds")}
+_SHARED_PROCESSES = ("spec", "shareProcessNamespace")
+WORKER_DEFAULTS = _SECURITY | {_SHARED_PROCESSES}
+HEAD_DEFAULTS = WORKER_DEFAULTS | {("spec", "terminationGracePeriodSeconds")}
 JOB_DEFAULTS = _SECURITY | {
     ("spec", "containers", "resources"),
     ("spec", "containers", "terminationMessagePolicy"),
@@ -51,17 +52,21 @@ class Adapted:
 
 def head(settings: StackSettings, image: Leaf) -> Adapted:
     """The head's."""
-    return Adapted(
-        settings.ray.head.pod_template.partial,
-        pods.head_template(settings, image),
-        HEAD_DEFAULTS,
-    )
+    partial = settings.ray.head.pod_template.partial
+    return Adapted(partial, _own(pods.head_template(settings, image), partial), HEAD_DEFAULTS)
 
 
 def worker(settings: StackSettings, group: GpuGroup, image: Leaf) -> Adapted:
     """That of a GPU group's workers."""
-    return Adapted(
-        group.pod_template.partial,
-        pods.worker_template(settings, group, image),
-        WORKER_DEFAULTS,
-    )
+    partial = group.pod_template.partial
+    own = _own(pods.worker_template(settings, group, image), partial)
+    return Adapted(partial, own, WORKER_DEFAULTS)
+
+
+def _own(template: Spec, partial: Mapping[str, Any]) -> Spec:
+    """Without a process namespace of the pod where the stack takes the node's: Kubernetes permits
+    one of them, and the node's process 1 reaps too."""
+    if not partial.get("spec", {}).get("hostPID"):
+        return template
+    _, shared = _SHARED_PROCESSES
+    return {**template, "spec": {k: v for k, v in template["spec"].items() if k != shared}}

@@ -222,11 +222,14 @@ def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
 
 def _pod(settings: StackSettings) -> Spec:
     """No API token, because nothing in a Ray pod calls the API server. No service links, because
-    they are variables such as RAYLINE_PORT, which programs may mistake for settings."""
+    they are variables such as RAYLINE_PORT, which programs may mistake for settings. One process
+    namespace for the pod, so that its process 1 is Kubernetes' own, which reaps: `ray start` leaves
+    two to three zombies for each replica that is replaced (docs/adr/0037-ends.md)."""
     return {
         "serviceAccountName": names.service_account(settings),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "shareProcessNamespace": True,
         "securityContext": pod_parts.pod_security(),
         **pod_parts.pull_secrets(settings),
     }

@@ -81,6 +81,7 @@ PARTS: dict[str, Spec] = {
         "volumes": [{"name": "scratch", "hostPath": {"path": "/mnt/nvme"}}],
     },
     "host network": {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"},
+    "host processes": {"hostPID": True},
     "dns": {"dnsConfig": {"nameservers": ["192.0.2.53"], "options": [{"name": "ndots"}]}},
     "hosts": {"hostAliases": [{"ip": "192.0.2.7", "hostnames": ["mirror"]}]},
     "affinity": {
@@ -119,6 +120,19 @@ def test_a_part_of_a_template_reaches_the_pods_of_its_owner(owner: Location, par
     assert first["name"] == OURS[pod]
     cluster = ray_cluster(settings, pod_templates(settings, IMAGE))
     assert problems("RayCluster", cluster["spec"]) == []
+
+
+@pytest.mark.parametrize("owner", [*KINDS][:3], ids=str)
+@pytest.mark.parametrize(
+    ("given", "shared"),
+    [({}, True), ({"shareProcessNamespace": False}, False), ({"hostPID": True}, None)],
+)
+def test_process_1_of_ray_pods_reaps_unless_the_stack_keeps_processes_apart(
+    owner: Location, given: Spec, shared: bool | None
+) -> None:
+    settings = changed(((*owner, "podTemplate", "spec"), given))
+    (pod,) = KINDS[owner]
+    assert templates(settings)[pod]["spec"].get("shareProcessNamespace") is shared
 
 
 @pytest.mark.parametrize("owner", KINDS, ids=str)
