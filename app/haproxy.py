@@ -27,10 +27,15 @@ SERVER_SECONDS = 7200
 """How long a replica may be silent. A long prefill, a full queue and an answer that is not streamed
 are silent: 32,768 tokens, the most that the role `user` may ask for, take 6,554 s at 5 tokens per
 second. A dead engine or node is noticed within seconds by other means."""
-WAITING_SECONDS, WAITING_REQUESTS, WAITING_BYTES = 600, 64, 1024 * 1024
-"""While there is no replica, Serve's fallback proxy keeps requests: so long, so many, so large."""
-QUEUE_SECONDS = 30
-"""How long a request waits to be one of those."""
+CONNECT_MS, RETRIES = 250, 2
+"""A replica that is gone refuses connections, or answers nothing if its pod or node is gone too.
+After each attempt HAProxy waits up to CONNECT_MS, so another replica, or a 503, answers within a
+second. A connection inside a cluster takes a millisecond, whatever the replica is doing."""
+GONE_SECONDS = (5, 2, 3)
+"""A silent replica is asked for a sign of life (TCP keepalive) after 5 s, three times, every 2 s:
+the kernel of its node answers, so a busy replica is not taken for one that is gone."""
+UNSENT_SECONDS = 30
+"""How long a replica's node may leave a part of a request unacknowledged, or without room."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -84,9 +89,10 @@ def configuration(text: str, proof: str, environ: Mapping[str, str]) -> str:
             changed.append(_defaults(section, environ))
         elif kind == ["frontend", "http_frontend"]:
             lines = _frontend(proof, int(limit[1]) // 2)
-            changed.append(_after(_http1(section), "frontend http_frontend", lines))
+            bounded = _healthy_without_replicas(_http1(section))
+            changed.append(_after(bounded, "frontend http_frontend", lines))
         elif kind[:1] == ["backend"]:
-            changed.append(_backend(section, kind[1]))
+            changed.append(_backend(section))
         else:
             changed.append(section)
     return "".join(changed)
@@ -101,8 +107,25 @@ def _only(sections: list[str], kinds: list[list[str]], wanted: list[str]) -> str
 
 def _defaults(section: str, environ: Mapping[str, str]) -> str:
     """Time limits and answers. Ray's variables for two of the limits take precedence."""
-    lines = ["option srvtcpka", f"timeout http-request {HEAD_SECONDS}s"]
+    idle, interval, count = GONE_SECONDS
+    lines = [
+        "option srvtcpka",
+        f"srvtcpka-idle {idle}s",
+        f"srvtcpka-intvl {interval}s",
+        f"srvtcpka-cnt {count}",
+        f"default-server tcp-ut {UNSENT_SECONDS}s",
+        # With it, the connection to a replica ends with its answer. On one that is kept, a request
+        # to a node that is gone would wait for TCP's retransmissions, for a quarter of an hour,
+        # and nobody would know whether it arrived.
+        "option http-server-close",
+        f"timeout http-request {HEAD_SECONDS}s",
+    ]
     drop = [r"timeout http-request ", r"errorfile "]
+    if not environ.get("RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S"):
+        drop.append(r"timeout connect ")
+        lines.append(f"timeout connect {CONNECT_MS}ms")
+    if not environ.get("RAY_SERVE_HAPROXY_RETRIES"):
+        lines.append(f"retries {RETRIES}")
     for side, seconds in (("client", CLIENT_SECONDS), ("server", SERVER_SECONDS)):
         if not environ.get(f"RAY_SERVE_HAPROXY_TIMEOUT_{side.upper()}_S"):
             drop.append(rf"timeout {side} ")
@@ -117,8 +140,6 @@ def answers() -> Iterator[str]:
         (400, "invalid_request_error", "invalid_request", "The request is not valid HTTP.", None),
         (408, "invalid_request_error", "body_timeout", "The request did not arrive within "
          f"{HEAD_SECONDS} seconds.", None),
-        (413, "invalid_request_error", "body_too_large", "No replica is running, and the body is "
-         f"too large to wait for one; allowed: {WAITING_BYTES} bytes.", None),
         (502, "server_error", "engine_unavailable", "The replica broke off; retry.", None),
         (503, "service_unavailable_error", "engine_unavailable", "No replica is running; a new one "
          "starts automatically.", 10),
@@ -160,28 +181,22 @@ def _http1(section: str) -> str:
     return changed
 
 
-def _backend(section: str, name: str) -> str:
-    """Bounds on what Serve's fallback proxy keeps while the backend has no replica."""
-    servers = re.findall(r"(?m)^ +server (\S+) \S+ check\b(.*)$", section)
-    fallback = [server for server, options in servers if options.split()[-1:] == ["backup"]]
-    if not fallback or "proto h2" in section:
-        return section
-    replicas = [server for server, _ in servers if server not in fallback]
-    alone = [f"acl replica_up srv_is_up({name}/{server})" for server in replicas]
-    alone = alone or ["acl replica_up always_false"]
-    lines = [
-        *alone,
-        f"timeout queue {QUEUE_SECONDS}s",
-        # A body without a length cannot be bounded here.
-        "http-request deny deny_status 503 if !replica_up { req.hdr(transfer-encoding) -m found }",
-        "http-request deny deny_status 413 if !replica_up "
-        f"{{ req.hdr(content-length) -m int gt {WAITING_BYTES} }}",
-        f"http-request set-timeout server {WAITING_SECONDS}s if !replica_up",
-    ]
-    section = re.sub(
-        r"(?m)^( +server \S+ \S+ check backup)$", rf"\1 maxconn {WAITING_REQUESTS}", section
+def _healthy_without_replicas(section: str) -> str:
+    """A proxy is healthy while it runs, as with Serve's fallback proxy behind it: Kubernetes would
+    otherwise take it away from clients, who would get no answer at all in place of a 503."""
+    return re.sub(
+        r"(?m)^( +acl backend_\S+_server_up) nbsrv\(\S+\) ge 1$", r"\1 always_true", section
     )
-    return _after(section, f"backend {name}", lines)
+
+
+def _backend(section: str) -> str:
+    """No connection for later requests, and no request for Serve's fallback proxy, which would wait
+    for a replica without telling the client. HAProxy answers 503 in its place. Its line stays,
+    because Serve compares HAProxy's servers with its own."""
+    if "proto h2" in section:
+        return section
+    section = re.sub(r"(?m)^( +http-reuse) always$", r"\1 never", section)
+    return re.sub(r"(?m)^( +server \S+ \S+ check backup)$", r"\1 disabled", section)
 
 
 def _after(section: str, line: str, added: list[str]) -> str:

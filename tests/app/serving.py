@@ -19,13 +19,17 @@ KEEP_ALIVE_S = 90
 
 @asynccontextmanager
 async def served(
-    app: Any, http: str = "httptools", root_path: str = "", keep_alive_s: int = KEEP_ALIVE_S
+    app: Any,
+    http: str = "httptools",
+    root_path: str = "",
+    keep_alive_s: int = KEEP_ALIVE_S,
+    port: int = 0,
 ) -> AsyncIterator[int]:
-    """The port of a server on this event loop.
+    """The port of a server on this event loop; a free one if `port` is 0.
 
     `http` is uvicorn's parser. Serve uses httptools, from which `BOUNDED` is made.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
         app, http=http, root_path=root_path, lifespan="off", log_config=None, access_log=False,
         timeout_keep_alive=keep_alive_s,

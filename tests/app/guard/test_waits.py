@@ -8,7 +8,7 @@ a real one: tests/app_live/test_recovery.py.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,9 +17,8 @@ import pytest
 from app.guard import arrival, http_server
 from tests.app.conftest import PASSWORDS, Service, chat, run
 from tests.app.guard.raw import head, talk
-from tests.app.guard.reached import CHAT, SHORT, TOKEN, WAYS, reached
-from tests.app.haproxy.proxy import free_ports, proxied
-from tests.app.serving import replica, served
+from tests.app.guard.reached import CHAT, WAYS, reached
+from tests.app.serving import replica
 from tests.app.stub import CHUNK, described
 
 pytestmark = pytest.mark.usefixtures("short_limits")
@@ -166,53 +165,6 @@ def test_a_replica_that_stays_silent_is_answered_for(service: Service) -> None:
             async with asyncio.timeout(2):
                 while service.guard.running:
                     await asyncio.sleep(0.05)
-
-    run(calls())
-
-
-def test_without_a_replica_the_proxy_keeps_little_and_answers() -> None:
-    """Serve's fallback proxy reads any body into memory and waits for a replica."""
-    waiting: list[bytes] = []
-
-    async def fallback(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/-/healthz":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"success"})
-            return
-        waiting.append((await receive())["body"])
-        await receive()  # until HAProxy has given up
-
-    async def calls() -> None:
-        (nobody,) = free_ports(1)
-        limits = {
-            **SHORT,
-            "set-timeout server 600s": "set-timeout server 2s",
-            "timeout queue 30s": "timeout queue 1s",
-            "fall 2 rise 2 inter 5s": "fall 1 rise 1 inter 1s",
-        }
-        async with (
-            served(fallback) as port,
-            proxied(nobody, port, token=TOKEN, limits=limits) as ingress,
-            httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{ingress}", timeout=10, limits=httpx.Limits()
-            ) as client,
-        ):
-            await asyncio.sleep(1.5)  # until HAProxy has noticed that there is no replica
-
-            async def pieces() -> AsyncIterator[bytes]:
-                yield b"{}"
-
-            answer = await client.post(CHAT, content=pieces())
-            assert answer.status_code == 503
-            assert answer.json()["error"]["code"] == "engine_unavailable"
-            assert answer.headers["retry-after"] == "10"
-            assert (await client.post(CHAT, content=b" " * 2**21)).status_code == 413
-            assert waiting == []
-            answers = await asyncio.gather(*(client.post(CHAT, json=chat()) for _ in range(70)))
-            statuses = [answer.status_code for answer in answers]
-            assert len(waiting) == 64
-            assert sorted(set(statuses)) == [503, 504]
-            assert statuses.count(503) == 6
 
     run(calls())
 

@@ -4,9 +4,10 @@
 """
 
 import asyncio
+import re
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,13 +44,21 @@ async def proxied(
     token: str = "",
     limits: Mapping[str, str] | None = None,
     ours: bool = True,
+    others: Sequence[int] = (),
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[int]:
     """The port of an HAProxy in front of these ports. `limits` replaces parts of lines, so that a
-    test need not wait as long as a client; without `ours`, it runs Serve's configuration alone."""
+    test need not wait as long as a client; without `ours`, it runs Serve's configuration alone.
+    `others` are ports of further replicas, and `host` is the address of all."""
     ingress, stats, metrics = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
         (Path(folder) / "500.http").write_text("HTTP/1.1 500 Internal Server Error\r\n\r\n")
         text = SERVES
+        (first,) = re.findall(r"(?m)^ +server replica-0 .*\n", SERVES)
+        for number, port in enumerate(others, 1):
+            more = first.replace("replica-0", f"replica-{number}").replace("REPLICA", str(port))
+            text = text.replace(first, first + more)
+        text = text.replace("127.0.0.1:REPLICA", f"{host}:REPLICA")
         if ours:
             text = haproxy.configuration(text, haproxy.proof({"RAY_AUTH_TOKEN": token}), {})
         words = {"FOLDER": folder, "INGRESS": ingress, "STATS": stats, "METRICS": metrics,

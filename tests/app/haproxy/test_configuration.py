@@ -120,12 +120,28 @@ def test_rays_own_variables_take_precedence(side: str) -> None:
     assert str(haproxy.SERVER_SECONDS) not in lines
 
 
-def test_a_backend_without_a_fallback_or_without_replicas_is_left_alone_or_closed() -> None:
-    (line,) = re.findall(r"(?m)^ +server fallback .*\n", SERVES)
-    without = haproxy.configuration(SERVES.replace(line, ""), "", {})
-    assert "replica_up" not in without
-    (line,) = re.findall(r"(?m)^ +server replica-0 .*\n", SERVES)
-    assert "acl replica_up always_false" in haproxy.configuration(SERVES.replace(line, ""), "", {})
+def test_serves_fallback_proxy_gets_no_request_and_is_still_listed() -> None:
+    text = haproxy.configuration(SERVES, "", {})
+    assert re.findall(r"(?m)^ +server fallback .*", text) == [
+        "    server fallback 127.0.0.1:FALLBACK check backup disabled"
+    ]
+    assert "nbsrv" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "serves", "ours"),
+    [
+        ("RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S", "timeout connect 5s", "timeout connect 250ms"),
+        ("RAY_SERVE_HAPROXY_RETRIES", "", "retries 2"),
+    ],
+)
+def test_rays_own_variables_of_connections_take_precedence(
+    name: str, serves: str, ours: str
+) -> None:
+    assert ours in haproxy.configuration(SERVES, "", {})
+    theirs = haproxy.configuration(SERVES, "", {name: "7"})
+    assert serves in theirs
+    assert ours not in theirs
 
 
 def test_haproxy_ends_with_the_process_that_started_it(written: Path) -> None:
