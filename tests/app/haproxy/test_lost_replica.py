@@ -129,6 +129,49 @@ def test_another_replica_answers_in_place_of_one_that_is_gone(gone: Callable[[],
     run(calls())
 
 
+class Killable:
+    """A replica that answers `/` at once and streams without end elsewhere, until it is killed."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def kill(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n")
+        if b"/stream" not in head:
+            writer.write(b"0\r\n\r\n")
+
+
+def test_a_killed_replica_does_not_attract_requests_while_the_other_is_busy() -> None:
+    """It has the fewest connections, so HAProxy would choose it for each attempt."""
+
+    async def calls() -> None:
+        lost, other = Killable(), Killable()
+        first, second = await lost.start(), await other.start()
+        async with proxied(first, others=[second]) as port, calling(port) as client:
+            streams = [client.stream("POST", "/stream") for _ in range(8)]
+            for stream in streams:
+                await stream.__aenter__()
+            lost.kill()
+            for _ in range(10):
+                answer, seconds = await posted(client)
+                assert answer.status_code == 200
+                assert seconds < SECONDS
+            other.kill()
+
+    run(calls())
+
+
 def test_a_request_that_a_replica_may_have_begun_is_not_sent_again() -> None:
     """It may be what ended that replica, and would end the next one."""
     asked: list[Any] = []
