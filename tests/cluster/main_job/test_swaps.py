@@ -1,10 +1,12 @@
 """Changes of a serving configuration: updated resources, restarts, and effects on clients."""
 
+import time
+
 import pytest
 
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
-from tests.cluster.main_job.deployed import Deployed, Run
+from tests.cluster.main_job.deployed import NAMESPACE, Deployed, Run
 from tests.cluster.main_job.steps import COMMIT, Step, add_model, enable_group, second_with, step
 
 SERVE = "ServeApplications applications"
@@ -61,3 +63,12 @@ def test_a_swap_is_one_download_and_the_serve_resource(
     assert changes[SERVE] == "update"
     second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
     assert second.chat()
+
+
+def test_no_zombie_stays_where_replicas_were_replaced(swapped: Step, prepared: Deployed) -> None:
+    look = "grep -lsE '^State:[[:space:]]+Z' /proc/[0-9]*/status || true"
+    deadline = time.monotonic() + 10
+    for pod in swapped.after:
+        while found := prepared.kubectl.run("-n", NAMESPACE, "exec", pod, "--", "bash", "-c", look):
+            assert time.monotonic() < deadline, f"zombies in {pod}: {found}"
+            time.sleep(1)
