@@ -19,8 +19,9 @@ from tests.processes import ended
 
 pytestmark = [pytest.mark.live]
 
-SECONDS = 2.0
-"""Of a machine whose cores are taken. The kernel's part takes less than 0.1 s."""
+SECONDS, PIPE_SECONDS = 2.0, 10.0
+"""Of a machine whose cores are taken: by the kernel or the replica's thread, and of what holds no
+card and ends with a pipe."""
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 4}}}
 GRAMMAR = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
 
@@ -64,11 +65,12 @@ def processes(service: Service) -> dict[str, psutil.Process]:
 
 
 def killed(name: str, found: dict[str, psutil.Process], below: list[str]) -> None:
-    """Kill a process; those named must end within `SECONDS`."""
+    """Kill a process; those named must end in time."""
     begun = time.monotonic()
     found[name].send_signal(signal.SIGKILL)
     for other in below:
-        assert ended(found[other].pid, begun + SECONDS - time.monotonic()), f"{other} lives on"
+        seconds = PIPE_SECONDS if other in HELPERS else SECONDS
+        assert ended(found[other].pid, begun + seconds - time.monotonic()), f"{other} lives on"
         print(f"{name} killed: {other} ended within {time.monotonic() - begun:.2f} s")
 
 
@@ -80,7 +82,8 @@ def wait_replaced(service: Service, replica: psutil.Process) -> None:
 
 
 ENGINE = ["VLLM::EngineCore", "VLLM::Worker_TP0", "VLLM::Worker_TP1"]
-OURS = [*ENGINE, "resource_tracker", "grammar/helper.py"]
+HELPERS = ["resource_tracker", "grammar/helper.py"]
+OURS = [*ENGINE, *HELPERS]
 
 
 def test_an_engines_workers_end_with_it(chain: Service) -> None:
@@ -90,11 +93,14 @@ def test_an_engines_workers_end_with_it(chain: Service) -> None:
 
 
 def test_an_engine_ends_with_one_of_its_workers(chain: Service) -> None:
-    """vLLM notices this itself."""
+    """vLLM notices this itself, and waits for the other workers; at the latest, the engine ends
+    when the replica leaves."""
     found = processes(chain)
     killed("VLLM::Worker_TP1", found, [])
+    begun = time.monotonic()
     for name in ENGINE:
-        assert ended(found[name].pid, 10), f"{name} lives on"
+        assert ended(found[name].pid, 30), f"{name} lives on"
+        print(f"worker killed: {name} ended within {time.monotonic() - begun:.2f} s")
     wait_replaced(chain, found["ray::ServeReplica"])
 
 
