@@ -4,6 +4,7 @@ The replica is in a network namespace of its own, whose link is taken down.
 """
 
 import asyncio
+import ipaddress
 import os
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from tests.app.haproxy.proxy import proxied
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace: needs root")
 
-HERE, THERE, PORT = "198.18.7.1", "198.18.7.2", 8000
+# A network of its own, so that two runs on one machine do not meet (RFC 2544: for tests).
+NETWORK = ipaddress.ip_address("198.18.0.0") + os.getpid() % 32768 * 4
+HERE, THERE, PORT = str(NETWORK + 1), str(NETWORK + 2), 8000
 NAME = f"rl{os.getpid()}"
 # Answers one kind of request at once, and keeps another without a word.
 REPLICA = f"""
