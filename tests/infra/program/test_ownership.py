@@ -78,6 +78,7 @@ SAFE_RENAMES: dict[Location, str] = {
     ("models", 0, "name"): "a download of its own, and the weights stay in the claim",
     ("models", 0, "source"): "a download of its own, and the weights stay in the claim",
     ("models", 0, "revision"): "a download of its own, and the weights stay in the claim",
+    ("models", 0, "allowPickle"): "a download of its own, and the weights stay in the claim",
     **{
         ("models", 0, "extraSources", 0, part): "a download of its own, into the same claim"
         for part in ("source", "revision", "use")
