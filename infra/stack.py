@@ -117,7 +117,11 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     operator = KubeRayOperator(
         "kuberay-operator",
         KubeRayOperatorArgs(
-            context=context, operator=settings.operator, stack=owner.stack_id, objects=chart
+            context=context,
+            operator=settings.operator,
+            stack=owner.stack_id,
+            namespace=operator_chart.namespace(settings, chart),
+            objects=chart,
         ),
         after(),
     )

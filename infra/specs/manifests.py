@@ -1,7 +1,7 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, services
+from infra.specs import Spec, names, operator_chart, platform, services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
@@ -98,12 +98,7 @@ def _pull_secret(settings: StackSettings) -> list[Spec]:
 
 
 def _namespaces(settings: StackSettings) -> list[Spec]:
-    operator: Spec = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": settings.operator.namespace},
-    }
     return [
-        *([operator] if settings.operator.install else []),
+        *([operator_chart.namespace(settings, [])] if settings.operator.install else []),
         *([platform.namespace(settings)] if settings.cluster.create_namespace else []),
     ]

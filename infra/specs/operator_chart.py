@@ -1,9 +1,10 @@
-"""KubeRay's chart: its values, and where it comes from."""
+"""KubeRay's chart: its values, where it comes from, and the namespace of its objects."""
 
 from collections.abc import Iterable
 
+from infra.settings import StackSettings
 from infra.settings.operator import Operator
-from infra.specs import Spec
+from infra.specs import Spec, pod_security
 from infra.specs.strategic_merge import under
 
 NAME = "kuberay-operator"
@@ -51,3 +52,21 @@ def resources(objects: Iterable[Spec]) -> list[Spec]:
         else each
         for each in objects
     ]
+
+
+def namespace(settings: StackSettings, objects: Iterable[Spec]) -> Spec:
+    """The operator's Namespace. It enforces the strictest Pod Security level that admits the pods
+    of the chart, under the same conditions as the project's (infra.specs.platform)."""
+    name, cluster = settings.operator.namespace, settings.cluster
+    theirs = {*cluster.adopt, f"namespace/{cluster.namespace}"}
+    level = None
+    if cluster.pod_security != "none" and f"namespace/{name}" not in theirs:
+        level = pod_security.strictest(
+            each["spec"]["template"] for each in objects if each["kind"] == "Deployment"
+        )
+    labels = pod_security.labels(level)
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, **({"labels": labels} if labels else {})},
+    }

@@ -110,6 +110,7 @@ FINE: Mapping[str, Case] = {
     ),
     "a shared card": case(labelled("nvidia.com/gpu.product", "NVIDIA-GeForce-RTX-3090-SHARED"), ""),
     "a restricted namespace": case(enforcing("restricted"), ""),
+    "a level that `up` replaces": case(enforcing("restricted"), "", storage__fixPermissions=True),
     "policies that open the namespace": case(
         replace(GOOD, closed_by=known(("deny",)), opened_by=known(("inside",))), ""
     ),

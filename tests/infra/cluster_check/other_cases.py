@@ -105,6 +105,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             "rayline:storage.fixPermissions is true",
             "the capabilities CHOWN",
             storage__fixPermissions=True,
+            cluster__createNamespace=False,
         ),
     ),
     "network_policies_let_the_pods_talk": (
