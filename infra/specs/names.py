@@ -22,6 +22,8 @@ AUTHORITIES_MOUNT = "/etc/rayline/ca"
 """Folder of the ConfigMap with certificates, in download Jobs only."""
 RAY_TOKEN_KEY = "auth_token"
 """Key of the Secret under which KubeRay expects Ray's token (utils.RAY_AUTH_TOKEN_SECRET_KEY)."""
+RAY_TOKEN_FILE = "/etc/rayline/ray-token"
+"""File with Ray's token in head and workers."""
 
 TEMPLATE_HASH_ANNOTATION = "rayline.dev/template-hash"
 CLUSTER_LABEL = "ray.io/cluster"
