@@ -14,6 +14,7 @@ from infra.components.chart import rendered
 from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
+from infra.components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
 from infra.components.owned import Owned
 from infra.components.platform import (
@@ -32,6 +33,7 @@ from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
 from infra.specs import Spec, names, operator_chart, ownership, platform, services
 from infra.specs.download_job import download_job
+from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import pull_secret
 
@@ -168,6 +170,11 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ServiceAccountArgs(manifest=platform.service_account(settings)),
         after(namespace),
     )
+    policies = NetworkPolicies(
+        "network-policies",
+        NetworkPoliciesArgs(manifests=network_policies(settings)),
+        after(namespace),
+    )
     downloads = [
         ModelDownload(
             f"download-{model.name}",
@@ -178,7 +185,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
                     settings, model, image.ref, secret_proxy=secrets.proxy_url is not None
                 ),
             ),
-            after(cache, auth, pull, account),
+            after(cache, auth, pull, account, policies),
         )
         for model in settings.models
     ]
@@ -195,7 +202,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
-            pods=[chosen, operator, cache, auth, pull, account],
+            pods=[chosen, operator, cache, auth, pull, account, policies],
             downloads=downloads,
             after=after,
             groups=order,

@@ -45,6 +45,8 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         ours.append(("persistentvolumeclaims", ""))
     if settings.serve.ingress is not None:
         ours.append(("ingresses", "networking.k8s.io"))
+    if settings.network.policies is not None:
+        ours.append(("networkpolicies", "networking.k8s.io"))
     by_rest_api = settings.serve.delivery == "restApi"
     ours.append(("rayclusters" if by_rest_api else "rayservices", "ray.io"))
     rights += _each(OBJECT, ours, namespace)

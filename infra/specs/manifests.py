@@ -4,6 +4,7 @@ from infra.settings import StackSettings
 from infra.specs import Spec, names, operator_chart, platform, services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
+from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import KEY, docker_config, pull_secret
 from infra.specs.ray_cluster import ray_cluster
@@ -29,6 +30,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *([] if settings.storage.existing else [platform.cache_claim(settings)]),
         *secrets(settings),
         platform.service_account(settings),
+        *network_policies(settings),
         *(download_job(settings, model, ref) for model in settings.models),
         services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
         *([services.ingress(settings)] if settings.serve.ingress else []),

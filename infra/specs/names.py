@@ -33,6 +33,7 @@ GROUP_LABEL = "ray.io/group"
 COMPONENT_LABEL = "component"
 """The anti-affinity of pods that belong to one group selects by this label."""
 HEAD_COMPONENT = "ray-head"
+DOWNLOAD_COMPONENT = "model-download"
 
 HEAD = "head"
 """Key of the head among the template hashes; infra.rules reserves the name."""

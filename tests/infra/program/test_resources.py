@@ -30,6 +30,7 @@ TOKENS = {
     "rayline:platform:KubeRayOperator",
     "rayline:platform:ModelCache",
     "rayline:platform:Namespace",
+    "rayline:platform:NetworkPolicies",
     "rayline:platform:PullSecret",
     "rayline:platform:ServiceImage",
     "rayline:ray:RayCluster",
