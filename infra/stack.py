@@ -12,6 +12,7 @@ from infra.components import files
 from infra.components.auth import Auth, AuthArgs
 from infra.components.chart import rendered
 from infra.components.delivery import DELIVERIES, Prerequisites
+from infra.components.disruption_budgets import DisruptionBudgets, DisruptionBudgetsArgs
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
 from infra.components.network_policies import NetworkPolicies, NetworkPoliciesArgs
@@ -32,6 +33,7 @@ from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
 from infra.specs import Spec, names, operator_chart, ownership, platform, services
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
 from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
@@ -173,6 +175,11 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
     policies = NetworkPolicies(
         "network-policies",
         NetworkPoliciesArgs(manifests=network_policies(settings)),
+        after(namespace),
+    )
+    DisruptionBudgets(
+        "disruption-budgets",
+        DisruptionBudgetsArgs(manifests=disruption_budgets(settings)),
         after(namespace),
     )
     downloads = [

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import Right
 from infra.settings import StackSettings
+from infra.specs.disruption_budgets import disruption_budgets
 
 OBJECT = ("get", "create", "patch", "delete")
 """Verbs for an object that Pulumi keeps."""
@@ -47,6 +48,8 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         ours.append(("ingresses", "networking.k8s.io"))
     if settings.network.policies is not None:
         ours.append(("networkpolicies", "networking.k8s.io"))
+    if disruption_budgets(settings):
+        ours.append(("poddisruptionbudgets", "policy"))
     by_rest_api = settings.serve.delivery == "restApi"
     ours.append(("rayclusters" if by_rest_api else "rayservices", "ray.io"))
     rights += _each(OBJECT, ours, namespace)

@@ -3,6 +3,7 @@
 from infra.settings import StackSettings
 from infra.specs import Spec, names, operator_chart, platform, services
 from infra.specs.auth_config import auth_config
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
 from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
@@ -31,6 +32,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *secrets(settings),
         platform.service_account(settings),
         *network_policies(settings),
+        *disruption_budgets(settings),
         *(download_job(settings, model, ref) for model in settings.models),
         services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
         *([services.ingress(settings)] if settings.serve.ingress else []),

@@ -13,6 +13,7 @@ import yaml
 from infra.settings import StackSettings
 from infra.specs import services
 from infra.specs.auth_config import auth_config
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
 from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
@@ -41,6 +42,7 @@ def objects(settings: StackSettings) -> Mapping[str, Any]:
         "api-service.yaml": services.api_service(settings, {}),
         # The production stack has no Ingress, but the original deployment has one.
         "ingress.yaml": services.ingress(settings if settings.serve.ingress else original()),
+        "disruption-budgets.yaml": disruption_budgets(settings),
         # The production stack has none, because that depends on the network of a cluster.
         "network-policies.yaml": network_policies(
             settings if settings.network.policies else with_policies()

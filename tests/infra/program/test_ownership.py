@@ -86,6 +86,7 @@ SAFE_RENAMES: dict[Location, str] = {
     ("serve", "delivery"): "see infra/components/delivery.py",
     ("cluster", "createNamespace"): "namespaces stay when Pulumi deletes them",
     ("operator", "install"): "an order to remove the operator",
+    ("ray", "head", "evictable"): "an order to remove the head's budget",
     ("storage", "existing"): "the claim stays if it is protected, and else the edit is refused",
 }
 """Edits after which the stack no longer has an object that it had, and why that is safe."""
