@@ -16,6 +16,7 @@ from infra.settings import StackSettings, parse
 from infra.specs import names, operator_chart, platform
 from infra.specs.manifests import manifests, pods
 from infra.specs.pod_security import ENFORCE, LEVELS, violations
+from infra.specs.ray_service import SERVING_LABELS
 from sandbox import chart
 from tests.apiserver.server import ApiServer, Refused
 from tests.infra.specs.test_adapted import PARTS
@@ -55,19 +56,32 @@ def refused(api_server: ApiServer, namespace: str, manifest: Spec) -> str:
 
 
 def as_kuberay_makes_them(wanted: StackSettings) -> list[Spec]:
-    """All pods; workers wait in an init container with the security context of their first one
-    (DefaultWorkerPodTemplate of KubeRay 1.6.2, controllers/ray/common/pod.go). Without classes,
+    """All pods. Those of Ray have probes, and workers wait in an init container with the security
+    context of their first one (DefaultWorkerPodTemplate and initLivenessAndReadinessProbe of
+    KubeRay 1.6.2, controllers/ray/common/pod.go). A head of a RayService serves. Without classes,
     which are objects of the user's cluster."""
     found = copy.deepcopy(pods(wanted))
     for pod in found:
         pod["spec"].pop("runtimeClassName", None)
         pod["spec"].pop("priorityClassName", None)
         first = pod["spec"]["containers"][0]
-        if first["name"] == names.WORKER_CONTAINER:
+        if first["name"] not in (names.HEAD_CONTAINER, names.WORKER_CONTAINER):
+            continue
+        kind = first["name"].removeprefix("ray-")
+        serving = SERVING_LABELS if wanted.serve.delivery == "rayService" else {}
+        pod["metadata"]["labels"] |= {names.NODE_TYPE_LABEL: kind, **serving}
+        if kind == "worker":
             waiting = {key: first[key] for key in ("image", "securityContext", "volumeMounts")}
+            amounts = {"cpu": "200m", "memory": "256Mi"}
+            waiting |= {"resources": {"limits": amounts, "requests": amounts}}
             pod["spec"].setdefault("initContainers", []).append(
                 {**waiting, "name": "wait-gcs-ready"}
             )
+        healthy = {"httpGet": {"path": "/api/healthz", "port": 52365}, "periodSeconds": 5}
+        first |= {
+            "readinessProbe": {**healthy, "initialDelaySeconds": 10, "failureThreshold": 10},
+            "livenessProbe": {**healthy, "initialDelaySeconds": 30, "failureThreshold": 120},
+        }
     return found
 
 
