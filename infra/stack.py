@@ -118,6 +118,13 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
         after(),
     )
+    namespace = Namespace(
+        "namespace",
+        NamespaceArgs(
+            manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
+        ),
+        after(),
+    )
     operator = KubeRayOperator(
         "kuberay-operator",
         KubeRayOperatorArgs(
@@ -127,14 +134,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
             namespace=operator_chart.namespace(settings, chart),
             objects=chart,
         ),
-        after(),
-    )
-    namespace = Namespace(
-        "namespace",
-        NamespaceArgs(
-            manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
-        ),
-        after(),
+        after(namespace),
     )
     cache = ModelCache(
         "model-cache",
@@ -248,10 +248,10 @@ def _operator_chart(
     configuration: Configuration, provider: pulumi.ProviderResource
 ) -> Sequence[Spec]:
     """The objects of the operator's chart; none if the cluster already has an operator."""
-    operator = configuration.settings.operator
-    if not operator.install:
+    settings = configuration.settings
+    if not settings.operator.install:
         return []
-    objects = rendered(operator_chart.template(operator), provider, "rayline:operator.chart")
+    objects = rendered(operator_chart.template(settings), provider, "rayline:operator.chart")
     return operator_chart.resources(objects)
 
 

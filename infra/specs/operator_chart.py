@@ -8,6 +8,8 @@ from infra.specs import Spec, pod_security
 from infra.specs.strategic_merge import under
 
 NAME = "kuberay-operator"
+_SCOPE = frozenset({"singleNamespaceInstall", "watchNamespace"})
+"""Values of the chart with which a stack decides itself what the operator watches."""
 
 
 def own_values(operator: Operator) -> Spec:
@@ -22,13 +24,31 @@ def own_values(operator: Operator) -> Spec:
     return chart_values
 
 
-def values(operator: Operator) -> Spec:
-    """All values: `operator.values` merged under rayline's own, as Helm merges two files."""
-    return under(operator.values, own_values(operator))
+def values(settings: StackSettings) -> Spec:
+    """All values: `operator.values` merged under rayline's own, as Helm merges two files.
+
+    With `singleNamespaceInstall`, the chart makes a Role in each namespace that the operator
+    watches, and no ClusterRole.
+    """
+    operator = settings.operator
+    scope: Spec = {}
+    if operator.watch == "namespace" and not _SCOPE & set(operator.values):
+        scope = {"singleNamespaceInstall": True, "watchNamespace": [settings.cluster.namespace]}
+    return scope | under(operator.values, own_values(operator))
 
 
-def template(operator: Operator) -> Spec:
+def watched(settings: StackSettings) -> tuple[str, ...]:
+    """The namespaces that the operator watches; empty: all (templates/deployment.yaml of the
+    chart)."""
+    chosen = values(settings)
+    if chosen.get("watchNamespace"):
+        return tuple(map(str, chosen["watchNamespace"]))
+    return (settings.operator.namespace,) if chosen.get("singleNamespaceInstall") else ()
+
+
+def template(settings: StackSettings) -> Spec:
     """What renders the chart, without its CRDs, which rayline applies itself."""
+    operator = settings.operator
     fetched = operator.repository or operator.chart.startswith("oci://")
     source: Spec = {"path": operator.chart}
     if fetched:
@@ -38,7 +58,7 @@ def template(operator: Operator) -> Spec:
     return source | {
         "release_name": NAME,
         "namespace": operator.namespace,
-        "values": values(operator),
+        "values": values(settings),
         "skip_crd_rendering": True,
     }
 

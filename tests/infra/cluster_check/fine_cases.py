@@ -26,6 +26,7 @@ from tests.infra.cluster_check.cases import (
     classes,
     enforcing,
     labelled,
+    served_by_ours,
     tainted,
 )
 from tests.infra.cluster_check.clusters import (
@@ -56,6 +57,8 @@ FINE: Mapping[str, Case] = {
         ),
         "",
     ),
+    "an operator for others too": case(served_by_ours(), "", operator__watch="cluster"),
+    "an operator that is confined already": case(served_by_ours("kuberay-projects"), ""),
     "workers that run already, on nodes that are cordoned now": case(
         with_nodes(
             PLAIN,
