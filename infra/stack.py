@@ -12,8 +12,10 @@ from infra.components import files
 from infra.components.auth import Auth, AuthArgs
 from infra.components.chart import rendered
 from infra.components.delivery import DELIVERIES, Prerequisites
+from infra.components.disruption_budgets import DisruptionBudgets, DisruptionBudgetsArgs
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
+from infra.components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
 from infra.components.owned import Owned
 from infra.components.platform import (
@@ -31,7 +33,9 @@ from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
 from infra.specs import Spec, names, operator_chart, ownership, platform, services
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
+from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import pull_secret
 
@@ -114,19 +118,23 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ),
         after(),
     )
-    operator = KubeRayOperator(
-        "kuberay-operator",
-        KubeRayOperatorArgs(
-            context=context, operator=settings.operator, stack=owner.stack_id, objects=chart
-        ),
-        after(),
-    )
     namespace = Namespace(
         "namespace",
         NamespaceArgs(
             manifest=platform.namespace(settings) if settings.cluster.create_namespace else None,
         ),
         after(),
+    )
+    operator = KubeRayOperator(
+        "kuberay-operator",
+        KubeRayOperatorArgs(
+            context=context,
+            operator=settings.operator,
+            stack=owner.stack_id,
+            namespace=operator_chart.namespace(settings, chart),
+            objects=chart,
+        ),
+        after(namespace),
     )
     cache = ModelCache(
         "model-cache",
@@ -164,6 +172,16 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ServiceAccountArgs(manifest=platform.service_account(settings)),
         after(namespace),
     )
+    policies = NetworkPolicies(
+        "network-policies",
+        NetworkPoliciesArgs(manifests=network_policies(settings)),
+        after(namespace),
+    )
+    DisruptionBudgets(
+        "disruption-budgets",
+        DisruptionBudgetsArgs(manifests=disruption_budgets(settings)),
+        after(namespace),
+    )
     downloads = [
         ModelDownload(
             f"download-{model.name}",
@@ -174,7 +192,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
                     settings, model, image.ref, secret_proxy=secrets.proxy_url is not None
                 ),
             ),
-            after(cache, auth, pull, account),
+            after(cache, auth, pull, account, policies),
         )
         for model in settings.models
     ]
@@ -191,7 +209,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
-            pods=[chosen, operator, cache, auth, pull, account],
+            pods=[chosen, operator, cache, auth, pull, account, policies],
             downloads=downloads,
             after=after,
             groups=order,
@@ -230,10 +248,10 @@ def _operator_chart(
     configuration: Configuration, provider: pulumi.ProviderResource
 ) -> Sequence[Spec]:
     """The objects of the operator's chart; none if the cluster already has an operator."""
-    operator = configuration.settings.operator
-    if not operator.install:
+    settings = configuration.settings
+    if not settings.operator.install:
         return []
-    objects = rendered(operator_chart.template(operator), provider, "rayline:operator.chart")
+    objects = rendered(operator_chart.template(settings), provider, "rayline:operator.chart")
     return operator_chart.resources(objects)
 
 

@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace, chosen: settings.Settings) -> int:
         preflight.check_host(preflight.inspect(paths.STATE))
     match options.verb:
         case "tools":
-            operations.tools()
+            operations.tools(tests=True)
         case "up":
             operations.up(chosen)
         case "deploy":

@@ -16,9 +16,10 @@ from toolchain.errors import UserError
 from toolchain.paths import cache_root
 
 
-def tools() -> dict[str, Path]:
-    """Find, download or build every binary; returns each tool's folder by its name."""
-    folders = toolchain.ensure(report=toolchain.ConsoleReporter())
+def tools(*, tests: bool = False) -> dict[str, Path]:
+    """Find, download or build every binary, with `tests` also those that only the tests run;
+    returns each tool's folder by its name."""
+    folders = toolchain.ensure(report=toolchain.ConsoleReporter(), tests=tests)
     pulumi.link(folders, paths.BIN)
     return folders
 

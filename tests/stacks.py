@@ -198,6 +198,7 @@ def different(whole: Mapping[str, Any], location: Location) -> dict[str, Any]:
             ["https://other"],
             ["job/other"],
             [{"key": "other"}],
+            [4711],
         ]
     elif kind == "object":
         candidates += [{"other": "x"}, {"other": {"priority": 1}}]

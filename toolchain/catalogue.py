@@ -17,6 +17,7 @@ PULUMI_KUBERNETES = "4.25.0"
 PULUMI_DOCKER_BUILD = "0.0.22"
 BUILDKIT = "0.31.0"
 KUBERAY = "1.6.2"
+KUBE_SCORE = "1.20.0"
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _PULUMI_KUBERNETES_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
@@ -247,6 +248,15 @@ _IN_BUILD_ORDER = (
             _kuberay_manifests("config/crd/bases", "share/crds"),
             _kuberay_manifests("config/rbac", "share/rbac"),
         ),
+    ),
+    Tool(
+        name="kube-score",
+        version=KUBE_SCORE,
+        folder="kube-score",
+        compiled=(Binary("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),),
+        stamps=(("main.version", KUBE_SCORE),),
+        probes=(Probe("kube-score", ("version",), (f"kube-score version: {KUBE_SCORE},",)),),
+        only_tests=True,
     ),
 )
 

@@ -17,15 +17,20 @@ from toolchain.store import Store
 
 
 def ensure(
-    names: Iterable[str] | None = None, *, report: Reporter, settings: Settings | None = None
+    names: Iterable[str] | None = None,
+    *,
+    report: Reporter,
+    settings: Settings | None = None,
+    tests: bool = False,
 ) -> dict[str, Path]:
-    """Make the named tools (all if None) available; returns a folder with `bin` per tool.
+    """Make the named tools available; returns a folder with `bin` per tool. None: all, with `tests`
+    also those that only rayline's own tests run.
 
     Raises UserError if Go is needed and missing, CommandError if a build fails. Tools that
     are finished by then stay in the cache.
     """
     run = _Run(settings if settings is not None else Settings.from_environment(), report)
-    tools = _select(run.settings.tools, names)
+    tools = _select(run.settings.tools, names, tests=tests)
     found = {tool.name: run.present(tool) for tool in tools}
     for tool in tools:
         if found[tool.name] is None:
@@ -49,10 +54,12 @@ def present(names: Iterable[str], *, settings: Settings | None = None) -> dict[s
     return whole if len(whole) == len(found) else None
 
 
-def _select(tools: tuple[Tool, ...], names: Iterable[str] | None) -> list[Tool]:
+def _select(
+    tools: tuple[Tool, ...], names: Iterable[str] | None, *, tests: bool = False
+) -> list[Tool]:
     """The named tools in the catalogue's order; ValueError for a name that is not in it."""
     if names is None:
-        return list(tools)
+        return [tool for tool in tools if tests or not tool.only_tests]
     wanted = set(names)
     unknown = wanted - {tool.name for tool in tools}
     if unknown:

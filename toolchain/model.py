@@ -107,6 +107,8 @@ class Tool:
     """Files beside the binaries in the tool's folder: scripts in `bin`, data in `share`."""
     downloads: tuple[Download, ...] = ()
     probes: tuple[Probe, ...] = ()
+    only_tests: bool = False
+    """Whether nothing but rayline's own tests runs it, so that no user has to wait for it."""
 
     @property
     def label(self) -> str:

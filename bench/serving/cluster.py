@@ -90,6 +90,12 @@ class Cluster:
             raise RuntimeError(f"Ray did not start:\n{(self.folder / 'host.log').read_text()}")
         self.address = json.loads(line)
 
+    def _token_file(self) -> Path:
+        path = self.folder / "ray-token"
+        path.touch(0o600)
+        path.write_text(self.token)
+        return path
+
     def process_environment(self) -> dict[str, str]:
         """The environment of Ray and of everything it starts, without that of the caller's Ray."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -101,7 +107,9 @@ class Cluster:
             ),
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
             "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": self.token,
+            # As in a pod: infra/specs/ray_token.py.
+            "RAY_AUTH_TOKEN": "",
+            "RAY_AUTH_TOKEN_PATH": str(self._token_file()),
             "RAY_USAGE_STATS_ENABLED": "0",
             # Ray starts its workers with niceness 15. Any other program would then starve the
             # engine, and the benchmark's client would precede it, but not a bare engine.

@@ -215,6 +215,8 @@ class ClusterFacts:
     """Pods on nodes that the stack may use, except its own."""
     own_pods: Fact[tuple[Pod, ...]] = Fact()
     operators: Fact[tuple[Operator, ...]] = Fact()
+    ray_clusters: Fact[tuple[Meta, ...]] = Fact()
+    """RayClusters of all namespaces."""
     ray_kinds: Fact[frozenset[str]] = Fact()
     """Kinds that the API server serves as ray.io/v1; empty without KubeRay's CRDs."""
     live: Fact[bool] = Fact()

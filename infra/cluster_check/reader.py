@@ -76,6 +76,7 @@ class _Reader:
             "operators": lambda: parse.operators(
                 several("/apis/apps/v1/deployments", dict, labelSelector=OPERATORS)()
             ),
+            "ray_clusters": several("/apis/ray.io/v1/rayclusters", parse.meta),
             "ray_kinds": one("/apis/ray.io/v1", parse.kinds, frozenset()),
             "live": self._live,
             "autoscaler": self._autoscaler,

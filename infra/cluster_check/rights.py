@@ -8,26 +8,24 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import Right
 from infra.settings import StackSettings
+from infra.specs import operator_chart
+from infra.specs.disruption_budgets import disruption_budgets
 
 OBJECT = ("get", "create", "patch", "delete")
 """Verbs for an object that Pulumi keeps."""
 EVERYTHING = Right("*", "*", "*")
 """What a cluster administrator may do; one question then answers all."""
-CHART = (
-    ("deployments", "apps"),
-    ("serviceaccounts", ""),
-    ("services", ""),
-    ("roles", "rbac.authorization.k8s.io"),
-    ("rolebindings", "rbac.authorization.k8s.io"),
-)
+ROLES = (("roles", "rbac.authorization.k8s.io"), ("rolebindings", "rbac.authorization.k8s.io"))
+CHART = (("deployments", "apps"), ("serviceaccounts", ""), ("services", ""), *ROLES)
 """What the operator's chart makes in its namespace.
 https://github.com/ray-project/kuberay/tree/v1.6.2/helm-chart/kuberay-operator/templates"""
-CLUSTER_WIDE = (
-    ("customresourcedefinitions", "apiextensions.k8s.io"),
+CLUSTER_WIDE = (("customresourcedefinitions", "apiextensions.k8s.io"),)
+"""What installing the operator makes for the whole cluster."""
+CLUSTER_ROLES = (
     ("clusterroles", "rbac.authorization.k8s.io"),
     ("clusterrolebindings", "rbac.authorization.k8s.io"),
 )
-"""What installing the operator makes for the whole cluster."""
+"""What the chart makes for an operator that watches all namespaces."""
 
 
 def needed(settings: StackSettings) -> tuple[Right, ...]:
@@ -40,11 +38,19 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         rights += _each(OBJECT, [("namespaces", "")])
         rights += _each(OBJECT, CLUSTER_WIDE)
         rights += _each(OBJECT, CHART, settings.operator.namespace)
+        if watched := operator_chart.watched(settings):
+            rights += [each for home in watched for each in _each(OBJECT, ROLES, home)]
+        else:
+            rights += _each(OBJECT, CLUSTER_ROLES)
     ours = [("secrets", ""), ("serviceaccounts", ""), ("services", "")]
     if not settings.storage.existing:
         ours.append(("persistentvolumeclaims", ""))
     if settings.serve.ingress is not None:
         ours.append(("ingresses", "networking.k8s.io"))
+    if settings.network.policies is not None:
+        ours.append(("networkpolicies", "networking.k8s.io"))
+    if disruption_budgets(settings):
+        ours.append(("poddisruptionbudgets", "policy"))
     by_rest_api = settings.serve.delivery == "restApi"
     ours.append(("rayclusters" if by_rest_api else "rayservices", "ray.io"))
     rights += _each(OBJECT, ours, namespace)

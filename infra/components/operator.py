@@ -17,11 +17,12 @@ READY = pulumi.CustomTimeouts(create="5m", update="5m")
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
     """`context` of the kubeconfig, the configuration key `operator`, the owner's ID, and the
-    objects of the chart (infra.specs.operator_chart)."""
+    namespace and the objects of the chart (infra.specs.operator_chart)."""
 
     context: str
     operator: Operator
     stack: pulumi.Input[str]
+    namespace: Spec
     objects: Sequence[Spec]
 
 
@@ -42,7 +43,7 @@ class KubeRayOperator(pulumi.ComponentResource):
             # too: two resources then apply the same object, which none of them deletes.
             namespace = kubernetes.core.v1.Namespace(
                 name,
-                metadata={"name": operator.namespace},
+                metadata=args.namespace["metadata"],
                 opts=self._child(retain_on_delete=True),
             )
             crds = KubeRayCrds(

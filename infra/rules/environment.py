@@ -61,6 +61,7 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "an allowed host could send vLLM to one that is not allowed",
     "VLLM_MAX_IMAGE_PIXELS": "use rayline:api.mediaPixels",
     "VLLM_MAX_MEDIA_DOWNLOAD_SIZE_MB": "use rayline:api.mediaBodyBytes",
+    "RAY_AUTH_TOKEN_PATH": "use rayline:rayToken (encrypted)",
     "MY_POD_IP": "it is the address of the pod",
     # kuberay v1.6.2 pod.go and validation.go: KubeRay sets these, or refuses them without a status.
     **dict.fromkeys(

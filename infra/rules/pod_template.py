@@ -87,6 +87,11 @@ def pod_templates_add_without_replacing(settings: StackSettings, _facts: Facts) 
     return problems
 
 
+def can_be_merged(settings: StackSettings) -> bool:
+    """Whether every template has a form that other rules can rely on."""
+    return not any(True for subject in _subjects(settings) for _problem in _form(subject))
+
+
 def _subjects(settings: StackSettings) -> Iterator[_Subject]:
     """Those with a `podTemplate`. rayline's own templates do not depend on it."""
     for owner, template in pod_templates(settings):

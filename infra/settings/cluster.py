@@ -1,6 +1,6 @@
 """`rayline:cluster`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,11 @@ class Cluster(Settings):
     """Namespace of everything except the operator."""
     create_namespace: bool = True
     """Set to false when the namespace already exists and is managed elsewhere."""
+    pod_security: Literal["auto", "baseline", "restricted", "privileged", "none"] = "auto"
+    """Pod Security level that the namespace enforces, if this stack creates it. auto: the strictest
+    that admits all pods of the stack, which is restricted unless a podTemplate or
+    storage.fixPermissions asks for more; none where not even baseline does, and for a namespace in
+    `adopt`. none: the label is left to others."""
     adopt: tuple[Adopted, ...] = Field((), max_length=1000)
     """Objects that existed before, as kind/name: persistentvolumeclaim/model-cache-pvc. rayline
     takes them over and changes them, but does not delete them while they are listed here. It

@@ -7,6 +7,7 @@ from pydantic import Field
 from infra.settings.framework.base import Settings
 from infra.settings.framework.grammar import Line, ObjectName
 from infra.settings.framework.text import Text
+from infra.settings.network_policies import NetworkPolicies
 
 # https://kubernetes.io/docs/concepts/configuration/configmap/
 ConfigMapKey = Annotated[
@@ -44,3 +45,6 @@ class Network(Settings):
     buildx."""
     ca_config_map: CaConfigMap | None = None
     """The same for downloads, from a ConfigMap that exists already."""
+    policies: NetworkPolicies | None = None
+    """Who may connect to the pods of the stack, and where these may connect to. Absent: rayline
+    creates no NetworkPolicy."""

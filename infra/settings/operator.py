@@ -1,5 +1,7 @@
 """`rayline:operator`."""
 
+from typing import Literal
+
 from pydantic import Field, JsonValue
 
 from infra.settings.framework.base import Settings
@@ -22,6 +24,11 @@ class Operator(Settings):
     """Helm repository; null when `chart` is a folder."""
     image: Line | None = None
     """Image of the operator as repository:tag; absent: the chart's default."""
+    watch: Literal["namespace", "cluster"] = "namespace"
+    """namespace: the operator watches the stack's namespace, and has rights in it alone. cluster:
+    it watches all namespaces, for stacks that have no operator of their own, and may read every
+    Secret of the cluster. `watchNamespace` and `singleNamespaceInstall` in `values` replace
+    this."""
     values: dict[str, JsonValue] = Field({})
     """Further values of the chart, for example watchNamespace, resources or tolerations."""
     crds: Path = (

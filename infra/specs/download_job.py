@@ -107,7 +107,7 @@ def is_offline(model: Model) -> bool:
 def _labels(settings: StackSettings, model: Model) -> dict[str, str]:
     return {
         **names.managed_labels(settings),
-        names.COMPONENT_LABEL: "model-download",
+        names.COMPONENT_LABEL: names.DOWNLOAD_COMPONENT,
         MODEL_LABEL: model.name,
     }
 

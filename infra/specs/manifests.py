@@ -1,9 +1,11 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, services
+from infra.specs import Spec, names, operator_chart, platform, services
 from infra.specs.auth_config import auth_config
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
+from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import KEY, docker_config, pull_secret
 from infra.specs.ray_cluster import ray_cluster
@@ -29,6 +31,8 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *([] if settings.storage.existing else [platform.cache_claim(settings)]),
         *secrets(settings),
         platform.service_account(settings),
+        *network_policies(settings),
+        *disruption_budgets(settings),
         *(download_job(settings, model, ref) for model in settings.models),
         services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
         *([services.ingress(settings)] if settings.serve.ingress else []),
@@ -98,12 +102,7 @@ def _pull_secret(settings: StackSettings) -> list[Spec]:
 
 
 def _namespaces(settings: StackSettings) -> list[Spec]:
-    operator: Spec = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": settings.operator.namespace},
-    }
     return [
-        *([operator] if settings.operator.install else []),
+        *([operator_chart.namespace(settings, [])] if settings.operator.install else []),
         *([platform.namespace(settings)] if settings.cluster.create_namespace else []),
     ]

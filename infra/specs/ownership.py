@@ -5,6 +5,8 @@ from typing import Any
 
 from infra.settings import StackSettings
 from infra.specs import Spec, names, platform, services
+from infra.specs.disruption_budgets import disruption_budgets
+from infra.specs.network_policies import network_policies
 
 
 def planned(
@@ -41,6 +43,8 @@ def planned(
     found.append(
         _named(settings, "v1", "ServiceAccount", account, "ray.serviceAccount", f"{account}-2")
     )
+    closing = (*network_policies(settings), *disruption_budgets(settings))
+    found += [_of(each, *ray) for each in closing]
     for model in settings.models:
         job = names.download_job_name(settings, model)
         found.append(_named(settings, "batch/v1", "Job", job, *ray))

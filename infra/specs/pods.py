@@ -1,8 +1,8 @@
 """Pod templates of head and workers, and the parameters of `ray start`.
 
 Based on KubeRay 1.6.2, ray-operator/controllers/ray/common/pod.go, which adds the following by
-itself: the command, RAY_ADDRESS, Ray's token (RAY_AUTH_MODE and RAY_AUTH_TOKEN of `authOptions`),
-the init container that waits for the head, /dev/shm of the head, and the probes. From Ray 2.53 on,
+itself: the command, RAY_ADDRESS, RAY_AUTH_MODE (of `authOptions`; ray_token has the token), the
+init container that waits for the head, /dev/shm of the head, and the probes. From Ray 2.53 on,
 the probes request /api/healthz of the dashboard's agent (port 52365) over HTTP, which reports the
 health of the raylet and, on the head, of the GCS. The image needs no program such as wget.
 """
@@ -14,7 +14,7 @@ from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
 from infra.settings.ray import Head
-from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts
+from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts, ray_token
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
@@ -55,6 +55,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
     head = settings.ray.head
     env = pod_parts.environment(
         COMMON_ENV,
+        ray_token.environment(),
         {
             variable: address
             for variable, address in (
@@ -102,6 +103,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
     number nor on other groups."""
     env = pod_parts.environment(
         COMMON_ENV,
+        ray_token.environment(),
         {"HF_HUB_OFFLINE": "1"},
         kernel_cache.environment(settings),
         settings.ray.env,
@@ -247,11 +249,16 @@ def _mounts() -> list[Spec]:
     return [
         pod_parts.cache_mount(read_only=True),
         {"name": pod_parts.LOG_VOLUME, "mountPath": "/tmp/ray"},
+        ray_token.mount(),
     ]
 
 
 def _volumes(settings: StackSettings) -> list[Spec]:
-    return [pod_parts.cache_volume(settings), {"name": pod_parts.LOG_VOLUME, "emptyDir": {}}]
+    return [
+        pod_parts.cache_volume(settings),
+        {"name": pod_parts.LOG_VOLUME, "emptyDir": {}},
+        ray_token.volume(settings),
+    ]
 
 
 def _placement(selector: dict[str, str], accepted: list[Spec]) -> Spec:

@@ -41,6 +41,7 @@ def values(image: str) -> dict[str, Any]:
         "fullnameOverride": NAME,
         "replicas": 1,
         "watchNamespace": [],
+        "singleNamespaceInstall": False,
         "featureGates": [],
         "leaderElectionEnabled": True,
         "env": [],

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,14 +19,25 @@ NEEDED = "RAYLINE_TEST_API_SERVER"
 
 @pytest.fixture(scope="session")
 def api_server_binaries(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Binary to path."""
+    return provided(request, NAMES)
+
+
+@pytest.fixture(scope="session")
+def kube_score(request: pytest.FixtureRequest) -> Path:
+    """The linter of manifests."""
+    return provided(request, ("kube-score",))["kube-score"]
+
+
+def provided(request: pytest.FixtureRequest, names: Sequence[str]) -> dict[str, Path]:
     """Binary to path. Missing ones are downloaded or built where the sandbox would do so too or
-    NEEDED is set; elsewhere the test is skipped, because a build takes 10 minutes."""
-    folders = toolchain.present(NAMES)
+    NEEDED is set; elsewhere the test is skipped, because a build takes up to 10 minutes."""
+    folders = toolchain.present(names)
     if folders is None:
         sandbox = any("cluster" in item.keywords for item in request.session.items)
         if not sandbox and os.environ.get(NEEDED) != "needed":
-            pytest.skip("no kube-apiserver: type `make tools`")
-        folders = toolchain.ensure(NAMES, report=toolchain.ConsoleReporter())
+            pytest.skip(f"no {' and no '.join(names)}: type `make tools`")
+        folders = toolchain.ensure(names, report=toolchain.ConsoleReporter())
     return {path.name: path for folder in folders.values() for path in (folder / "bin").iterdir()}
 
 

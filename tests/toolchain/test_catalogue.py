@@ -36,6 +36,7 @@ PINS = [
         f"github.com/pulumi/pulumi-docker-build v{catalogue.PULUMI_DOCKER_BUILD}",
     ),
     ("pulumi-plugins", f"github.com/moby/buildkit v{catalogue.BUILDKIT}"),
+    ("kube-score", f"github.com/zegl/kube-score v{catalogue.KUBE_SCORE}"),
     ("kuberay", f"github.com/ray-project/kuberay/ray-operator v{catalogue.KUBERAY}"),
 ]
 
@@ -125,6 +126,7 @@ def test_which_tools_may_come_from_path() -> None:
         "buildkit",
         "coredns",
         "etcd",
+        "kube-score",
         "kubernetes",
         "pulumi",
         "pulumi-language-python",

@@ -119,6 +119,13 @@ def test_all_tools_when_none_is_named(lab: Lab) -> None:
     assert set(ensure(report=Recorder(), settings=lab.settings)) == {"thing", "pair"}
 
 
+def test_what_only_tests_run_is_provided_for_tests(lab: Lab) -> None:
+    settings = replace(lab.settings, tools=(THING, replace(PAIR, only_tests=True)))
+    assert set(ensure(report=Recorder(), settings=settings)) == {"thing"}
+    assert set(ensure(["pair"], report=Recorder(), settings=settings)) == {"pair"}
+    assert set(ensure(report=Recorder(), settings=settings, tests=True)) == {"thing", "pair"}
+
+
 def test_an_unknown_name_is_refused(lab: Lab) -> None:
     with pytest.raises(ValueError, match="nonsense"):
         ensure(["nonsense"], report=Recorder(), settings=lab.settings)

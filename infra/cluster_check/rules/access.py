@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import ClusterFacts, Right
 from infra.cluster_check.registry import certain, cluster_rule
-from infra.cluster_check.rights import CHART, CLUSTER_WIDE, needed
+from infra.cluster_check.rights import CHART, CLUSTER_ROLES, CLUSTER_WIDE, ROLES, needed
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, key_path, listed, set_command, warning
 
@@ -51,10 +51,14 @@ def rights_suffice(settings: StackSettings, facts: ClusterFacts) -> list[Problem
 
 
 def _of_operator(settings: StackSettings, right: Right) -> bool:
+    what = (right.resource, right.group)
+    if not settings.operator.install:
+        return False
+    if what in ROLES:
+        return True
     return (
-        settings.operator.install
-        and right.namespace == settings.operator.namespace != settings.cluster.namespace
-        and (right.resource, right.group) in (*CHART, *CLUSTER_WIDE)
+        right.namespace == settings.operator.namespace != settings.cluster.namespace
+        and what in (*CHART, *CLUSTER_WIDE, *CLUSTER_ROLES)
     )
 
 

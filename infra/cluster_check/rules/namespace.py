@@ -1,8 +1,5 @@
 """The stack's namespace, and what its administrators have limited in it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from infra.cluster_check.facts import ClusterFacts
 from infra.cluster_check.registry import cluster_rule, kubectl
 from infra.cluster_check.workloads import workloads
@@ -15,8 +12,9 @@ from infra.settings.framework.problems import (
     set_command,
     warning,
 )
+from infra.specs import platform
+from infra.specs.pod_security import ENFORCE, violations
 
-ENFORCE = "pod-security.kubernetes.io/enforce"
 _KEY = key_path("cluster", "namespace")
 
 
@@ -52,13 +50,16 @@ def the_namespace_is_as_configured(settings: StackSettings, facts: ClusterFacts)
 
 @cluster_rule
 def pod_security_admits_the_pods(settings: StackSettings, facts: ClusterFacts) -> list[Problem]:
-    """The Pod Security level that the namespace enforces admits all pods."""
+    """The Pod Security level that the namespace enforces admits all pods. `up` replaces the level
+    of a namespace to which the stack gives one."""
     found = facts.namespace.value
     level = found.labels.get(ENFORCE, "privileged") if found else "privileged"
+    if platform.enforced_level(settings) is not None:
+        return []
     problems = []
     fixing = key_path("storage", "fixPermissions")
     for each in workloads(settings):
-        refused = violations(each.spec, level)
+        refused = violations({"spec": each.spec}, level)
         if not refused:
             continue
         if each.temporary and settings.storage.fix_permissions:
@@ -82,30 +83,6 @@ def pod_security_admits_the_pods(settings: StackSettings, facts: ClusterFacts) -
             )
         )
     return problems
-
-
-def violations(spec: Mapping[str, Any], level: str) -> list[str]:
-    """What a level refuses in a pod; the controls that rayline's pods can come near.
-
-    https://kubernetes.io/docs/concepts/security/pod-security-standards/
-    """
-    if level not in ("baseline", "restricted"):
-        return []
-    found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
-    found += ["a hostPath volume" for each in spec.get("volumes") or [] if "hostPath" in each]
-    pod = spec.get("securityContext") or {}
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        context = container.get("securityContext") or {}
-        if context.get("privileged"):
-            found.append("a privileged container")
-        if level != "restricted":
-            continue
-        added = (context.get("capabilities") or {}).get("add") or []
-        if set(added) - {"NET_BIND_SERVICE"}:
-            found.append(f"the capabilities {listed(added)}")
-        if not context.get("runAsNonRoot", pod.get("runAsNonRoot")):
-            found.append(f"container {container.get('name')} as root")
-    return list(dict.fromkeys(found))
 
 
 @cluster_rule

@@ -12,6 +12,7 @@ from infra.settings.framework.problems import (
     set_command,
     warning,
 )
+from infra.specs import operator_chart
 
 _INSTALL, _VERSION = key_path("operator", "install"), key_path("operator", "version")
 
@@ -48,6 +49,36 @@ def one_operator_is_responsible(settings: StackSettings, facts: ClusterFacts) ->
             )
         ]
     return []
+
+
+@cluster_rule
+def a_confined_operator_leaves_no_cluster(
+    settings: StackSettings, facts: ClusterFacts
+) -> list[Problem]:
+    """Where the stack's operator watches some namespaces only, no RayCluster elsewhere has to rely
+    on it: KubeRay would no longer replace its pods."""
+    watched = operator_chart.watched(settings)
+    running = facts.operators.value
+    everywhere = [each for each in running if each.meta.ours and not each.watches]
+    if not settings.operator.install or not watched or not everywhere:
+        return []
+    others = {name for each in running if not each.meta.ours for name in each.watches}
+    left = [
+        f"{each.name} in {each.namespace}"
+        for each in facts.ray_clusters.value
+        if each.namespace not in {*watched, *others}
+    ]
+    if not left or any(not each.meta.ours and not each.watches for each in running):
+        return []
+    key = key_path("operator", "watch")
+    return [
+        error(
+            key,
+            f"is {settings.operator.watch}: this `up` would confine the operator to "
+            f"{listed(watched)}, but it also serves RayClusters of others ({listed(left)}). "
+            f"Type: {set_command(key, 'cluster')}",
+        )
+    ]
 
 
 @cluster_rule

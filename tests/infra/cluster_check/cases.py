@@ -9,6 +9,7 @@ from infra.cluster_check.facts import (
     Claim,
     ClusterFacts,
     Meta,
+    Operator,
     Pod,
     Right,
     StorageClass,
@@ -75,6 +76,16 @@ def pods(*found: Pod) -> ClusterFacts:
 def operator(**changes: Any) -> ClusterFacts:
     (other,) = KUBERAY.operators.value
     return replace(KUBERAY, operators=known((replace(other, **changes),)))
+
+
+def served_by_ours(*watches: str) -> ClusterFacts:
+    """A cluster in which the operator of a stack also serves a RayCluster of others."""
+    home = Meta("kuberay-operator", "kuberay-system", annotations={"rayline.dev/stack": "prod"})
+    return replace(
+        KUBERAY,
+        operators=known((Operator(home, "1.6.2", watches),)),
+        ray_clusters=known((Meta("deepseek", "kuberay-projects"), Meta("team", "research"))),
+    )
 
 
 def enforcing(level: str) -> ClusterFacts:

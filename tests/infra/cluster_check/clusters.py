@@ -74,6 +74,7 @@ GOOD = ClusterFacts(
     neighbours=known(()),
     own_pods=known(()),
     operators=known(()),
+    ray_clusters=known(()),
     ray_kinds=known(frozenset()),
     live=known(False),
     autoscaler=known(False),

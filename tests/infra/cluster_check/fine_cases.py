@@ -26,6 +26,7 @@ from tests.infra.cluster_check.cases import (
     classes,
     enforcing,
     labelled,
+    served_by_ours,
     tainted,
 )
 from tests.infra.cluster_check.clusters import (
@@ -56,6 +57,8 @@ FINE: Mapping[str, Case] = {
         ),
         "",
     ),
+    "an operator for others too": case(served_by_ours(), "", operator__watch="cluster"),
+    "an operator that is confined already": case(served_by_ours("kuberay-projects"), ""),
     "workers that run already, on nodes that are cordoned now": case(
         with_nodes(
             PLAIN,
@@ -110,6 +113,7 @@ FINE: Mapping[str, Case] = {
     ),
     "a shared card": case(labelled("nvidia.com/gpu.product", "NVIDIA-GeForce-RTX-3090-SHARED"), ""),
     "a restricted namespace": case(enforcing("restricted"), ""),
+    "a level that `up` replaces": case(enforcing("restricted"), "", storage__fixPermissions=True),
     "policies that open the namespace": case(
         replace(GOOD, closed_by=known(("deny",)), opened_by=known(("inside",))), ""
     ),

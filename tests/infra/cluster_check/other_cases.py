@@ -29,6 +29,7 @@ from tests.infra.cluster_check.cases import (
     enforcing,
     operator,
     rights,
+    served_by_ours,
 )
 from tests.infra.cluster_check.clusters import (
     GIB,
@@ -105,6 +106,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             "rayline:storage.fixPermissions is true",
             "the capabilities CHOWN",
             storage__fixPermissions=True,
+            cluster__createNamespace=False,
         ),
     ),
     "network_policies_let_the_pods_talk": (
@@ -265,6 +267,15 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             "warning",
             "no Deployment of a KubeRay operator is visible",
             **FOREIGN,
+        ),
+    ),
+    "a_confined_operator_leaves_no_cluster": (
+        case(
+            served_by_ours(),
+            "error",
+            "confine the operator to kuberay-projects",
+            "serves RayClusters of others (team in research)",
+            "'rayline:operator.watch' cluster",
         ),
     ),
     "a_foreign_operator_watches_the_namespace": (

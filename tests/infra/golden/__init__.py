@@ -13,12 +13,15 @@ import yaml
 from infra.settings import StackSettings
 from infra.specs import services
 from infra.specs.auth_config import auth_config
+from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
+from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.ray_cluster import ray_cluster
 from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
 from tests.infra.specs.original import IMAGE, original, production
+from tests.infra.specs.policies import with_policies
 
 FOLDER = Path(__file__).parent
 
@@ -39,6 +42,11 @@ def objects(settings: StackSettings) -> Mapping[str, Any]:
         "api-service.yaml": services.api_service(settings, {}),
         # The production stack has no Ingress, but the original deployment has one.
         "ingress.yaml": services.ingress(settings if settings.serve.ingress else original()),
+        "disruption-budgets.yaml": disruption_budgets(settings),
+        # The production stack has none, because that depends on the network of a cluster.
+        "network-policies.yaml": network_policies(
+            settings if settings.network.policies else with_policies()
+        ),
         **{
             f"download-{model.name.lower()}.yaml": download_job(settings, model, IMAGE)
             for model in settings.models

@@ -159,7 +159,7 @@ OWN_OF_THE_POD = {
     "HF_ENDPOINT": "rayline:hub.endpoint",
     "SSL_CERT_FILE": "rayline:network.caFile, in download Jobs only",
     "RAY_AUTH_TOKEN": "infra.rules.environment refuses it",
-    "RAY_AUTH_TOKEN_PATH": "Ray's own",
+    "RAY_AUTH_TOKEN_PATH": "infra.rules.environment refuses it",
     "KERNEL_CACHE": "rayline:storage.kernelCache",
     "FLASHINFER_WORKSPACE_BASE": "FlashInfer's own, which the service sets from the one above",
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "vLLM's own, which the service turns off",

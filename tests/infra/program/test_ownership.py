@@ -16,6 +16,7 @@ from tests.stacks import STACKS, Location, committed, complete, different, edite
 STACK = "rayline.dev/stack"
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
+    {"operator__watch": "cluster"},
     {"serve__delivery": "rayService"},
     {"cluster__createNamespace": False, "storage__existing": True, "operator__install": False},
     {"serve__ingress": {"host": "llm.example.com"}},
@@ -56,7 +57,7 @@ def test_every_declared_object_is_planned_and_marked(stack: str, changes: dict[s
     for name, metadata in declared.items():
         assert STACK in metadata["annotations"], name
     offered = f"clusterrole/{chart.OFFERED}"
-    assert (offered in declared) == (changes.get("operator__install") is not False)
+    assert (offered in declared) == (changes.get("operator__watch") == "cluster")
 
 
 def test_no_pod_template_is_marked() -> None:
@@ -87,6 +88,7 @@ SAFE_RENAMES: dict[Location, str] = {
     ("serve", "delivery"): "see infra/components/delivery.py",
     ("cluster", "createNamespace"): "namespaces stay when Pulumi deletes them",
     ("operator", "install"): "an order to remove the operator",
+    ("ray", "head", "evictable"): "an order to remove the head's budget",
     ("storage", "existing"): "the claim stays if it is protected, and else the edit is refused",
 }
 """Edits after which the stack no longer has an object that it had, and why that is safe."""

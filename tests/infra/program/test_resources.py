@@ -6,13 +6,22 @@ from typing import NoReturn
 import pytest
 
 from infra.providers.plugin.resources import PROVIDERS
-from tests.infra import chart
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, Program, run, run_values
 from tests.stacks import STACKS, committed, complete
 
 USERS = {"local": ["demo"], "dev": ["alice"], "prod": ["alice", "bob"]}
 RAY = {"local": "rayline", "dev": "ray-dev", "prod": "deepseek-raycluster"}
 MODEL = {"local": "tiny", "dev": "Dolphin3.0", "prod": "Dolphin3.0"}
+# One that watches the namespace of the stack, and has rights in it alone.
+OPERATOR = {
+    "ServiceAccount kuberay-operator",
+    "Service kuberay-operator",
+    "Deployment kuberay-operator",
+    "Role kuberay-operator-leader-election",
+    "RoleBinding kuberay-operator-leader-election",
+    "Role kuberay-projects/kuberay-operator",
+    "RoleBinding kuberay-projects/kuberay-operator",
+}
 # The state identifies resources by these.
 TOKENS = {
     "rayline:index:DestroyGuard",
@@ -30,8 +39,10 @@ TOKENS = {
     "rayline:platform:KubeRayOperator",
     "rayline:platform:ModelCache",
     "rayline:platform:Namespace",
+    "rayline:platform:NetworkPolicies",
     "rayline:platform:PullSecret",
     "rayline:platform:ServiceImage",
+    "rayline:ray:DisruptionBudgets",
     "rayline:ray:RayCluster",
     "rayline:ray:ServiceAccount",
     "rayline:serving:Api",
@@ -61,7 +72,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         "Image image",
         "Namespace kuberay-operator",
         "KubeRayCrds kuberay-crds",
-        *(f"{each['kind']} {each['metadata']['name']}" for each in chart.objects("")),
+        *OPERATOR,
         "Namespace namespace",
         "PersistentVolumeClaim model-cache",
         *(f"RandomSecret password-{user}" for user in USERS[name]),
@@ -71,6 +82,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
+        f"PodDisruptionBudget {RAY[name]}-head",
         f"DownloadJob download-{MODEL[name]}",
         "RayCluster ray-cluster",
         "PodRollout pods",

@@ -53,7 +53,9 @@ def test_the_restricted_pod_security_standard_is_met() -> None:
 
 def test_no_secret_is_in_any_environment_and_users_are_in_workers_alone() -> None:
     head, *workers = both()
-    assert "secret" not in json.dumps(head).lower().replace("imagepullsecrets", "")
+    secrets = [v["secret"]["secretName"] for v in head["spec"]["volumes"] if "secret" in v]
+    assert secrets == ["deepseek-raycluster-token"]
+    assert "secretKeyRef" not in json.dumps(head)
     for template in workers:
         mounts = template["spec"]["containers"][0]["volumeMounts"]
         (auth,) = [mount for mount in mounts if mount["mountPath"] == names.AUTH_MOUNT]

@@ -128,6 +128,7 @@ HARMLESS: list[tuple[Location, Any]] = [
     (("auth", "roles", "a"), {"priority": 1}),
     (("auth", "revokedServiceTokens"), ["a"]),
     (("ray", "upgrade"), "manual"),
+    (("ray", "head", "evictable"), True),
     (("serve", "delivery"), "rayService"),
     (("serve", "replaceForeign"), True),
     (("serve", "service", "type"), "LoadBalancer"),

@@ -177,7 +177,7 @@ def _put(whole: dict[str, Any], location: Location, value: Any) -> dict[str, Any
     before = copy.deepcopy(whole)
     try:
         return put(whole, location, value)
-    except (KeyError, IndexError, TypeError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return before
 
 
@@ -279,6 +279,12 @@ TRAPS = [
     _trap(operator__values={"watchNamespace": "a"}),
     _trap(operator__values={"singleNamespaceInstall": True}),
     _trap(image__createPullSecret=True),
+    _trap(storage__fixPermissions=True),
+    _trap(network__policies={}),
+    _trap(network__policies={"apiFrom": {"pods": [{"namespace": "a"}]}},
+        serve__service={"type": "NodePort"}, ray__head__podTemplate__spec={"hostNetwork": True}),
+    _trap(storage__fixPermissions=True, cluster__podSecurity="restricted"),
+    _trap(cluster__createNamespace=False, cluster__podSecurity="baseline"),
     _trap(pullUsername="me", pullPassword={"secure": "p"}),
     _trap(pullUsername="me"),
     _trap(serve__service={"nodePort": 1, "loadBalancerClass": "a"}),

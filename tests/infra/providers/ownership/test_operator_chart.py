@@ -1,11 +1,14 @@
 """The operator's chart: its objects are the stack's, and nothing of somebody else becomes so."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sandbox import chart as sandbox_chart
+from tests.apiserver.fixtures import provided
 from tests.apiserver.server import ApiServer
 from tests.infra import chart as chart_objects
 from tests.infra.providers.ownership.live import (
@@ -112,3 +115,39 @@ def test_a_chart_that_cannot_be_rendered_is_a_mistake_of_the_user(
         assert "rayline:operator.chart: the chart of the KubeRay operator cannot be rend" in shown
         assert "watchNamespace must be a list" in shown
         assert "Traceback" not in shown
+
+
+def test_the_sandboxs_chart_confines_the_operator(
+    stack: LiveStack, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Its Role is in the stack's namespace, and a ClusterRole is made for `watch: cluster` only."""
+    binary = provided(request, ("kuberay-operator",))["kuberay-operator"]
+    own = tmp_path / "sandbox chart"
+    sandbox_chart.generate(own, binary.resolve().parents[1], "1.6.2", "localhost:5000/operator:a")
+    for watch, kind, argument in (
+        ("namespace", "Role", f"--watch-namespace={NAMESPACE}"),
+        ("cluster", "ClusterRole", None),
+    ):
+        stack.configure(
+            operator__install=True,
+            operator__chart=str(own),
+            operator__crds=str(own / "crds"),
+            operator__repository=None,
+            operator__watch=watch,
+        )
+        shown = stack.run("preview", "--json")
+        steps = json.loads(shown[shown.index("{") :])["steps"]
+        made = [
+            s["newState"]["inputs"] for s in steps if "newState" in s and "inputs" in s["newState"]
+        ]
+        roles = {
+            (each["kind"], each["metadata"].get("namespace"))
+            for each in made
+            if each.get("kind", "").endswith("Role") and "rules" in each
+        }
+        own_role = (kind, NAMESPACE if kind == "Role" else None)
+        assert roles == {own_role, ("Role", HOME)}
+        (deployment,) = (each for each in made if each.get("kind") == "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        watched = [a for a in container["args"] if a.startswith("--watch-namespace")]
+        assert watched == ([argument] if argument else [])
