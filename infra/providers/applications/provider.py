@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from infra.providers.applications import removal
+from infra.providers.applications import drift, removal
 from infra.providers.applications.client import ServeClient, ServeError
 from infra.providers.applications.reconcile import Reconciliation
 from infra.providers.applications.resource import OUTPUTS, TYPE
@@ -67,6 +67,13 @@ class ServeApplicationsProvider(Provider):
         last = (olds.get("applications") or {}).values()
         unwell = any(app.get("status") != RUNNING for app in last)
         return Diff(bool(replaces) or changed or unwell, replaces)
+
+    def drifted(self, call: Call, olds: Props, _news: Props) -> bool:
+        """Ray is asked each time: what is lost, unhealthy or silent is a change, and said."""
+        found = drift.difference(lambda: _serve(call, olds), olds)
+        if found:
+            call.warn(found)
+        return bool(found)
 
     def create(self, call: Call, props: Props) -> Created:
         """Adopts the result of an interrupted `up`; refuses if there are foreign applications."""
