@@ -51,6 +51,7 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
     rights += _each(("get", "create", "delete"), [("jobs", "batch")], namespace)
     rights += _each(("list",), [("pods", "")], namespace)
     if by_rest_api:
+        rights += _each(OBJECT, [("configmaps", "")], namespace)
         # The rollout deletes outdated pods, and Ray's REST API is behind the head's Service.
         rights += _each(("delete",), [("pods", "")], namespace)
         rights += _each(("get", "update", "delete"), [("services/proxy", "")], namespace)

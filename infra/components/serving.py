@@ -22,13 +22,15 @@ https://github.com/pulumi/pulumi-kubernetes/blob/v4.25.0/provider/pkg/metadata/o
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs(RayClusterRef):
-    """`config` is the body for Serve's API. `groups` are the head and the GPU groups that run
+    """`config` is the body for Serve's API. `wanted` is the ConfigMap from which the head restores
+    it. `groups` are the head and the GPU groups that run
     replicas. If the `incarnations` of their pods change, or the hash in `templates` of pods that
     are about to be replaced, Serve may have lost the applications, so they are reconciled."""
 
     head_service: str
     token_secret: str
     config: Spec
+    wanted: str
     groups: Sequence[str]
     templates: Mapping[str, pulumi.Input[str]]
     incarnations: pulumi.Output[Mapping[str, list[str]]]
@@ -54,6 +56,7 @@ class Applications(pulumi.ComponentResource):
                 head_service=args.head_service,
                 token_secret=args.token_secret,
                 config=args.config,
+                wanted=args.wanted,
                 templates=args.templates,
                 pods=args.incarnations.apply(
                     lambda pods: {g: pods.get(g, []) for g in args.groups}

@@ -1,7 +1,7 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, services
+from infra.specs import Spec, names, platform, restore, services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
@@ -30,6 +30,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *secrets(settings),
         platform.service_account(settings),
         *(download_job(settings, model, ref) for model in settings.models),
+        *([restore.config_map(settings)] if restore.is_needed(settings) else []),
         services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
         *([services.ingress(settings)] if settings.serve.ingress else []),
     ]

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 from infra.providers.applications.client import ServeClient, ServeError, ServeUnreachableError
 from infra.providers.applications.seen import Seen
+from infra.providers.applications.wanted import Wanted
 from infra.providers.common.looking import UnreachableError, within
 from infra.providers.common.properties import Props
 
@@ -14,17 +15,21 @@ SECONDS = 8.0
 """A preview waits so long for an answer, credentials included."""
 REQUEST_SECONDS = 5.0
 UNKNOWN = "it was not checked whether the applications are there"
-Open = Callable[[], AbstractContextManager[ServeClient]]
+Open = Callable[[], AbstractContextManager[tuple[ServeClient, Wanted]]]
 
 
 def difference(connect: Open, props: Props) -> str:
     """What is wrong with the applications, or that nobody knows; empty if they run as wanted."""
 
     def look() -> Seen | str:
-        with connect() as client:
+        with connect() as (client, wanted):
             client.timeout = REQUEST_SECONDS
             try:
-                return Seen(client.get(), props["config"])
+                seen = Seen(client.get(), props["config"])
+                if _as_wanted(seen) and not wanted.is_finished():
+                    where = f"the ConfigMap {wanted.name} is not up to date"
+                    return f"a lost head would restore nothing: {where}"
+                return seen
             except ServeUnreachableError as error:
                 if error.no_api_server:
                     return f"{UNKNOWN}: {error}"
@@ -40,7 +45,11 @@ def difference(connect: Open, props: Props) -> str:
         return f"{UNKNOWN}: {error}"
     if isinstance(seen, str):
         return seen
-    if seen.settled and seen.matches and not seen.http_differs:
+    if _as_wanted(seen):
         return ""
     lines = "; ".join(seen.lines(running=False)) or "Ray has another configuration"
     return f"the applications are not as the last `up` left them: {lines}"
+
+
+def _as_wanted(seen: Seen) -> bool:
+    return seen.settled and seen.matches and not seen.http_differs

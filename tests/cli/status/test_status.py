@@ -42,7 +42,9 @@ def pod(name: str, group: str, address: str, cards: int = 0, *, ready: bool = Tr
                 {"type": "PodScheduled", "status": "True"},
                 {"type": "Ready", "status": str(ready)},
             ],
-            "containerStatuses": [{"name": "ray", "restartCount": 2, "state": {"running": {"startedAt": "now"}}}],
+            "containerStatuses": [
+                {"name": "ray", "restartCount": 2, "state": {"running": {"startedAt": "now"}}}
+            ],
         },
     }
 

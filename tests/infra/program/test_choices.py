@@ -85,6 +85,7 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
     assert {
         "RayCluster ray-cluster",
         "PodRollout pods",
+        "ConfigMap wanted-applications",
         "ServeApplications applications",
     }.isdisjoint(program.custom)
     service = program["RayService ray-service"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import restore
 from infra.settings import StackSettings
 from infra.settings.gpu_groups import GpuGroup
 from infra.specs import Spec, names, pod_parts, pods
@@ -47,13 +48,24 @@ def test_the_restricted_pod_security_standard_is_met() -> None:
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
-        assert kinds <= {"persistentVolumeClaim", "emptyDir", "secret"}
+        assert kinds <= {"persistentVolumeClaim", "emptyDir", "secret", "configMap"}
         assert pod["automountServiceAccountToken"] is False
 
 
 def test_no_secret_is_in_any_environment_and_users_are_in_workers_alone() -> None:
     head, *workers = both()
-    assert "secret" not in json.dumps(head).lower().replace("imagepullsecrets", "")
+    ray, restoring = head["spec"]["containers"]
+    assert "secret" not in json.dumps(ray).lower()
+    assert "env" not in restoring
+    (token,) = (each["secret"] for each in head["spec"]["volumes"] if "secret" in each)
+    assert token == {"secretName": "deepseek-raycluster-token", "defaultMode": 0o440}
+    mounted = {each["name"]: each for each in restoring["volumeMounts"]}
+    assert set(mounted) == {"wanted-applications", "restore-token"}
+    # With subPath the files would never change in a running pod.
+    assert all(each["readOnly"] and "subPath" not in each for each in mounted.values())
+    assert mounted["wanted-applications"]["mountPath"] == str(restore.FOLDER)
+    assert mounted["restore-token"]["mountPath"] == str(restore.TOKEN_FILE.parent)
+    assert not {each["name"] for each in ray["volumeMounts"]} & set(mounted)
     for template in workers:
         mounts = template["spec"]["containers"][0]["volumeMounts"]
         (auth,) = [mount for mount in mounts if mount["mountPath"] == names.AUTH_MOUNT]
