@@ -101,7 +101,9 @@ class RestApi(Delivery):
 
 
 class RayServiceDelivery(Delivery):
-    """One RayService for both. KubeRay tracks the models' state; Pulumi knows only their routes."""
+    """One RayService for both. KubeRay posts the applications; `up` waits until Ray, behind the
+    Service of the active cluster's head, has and runs them: the conditions of a RayService say
+    nothing about a changed model in the same cluster."""
 
     head_labels = SERVING_LABELS
 
@@ -118,8 +120,27 @@ class RayServiceDelivery(Delivery):
             ),
             needed.after(*needed.pods, *needed.downloads),
         )
-        GroupOrder("applied-groups", replace(needed.groups, applied=True), needed.after(service))
-        return {model.name: {"route_prefix": model.route_prefix} for model in settings.models}
+        order = GroupOrder(
+            "applied-groups", replace(needed.groups, applied=True), needed.after(service)
+        )
+        return Applications(
+            "applications",
+            ApplicationsArgs(
+                context=settings.cluster.context,
+                namespace=settings.cluster.namespace,
+                cluster=settings.ray.name,
+                head_service=names.head_service(settings),
+                token_secret=names.ray_token_secret(settings),
+                config=serve_config(settings),
+                wanted="",
+                groups=[],
+                templates={},
+                incarnations=pulumi.Output.from_input({}),
+                ready_seconds=timeouts.model_ready_seconds,
+                sends=False,
+            ),
+            needed.after(order),
+        ).status
 
 
 DELIVERIES: Mapping[str, Delivery] = {"restApi": RestApi(), "rayService": RayServiceDelivery()}

@@ -27,6 +27,7 @@ INPUTS = (
     "templates",
     "pods",
     "deadline_seconds",
+    "sends",
     "replace_foreign",
 )
 COMPARED = ("context", "head_service", "token_secret", "config", "wanted")
@@ -43,6 +44,7 @@ class ServeApplicationsProvider(Provider):
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
         inputs.setdefault("replace_foreign", False)
         inputs.setdefault("wanted", "")
+        inputs.setdefault("sends", True)
         failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         failures += _config_failures(inputs.get("config", UNKNOWN))
         deadline = inputs.get("deadline_seconds", UNKNOWN)
@@ -100,7 +102,10 @@ class ServeApplicationsProvider(Provider):
         return Live({**inputs, "config": config, "applications": seen.statuses}, inputs)
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
-        """Removes our applications. An absent cluster, namespace or Service is success."""
+        """Removes our applications. An absent cluster, namespace or Service is success. Those of a
+        RayService end with it."""
+        if not props.get("sends", True):
+            return
         with _serve(call, props) as (client, wanted):
             try:
                 wanted.unfinish()
@@ -119,6 +124,7 @@ class ServeApplicationsProvider(Provider):
                 Waiting(call.status, call.clock, float(props["deadline_seconds"])),
                 owned=owned,
                 replace_foreign=bool(props.get("replace_foreign")),
+                sends=bool(props.get("sends", True)),
             )
             try:
                 work.run()

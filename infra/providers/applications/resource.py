@@ -36,6 +36,9 @@ class ServeApplicationsArgs(RayClusterRef):
     in which PodRollout changes, which alone is not a change of this resource."""
     deadline_seconds: pulumi.Input[int]
     """How long until every application is RUNNING (timeouts.modelReadySeconds)."""
+    sends: pulumi.Input[bool] = True
+    """False: KubeRay sends the configuration of a RayService. The provider then waits until it runs,
+    looks, and changes nothing."""
     replace_foreign: pulumi.Input[bool] = False
     """Delete applications that this resource did not create. False: refuse, and name them."""
 

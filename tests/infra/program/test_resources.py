@@ -166,7 +166,11 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
                 "ConfigMap wanted-applications",
                 "ServeApplications applications",
             },
-            "rayService": {"RayService ray-service", "GroupOrder applied-groups"},
+            "rayService": {
+                "RayService ray-service",
+                "GroupOrder applied-groups",
+                "ServeApplications applications",
+            },
         }[delivery]
     )
     # Declared first, so that a refusal comes before everything else.

@@ -8,6 +8,7 @@ import pytest
 from infra.providers.applications import removal
 from infra.providers.applications.client import ServeClient, ServeUnreachableError
 from infra.providers.applications.provider import ServeApplicationsProvider
+from infra.providers.applications.reconcile import ServeDeployFailedError
 from infra.providers.applications.seen import Seen
 from infra.providers.applications.wanted import WantedError
 from infra.providers.common.api_server import KubeClient
@@ -38,6 +39,7 @@ INPUTS: dict[str, Any] = {
     "templates": {"head": "h1"},
     "pods": {"head": ["p1/0"]},
     "deadline_seconds": 60,
+    "sends": True,
     "replace_foreign": False,
 }
 OUTPUTS = {**INPUTS, "applications": {"a": {"status": "RUNNING", "route_prefix": "/a"}}}
@@ -213,6 +215,33 @@ def test_a_config_map_that_cannot_restore_is_a_change_or_an_error(ray: FakeRay) 
     ray.wants(config(application("a", "of another up")))
     with pytest.raises(WantedError, match="does not contain the applications of this stack"):
         PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
+
+
+def test_what_kuberay_sends_is_waited_for_and_never_changed(ray: FakeRay) -> None:
+    """A changed model in the cluster of a RayService: its conditions stay as they were."""
+    watching = {**INPUTS, "sends": False, "config": config(application("a", "new"))}
+    ray.serve(application("a"), application("theirs"))
+    looks = []
+
+    def kuberay(request: Request) -> None:
+        looks.append(request.method)
+        if len(looks) == 3:
+            ray.put(watching["config"])
+
+    ray.fault = kuberay
+    outs = PROVIDER.update(call(ray.clock), "serve", OUTPUTS, watching)
+    assert outs["applications"]["a"]["status"] == "RUNNING"
+    assert len(looks) > 3
+    assert ray.apps["a"].config == application("a", "new")
+    ray.broken = {"bad"}
+    ray.put(config(application("a", "bad")))
+    with pytest.raises(ServeDeployFailedError, match="no weights"):
+        bad = {**watching, "config": config(application("a", "bad"))}
+        PROVIDER.update(call(ray.clock), "serve", outs, bad)
+    ray.apps = {}
+    assert PROVIDER.drifted(call(), outs, outs)
+    PROVIDER.delete(call(), "serve", outs)
+    assert set(looks) == {"GET"}
 
 
 def test_a_change_of_the_config_map_at_the_last_moment_is_seen(ray: FakeRay) -> None:
