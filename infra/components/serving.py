@@ -25,8 +25,8 @@ class ApplicationsArgs(RayClusterRef):
     """`config` is the body for Serve's API. `wanted` is the ConfigMap from which the head restores
     it. `groups` are the head and the GPU groups that run
     replicas. If the `incarnations` of their pods change, or the hash in `templates` of pods that
-    are about to be replaced, Serve may have lost the applications, so they are reconciled. Without `sends`,
-    KubeRay sends them."""
+    are about to be replaced, Serve may have lost the applications, so they are reconciled. Without
+    `sends`, KubeRay sends them."""
 
     head_service: str
     token_secret: str

@@ -49,8 +49,8 @@ class Reconciliation:
         replace_foreign: bool = False,
         sends: bool = True,
     ) -> None:
-        """`owned`: names of applications that were ours before, and may be deleted. Without `sends`,
-        KubeRay sends the configuration, and this side waits for it."""
+        """`owned`: names of applications that were ours before, and may be deleted. Without
+        `sends`, KubeRay sends the configuration, and this side waits for it."""
         self._client = client
         self._config = config
         self._waiting = waiting

@@ -37,8 +37,8 @@ class ServeApplicationsArgs(RayClusterRef):
     deadline_seconds: pulumi.Input[int]
     """How long until every application is RUNNING (timeouts.modelReadySeconds)."""
     sends: pulumi.Input[bool] = True
-    """False: KubeRay sends the configuration of a RayService. The provider then waits until it runs,
-    looks, and changes nothing."""
+    """False: KubeRay sends the configuration of a RayService. The provider then waits until it
+    runs, looks, and changes nothing."""
     replace_foreign: pulumi.Input[bool] = False
     """Delete applications that this resource did not create. False: refuse, and name them."""
 

@@ -16,7 +16,7 @@ from infra.specs.serve_config import serve_config
 from tests.cli.test_check import write
 from tests.infra.providers.applications.ray import TOKEN, App, FakeRay
 from tests.infra.providers.common.fake_api_server import CONTEXT, Request, refused
-from tests.infra.rules import stack as rules_stack
+from tests.stacks import values
 
 ROOT = Path(__file__).parents[3]
 PATH = "/api/v1/namespaces/{namespace}"
@@ -90,7 +90,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     (tmp_path / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
-    one = rules_stack.values()
+    one = values()
     write(
         tmp_path,
         "prod",

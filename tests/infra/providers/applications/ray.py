@@ -102,7 +102,6 @@ class FakeRay(FakeApi):
         self.wanted = {**(self.wanted or {}), "applications.json": json.dumps(body)}
         self.version += 1
 
-    @property
     def restorable(self) -> bool:
         """Whether the head would restore what the ConfigMap has."""
         data = self.wanted or {}

@@ -175,23 +175,23 @@ def test_only_what_runs_is_restored(ray: FakeRay) -> None:
     first, bad = config(application("a")), config(application("a", "bad"))
     ray.broken = {"bad"}
     ray.wants(first)
-    assert not ray.restorable, "before the first `up` has ended"
+    assert not ray.restorable(), "before the first `up` has ended"
     outs = PROVIDER.create(call(ray.clock), {**RECORDED, "config": first}).outs
-    assert ray.restorable
+    assert ray.restorable()
     assert not PROVIDER.drifted(call(), outs, outs)
 
     ray.wants(bad)
     with pytest.raises(PartialFailureError):
         PROVIDER.update(call(ray.clock), "serve", outs, {**RECORDED, "config": bad})
-    assert not ray.restorable
+    assert not ray.restorable()
     ray.wants(first)
-    assert ray.restorable, "a change that is taken back restores what has run"
+    assert ray.restorable(), "a change that is taken back restores what has run"
     outs = PROVIDER.update(call(ray.clock), "serve", outs, {**RECORDED, "config": first})
-    assert ray.restorable
+    assert ray.restorable()
 
     restorable_at_removal: list[bool] = []
     ray.fault = lambda request: (
-        restorable_at_removal.append(ray.restorable) if request.method == "DELETE" else None
+        restorable_at_removal.append(ray.restorable()) if request.method == "DELETE" else None
     )
     PROVIDER.delete(call(ray.clock), "serve", outs)
     assert restorable_at_removal == [False]
@@ -205,10 +205,10 @@ def test_a_config_map_that_cannot_restore_is_a_change_or_an_error(ray: FakeRay) 
     assert PROVIDER.drifted(looked, outs, outs)
     assert "a lost head would restore nothing" in looked.warnings[0]
     PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
-    assert ray.restorable
+    assert ray.restorable()
     assert not ray.puts[1:], "the applications are there"
     for damaged in (None, {}, {"applications.json": "{"}):
-        ray.wanted = damaged  # type: ignore[assignment]
+        ray.wanted = damaged
         assert PROVIDER.drifted(call(), outs, outs)
         with pytest.raises(WantedError, match="pulumi up --refresh"):
             PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
@@ -235,8 +235,8 @@ def test_what_kuberay_sends_is_waited_for_and_never_changed(ray: FakeRay) -> Non
     assert ray.apps["a"].config == application("a", "new")
     ray.broken = {"bad"}
     ray.put(config(application("a", "bad")))
+    bad = {**watching, "config": config(application("a", "bad"))}
     with pytest.raises(ServeDeployFailedError, match="no weights"):
-        bad = {**watching, "config": config(application("a", "bad"))}
         PROVIDER.update(call(ray.clock), "serve", outs, bad)
     ray.apps = {}
     assert PROVIDER.drifted(call(), outs, outs)
@@ -257,7 +257,7 @@ def test_a_change_of_the_config_map_at_the_last_moment_is_seen(ray: FakeRay) -> 
     ray.config_map = meanwhile  # type: ignore[method-assign]
     with pytest.raises(WantedError):
         PROVIDER.update(call(ray.clock), "serve", OUTPUTS, RECORDED)
-    assert not ray.restorable
+    assert not ray.restorable()
 
 
 def test_a_long_message_is_cut_and_its_cause_is_kept() -> None:
