@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "rayline check") ->
         looks = given.cluster or (bool(given.stack) and not given.offline)
         found = {path: checked(path, looks=looks, required=given.cluster) for path in paths}
     except (NothingToCheckError, CommandError, OSError) as error:
-        text = _text(error)
+        text = text_of(error)
         print(f"error: {text}", file=sys.stderr)
         if given.json:
             print(json.dumps({"error": text, "stacks": []}, indent=2))
@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "rayline check") ->
     return 1 if any(p.severity == "error" for each in found.values() for p in each.all) else 0
 
 
-def _text(error: Exception) -> str:
+def text_of(error: Exception) -> str:
+    """What to print about an expected error."""
     if isinstance(error, CommandError):
         return f"{error.message} {error.hint}".strip()
     if isinstance(error, OSError):
@@ -142,7 +143,7 @@ def checked(path: Path, *, looks: bool = False, required: bool = False) -> Check
         return Checked(found)
     from infra.cluster_check import program
 
-    with _kubeconfig(path):
+    with kubeconfig_of(path):
         cluster = program.check(settings, CLUSTER_SECONDS)
     cluster = replace(cluster, problems=tuple(_advised(path, cluster.problems)))
     return Checked(found, cluster, required)
@@ -171,7 +172,7 @@ def configured(path: Path) -> tuple[StackSettings | None, list[Problem]]:
 
 
 @contextmanager
-def _kubeconfig(path: Path) -> Iterator[None]:
+def kubeconfig_of(path: Path) -> Iterator[None]:
     """The sandbox has a kubeconfig of its own, which `pulumi` and `make up` use too."""
     before = os.environ.get("KUBECONFIG")
     if _is_local(path):

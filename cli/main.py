@@ -24,6 +24,7 @@ PARTS = ("app", "ci", "cli", "infra", "sandbox", "supply", "toolchain")
 
 VERBS: Mapping[str, Verb] = {
     "check": Verb("check stack files against every rule, and their clusters", "cli.check"),
+    "status": Verb("show what really runs, beside what a stack wants", "cli.status.command"),
     "facts": Verb("write a model's sizes from the hub into stack files", "cli.facts"),
     "users": Verb("create password hashes, signing keys and service tokens", "app.users"),
     "preview": Verb("show the changes to a stack, with secrets redacted", "ci.preview"),

@@ -59,6 +59,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         cluster_identifier="rayline",
         # auth-config changes in place: the service reloads it, and no pod restarts.
         enable_secret_mutable=True,
+        # So does the list of applications that the head restores; a new ConfigMap would lose what
+        # the provider of the applications adds to it.
+        enable_config_map_mutable=True,
         opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
 

@@ -56,10 +56,14 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
     rights += _each(OBJECT, ours, namespace)
     rights += _each(("get", "create", "delete"), [("jobs", "batch")], namespace)
     rights += _each(("list",), [("pods", "")], namespace)
+    # Ray's REST API is behind the head's Service; also where KubeRay sends the applications, it is
+    # asked whether they run.
+    rights += _each(("get",), [("services/proxy", "")], namespace)
     if by_rest_api:
-        # The rollout deletes outdated pods, and Ray's REST API is behind the head's Service.
+        rights += _each(OBJECT, [("configmaps", "")], namespace)
+        # The rollout deletes outdated pods.
         rights += _each(("delete",), [("pods", "")], namespace)
-        rights += _each(("get", "update", "delete"), [("services/proxy", "")], namespace)
+        rights += _each(("update", "delete"), [("services/proxy", "")], namespace)
     return tuple(dict.fromkeys(rights))
 
 

@@ -14,9 +14,10 @@ import pulumi
 from infra.components.ray_cluster import RayCluster, RayClusterArgs
 from infra.components.ray_service import RayService, RayServiceArgs
 from infra.components.serving import Applications, ApplicationsArgs
+from infra.components.wanted import WantedApplications, WantedApplicationsArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.settings import StackSettings
-from infra.specs import names
+from infra.specs import names, restore
 from infra.specs.pod_templates import PodTemplates
 from infra.specs.ray_cluster import ray_cluster, replicas
 from infra.specs.ray_service import SERVING_LABELS, ray_service
@@ -71,6 +72,12 @@ class RestApi(Delivery):
             ),
             needed.after(*needed.pods),
         )
+        # After the downloads, so that a lost head has its old models back while they last.
+        wanted = WantedApplications(
+            "wanted-applications",
+            WantedApplicationsArgs(manifest=restore.config_map(settings)),
+            needed.after(*needed.pods, *needed.downloads),
+        )
         used = sorted({names.HEAD, *(model.gpu_group for model in settings.models)})
         restarting = used if settings.ray.upgrade == "recreate" else []
         return Applications(
@@ -82,18 +89,21 @@ class RestApi(Delivery):
                 head_service=names.head_service(settings),
                 token_secret=names.ray_token_secret(settings),
                 config=serve_config(settings),
+                wanted=names.wanted_applications(settings),
                 groups=used,
                 templates={group: hashes[group] for group in restarting},
                 incarnations=ray.incarnations,
                 ready_seconds=settings.timeouts.model_ready_seconds,
                 replace_foreign=settings.serve.replace_foreign,
             ),
-            needed.after(ray, *needed.downloads),
+            needed.after(ray, wanted, *needed.downloads),
         ).status
 
 
 class RayServiceDelivery(Delivery):
-    """One RayService for both. KubeRay tracks the models' state; Pulumi knows only their routes."""
+    """One RayService for both. KubeRay posts the applications; `up` waits until Ray, behind the
+    Service of the active cluster's head, has and runs them: the conditions of a RayService say
+    nothing about a changed model in the same cluster."""
 
     head_labels = SERVING_LABELS
 
@@ -110,8 +120,27 @@ class RayServiceDelivery(Delivery):
             ),
             needed.after(*needed.pods, *needed.downloads),
         )
-        GroupOrder("applied-groups", replace(needed.groups, applied=True), needed.after(service))
-        return {model.name: {"route_prefix": model.route_prefix} for model in settings.models}
+        order = GroupOrder(
+            "applied-groups", replace(needed.groups, applied=True), needed.after(service)
+        )
+        return Applications(
+            "applications",
+            ApplicationsArgs(
+                context=settings.cluster.context,
+                namespace=settings.cluster.namespace,
+                cluster=settings.ray.name,
+                head_service=names.head_service(settings),
+                token_secret=names.ray_token_secret(settings),
+                config=serve_config(settings),
+                wanted="",
+                groups=[],
+                templates={},
+                incarnations=pulumi.Output.from_input({}),
+                ready_seconds=timeouts.model_ready_seconds,
+                sends=False,
+            ),
+            needed.after(order),
+        ).status
 
 
 DELIVERIES: Mapping[str, Delivery] = {"restApi": RestApi(), "rayService": RayServiceDelivery()}

@@ -22,18 +22,22 @@ https://github.com/pulumi/pulumi-kubernetes/blob/v4.25.0/provider/pkg/metadata/o
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationsArgs(RayClusterRef):
-    """`config` is the body for Serve's API. `groups` are the head and the GPU groups that run
+    """`config` is the body for Serve's API. `wanted` is the ConfigMap from which the head restores
+    it. `groups` are the head and the GPU groups that run
     replicas. If the `incarnations` of their pods change, or the hash in `templates` of pods that
-    are about to be replaced, Serve may have lost the applications, so they are reconciled."""
+    are about to be replaced, Serve may have lost the applications, so they are reconciled. Without
+    `sends`, KubeRay sends them."""
 
     head_service: str
     token_secret: str
     config: Spec
+    wanted: str
     groups: Sequence[str]
     templates: Mapping[str, pulumi.Input[str]]
     incarnations: pulumi.Output[Mapping[str, list[str]]]
     ready_seconds: int
-    replace_foreign: bool
+    replace_foreign: bool = False
+    sends: bool = True
 
 
 class Applications(pulumi.ComponentResource):
@@ -54,11 +58,13 @@ class Applications(pulumi.ComponentResource):
                 head_service=args.head_service,
                 token_secret=args.token_secret,
                 config=args.config,
+                wanted=args.wanted,
                 templates=args.templates,
                 pods=args.incarnations.apply(
                     lambda pods: {g: pods.get(g, []) for g in args.groups}
                 ),
                 deadline_seconds=args.ready_seconds,
+                sends=args.sends,
                 replace_foreign=args.replace_foreign,
             ),
             pulumi.ResourceOptions(parent=self),

@@ -72,9 +72,9 @@ class Serve(Settings):
 
     delivery: Literal["restApi", "rayService"] = "restApi"
     """restApi: rayline posts the applications to Ray and waits until they are RUNNING; a change
-    touches only what it names. rayService: KubeRay posts them and restores them by itself when the
-    head is lost, but `up` waits only for the first start and for a new cluster, not for a changed
-    model. A change is refused while the cluster exists, and names the commands that delete it."""
+    touches only what it names. rayService: KubeRay posts them, and `up` waits until they run. Both
+    restore them when the head is lost. A change is refused while the cluster exists, and names the
+    commands that delete it."""
     port: Port = 8000
     """Port of Serve's proxies and of the API's Service."""
     ingress: Ingress | None = None

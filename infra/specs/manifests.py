@@ -1,7 +1,7 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, operator_chart, platform, services
+from infra.specs import Spec, names, operator_chart, platform, restore, services
 from infra.specs.auth_config import auth_config
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
@@ -34,6 +34,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *network_policies(settings),
         *disruption_budgets(settings),
         *(download_job(settings, model, ref) for model in settings.models),
+        *([restore.config_map(settings)] if restore.is_needed(settings) else []),
         services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
         *([services.ingress(settings)] if settings.serve.ingress else []),
     ]

@@ -20,10 +20,15 @@ HUB_TOKEN_KEY, PROXY_KEY, AUTHORITIES_KEY = "token", "proxy", "ca.pem"
 """Keys of the Secret that download Jobs mount. All are optional."""
 AUTHORITIES_MOUNT = "/etc/rayline/ca"
 """Folder of the ConfigMap with certificates, in download Jobs only."""
+WANTED_MOUNT = "/etc/rayline/wanted"
+"""Folder of the ConfigMap with the applications, in the head's container `restore`; the same as
+`app.restore.FOLDER`."""
 RAY_TOKEN_KEY = "auth_token"
 """Key of the Secret under which KubeRay expects Ray's token (utils.RAY_AUTH_TOKEN_SECRET_KEY)."""
-RAY_TOKEN_FILE = "/etc/rayline/ray-token"
-"""File with Ray's token in head and workers."""
+RAY_TOKEN_MOUNT = "/etc/rayline/ray-token"
+"""Folder of Ray's token in head and workers."""
+RAY_TOKEN_FILE = f"{RAY_TOKEN_MOUNT}/{RAY_TOKEN_KEY}"
+"""The same as `app.restore.TOKEN_FILE`."""
 
 TEMPLATE_HASH_ANNOTATION = "rayline.dev/template-hash"
 CLUSTER_LABEL = "ray.io/cluster"
@@ -87,6 +92,11 @@ def ingress(settings: StackSettings) -> str:
 def ray_token_secret(settings: StackSettings) -> str:
     """The Secret with Ray's own token, under `RAY_TOKEN_KEY`."""
     return f"{settings.ray.name}-token"
+
+
+def wanted_applications(settings: StackSettings) -> str:
+    """The ConfigMap with the applications that the head restores after a loss."""
+    return f"{settings.ray.name}-applications"
 
 
 def hub_token_secret(settings: StackSettings) -> str:

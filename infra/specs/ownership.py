@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, services
+from infra.specs import Spec, names, platform, restore, services
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.network_policies import network_policies
 
@@ -48,6 +48,8 @@ def planned(
     for model in settings.models:
         job = names.download_job_name(settings, model)
         found.append(_named(settings, "batch/v1", "Job", job, *ray))
+    if restore.is_needed(settings):
+        found.append(_of(restore.config_map(settings), *ray))
     found.append(_of(services.api_service(settings, {}), *ray))
     if settings.serve.ingress:
         found.append(_of(services.ingress(settings), *ray))

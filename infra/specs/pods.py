@@ -14,7 +14,7 @@ from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
 from infra.settings.ray import Head
-from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts, ray_token
+from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts, ray_token, restore
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
@@ -88,8 +88,8 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
         "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **head.labels}),
         "spec": {
             **_pod(settings),
-            "containers": [container],
-            "volumes": _volumes(settings),
+            "containers": [container, *restore.containers(settings, image)],
+            "volumes": [*_volumes(settings), *restore.volumes(settings)],
             "affinity": {"podAntiAffinity": pod_parts.one_per_node(component)},
             **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
             **_classes(head),

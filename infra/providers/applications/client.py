@@ -26,13 +26,21 @@ class ServeUnreachableError(ServeError):
     """No complete answer: connection refused or cut off, an error of the proxy, truncated JSON.
 
     A retry may succeed. `missing`: the API server reports that the Service does not exist.
-    `by_ray`: Ray itself answered with an error.
+    `by_ray`: Ray itself answered with an error. `no_api_server`: not even the API server answered.
     """
 
-    def __init__(self, message: str, *, missing: bool = False, by_ray: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: bool = False,
+        by_ray: bool = False,
+        no_api_server: bool = False,
+    ) -> None:
         super().__init__(message)
         self.missing = missing
         self.by_ray = by_ray
+        self.no_api_server = no_api_server
 
 
 class ServeUnauthorizedError(ServeError):
@@ -109,7 +117,7 @@ class ServeClient:
             )
         except KubeError as error:
             if error.status is None or error.status >= 500:
-                raise ServeUnreachableError(str(error)) from error
+                raise ServeUnreachableError(str(error), no_api_server=True) from error
             raise
 
     def _raise_for(self, method: str, answer: Answer) -> None:

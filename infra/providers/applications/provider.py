@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from infra.providers.applications import removal
+from infra.providers.applications import drift, removal
 from infra.providers.applications.client import ServeClient, ServeError
 from infra.providers.applications.reconcile import Reconciliation
 from infra.providers.applications.resource import OUTPUTS, TYPE
 from infra.providers.applications.seen import RUNNING, by_name
+from infra.providers.applications.wanted import Wanted, WantedError
 from infra.providers.common.api_server import KubeClient, KubeError
 from infra.providers.common.call import Call, CallCancelledError
 from infra.providers.common.properties import UNKNOWN, Props, differing, only, without_empty
@@ -22,12 +23,14 @@ INPUTS = (
     "head_service",
     "token_secret",
     "config",
+    "wanted",
     "templates",
     "pods",
     "deadline_seconds",
+    "sends",
     "replace_foreign",
 )
-COMPARED = ("context", "head_service", "token_secret", "config")
+COMPARED = ("context", "head_service", "token_secret", "config", "wanted")
 
 
 class ServeApplicationsProvider(Provider):
@@ -40,6 +43,8 @@ class ServeApplicationsProvider(Provider):
         """Whether the inputs are complete and well-formed. Uses no network."""
         inputs = {key: news[key] for key in INPUTS if news.get(key) is not None}
         inputs.setdefault("replace_foreign", False)
+        inputs.setdefault("wanted", "")
+        inputs.setdefault("sends", True)
         failures = [Failure(key, "is missing") for key in INPUTS if key not in inputs]
         failures += _config_failures(inputs.get("config", UNKNOWN))
         deadline = inputs.get("deadline_seconds", UNKNOWN)
@@ -68,6 +73,13 @@ class ServeApplicationsProvider(Provider):
         unwell = any(app.get("status") != RUNNING for app in last)
         return Diff(bool(replaces) or changed or unwell, replaces)
 
+    def drifted(self, call: Call, olds: Props, _news: Props) -> bool:
+        """Ray is asked each time: what is lost, unhealthy or silent is a change, and said."""
+        found = drift.difference(lambda: _serve(call, olds), olds)
+        if found:
+            call.warn(found)
+        return bool(found)
+
     def create(self, call: Call, props: Props) -> Created:
         """Adopts the result of an interrupted `up`; refuses if there are foreign applications."""
         return Created(ID, self._reconcile(call, props, owned=()))
@@ -79,7 +91,7 @@ class ServeApplicationsProvider(Provider):
     def read(self, call: Call, _id: str, props: Props) -> Live | None:
         """The live applications. Without the head's Service the resource is gone; no answer is an
         error."""
-        with _serve(call, props) as client:
+        with _serve(call, props) as (client, _):
             seen = removal.look(client, props["config"], call.clock)
         if seen is None:
             return None
@@ -90,24 +102,34 @@ class ServeApplicationsProvider(Provider):
         return Live({**inputs, "config": config, "applications": seen.statuses}, inputs)
 
     def delete(self, call: Call, _id: str, props: Props) -> None:
-        """Removes our applications. An absent cluster, namespace or Service is success."""
-        with _serve(call, props) as client:
+        """Removes our applications. An absent cluster, namespace or Service is success. Those of a
+        RayService end with it."""
+        if not props.get("sends", True):
+            return
+        with _serve(call, props) as (client, wanted):
+            try:
+                wanted.unfinish()
+            except KubeError as error:
+                if not error.transient:
+                    raise
             names = set(by_name(props.get("config") or {}))
             names |= set(props.get("applications") or {})
             removal.remove(client, names, call.status, call.warn, call.clock)
 
     def _reconcile(self, call: Call, props: Props, owned: tuple[str, ...]) -> Props:
-        with _serve(call, props) as client:
+        with _serve(call, props) as (client, wanted):
             work = Reconciliation(
                 client,
                 props["config"],
                 Waiting(call.status, call.clock, float(props["deadline_seconds"])),
                 owned=owned,
                 replace_foreign=bool(props.get("replace_foreign")),
+                sends=bool(props.get("sends", True)),
             )
             try:
                 work.run()
-            except (CallCancelledError, KubeError, ServeError) as error:
+                wanted.finish(props["config"])
+            except (CallCancelledError, KubeError, ServeError, WantedError) as error:
                 if not work.sent:
                     raise
                 call.fail(error, ID, {**only(props, INPUTS), "applications": work.seen.statuses})
@@ -115,15 +137,13 @@ class ServeApplicationsProvider(Provider):
 
 
 @contextmanager
-def _serve(call: Call, props: Props) -> Iterator[ServeClient]:
+def _serve(call: Call, props: Props) -> Iterator[tuple[ServeClient, Wanted]]:
+    namespace = props["namespace"]
     with KubeClient(props["context"], call.run) as kube:
-        yield ServeClient(
-            kube,
-            props["namespace"],
-            props["cluster"],
-            props["head_service"],
-            props["token_secret"],
+        client = ServeClient(
+            kube, namespace, props["cluster"], props["head_service"], props["token_secret"]
         )
+        yield client, Wanted(kube, namespace, props.get("wanted") or "")
 
 
 def _has_unknown(pods: Any) -> bool:

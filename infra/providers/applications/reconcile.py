@@ -47,13 +47,16 @@ class Reconciliation:
         *,
         owned: Collection[str] = (),
         replace_foreign: bool = False,
+        sends: bool = True,
     ) -> None:
-        """`owned`: names of applications that were ours before, and may be deleted."""
+        """`owned`: names of applications that were ours before, and may be deleted. Without
+        `sends`, KubeRay sends the configuration, and this side waits for it."""
         self._client = client
         self._config = config
         self._waiting = waiting
         self._owned = set(owned) | set(by_name(config))
-        self._replace_foreign = replace_foreign
+        self._replace_foreign = replace_foreign or not sends
+        self._sends = sends
         self._puts = 0
         self._settled = 0
         self._restarted = False
@@ -91,13 +94,15 @@ class Reconciliation:
         self._raise_failures()
         self._settled = self._settled + 1 if self.seen.settled else 0
         # Twice after a change: a replica may start and crash at once.
-        if self._settled >= (2 if self.sent else 1):
+        if self._settled >= (2 if self.sent or not self._sends else 1):
             return None
         return "; ".join(self.seen.lines(running=False)) or f"{len(self.seen.running)} RUNNING"
 
     def _act(self) -> str:
         """Send Ray the next request, if one is needed; returns its description, or ""."""
         seen = self.seen
+        if not self._sends:
+            return "" if seen.matches else "waiting for KubeRay to send the applications"
         self._removing = [name for name in self._removing if name in seen.live]
         if self._removing:
             return f"removing what failed: {', '.join(self._removing)}"

@@ -24,6 +24,9 @@ class ServeApplicationsArgs(RayClusterRef):
     """Name of the Secret that contains Ray's token under `auth_token`."""
     config: pulumi.Input[Mapping[str, Any]]
     """Body of the PUT, from infra.specs.serve_config."""
+    wanted: pulumi.Input[str]
+    """ConfigMap from which the head restores the applications when Ray has lost them. Its body is
+    `config`; the provider adds that they run. Empty: there is none."""
     templates: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Hashes of the pod templates that PodRollout will bring about; empty if it leaves pods alone.
     They let a preview show that the applications restart, before any pod does."""
@@ -33,6 +36,9 @@ class ServeApplicationsArgs(RayClusterRef):
     in which PodRollout changes, which alone is not a change of this resource."""
     deadline_seconds: pulumi.Input[int]
     """How long until every application is RUNNING (timeouts.modelReadySeconds)."""
+    sends: pulumi.Input[bool] = True
+    """False: KubeRay sends the configuration of a RayService. The provider then waits until it
+    runs, looks, and changes nothing."""
     replace_foreign: pulumi.Input[bool] = False
     """Delete applications that this resource did not create. False: refuse, and name them."""
 

@@ -1,8 +1,9 @@
 """The contract between a resource's provider and the plug-in: plain values in, plain values out.
 
-Only `check` and `diff` run in a preview. Neither may use the network, with one exception: the check
-of Ownership asks the cluster what exists already, for a few seconds at most. A provider that did so
-in every resource would make each preview as slow as its slowest answer.
+Only `check`, `diff` and `drifted` run in a preview. The first two may not use the network, with one
+exception: the check of Ownership asks the cluster what exists already. It and `drifted` ask for a
+few seconds at most. A provider that did so in every resource would make each preview as slow as its
+slowest answer.
 """
 
 from abc import ABC, abstractmethod
@@ -71,6 +72,12 @@ class Provider(ABC):
     @abstractmethod
     def diff(self, id_: str, olds: Props, news: Props) -> Diff:
         """Compare the outputs in the state with new inputs."""
+
+    def drifted(self, _call: Call, _olds: Props, _news: Props) -> bool:
+        """Whether an update is needed although `diff` found none, because the live resource is not
+        what the state says. The engine does not tell a preview from an `up` here, so what could not
+        be looked at is a change: `up` then looks again, and fails with the reason."""
+        return False
 
     @abstractmethod
     def create(self, call: Call, props: Props) -> Created:

@@ -2,14 +2,12 @@
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from infra.providers.common.api_server import KubeClient, KubeError
-from infra.providers.common.call import ProviderError, in_thread
+from infra.providers.common.api_server import KubeClient
+from infra.providers.common.looking import within
 from infra.providers.ownership.objects import Object, key, path
 
 T = TypeVar("T")
@@ -34,10 +32,6 @@ OPERATORS = (
 _METADATA = "application/json;g=meta.k8s.io;v=v1;as={kind},application/json"
 METADATA = {"Accept": _METADATA.format(kind="PartialObjectMetadata")}
 METADATA_LIST = {"Accept": _METADATA.format(kind="PartialObjectMetadataList")}
-
-
-class UnreachableError(ProviderError):
-    """The cluster did not answer, or not to this user. The text says so, and what to type."""
 
 
 @dataclass(frozen=True)
@@ -147,20 +141,3 @@ def at_once(tasks: Sequence[Callable[[], T]]) -> list[T]:
     if errors:
         raise errors[0]
     return [results[number] for number in range(len(tasks))]
-
-
-def within(seconds: float, work: Callable[[], T], context: str) -> T:
-    """The result of `work`, which a broken connection, a slow name server or a credential plug-in
-    may hold up; UnreachableError after `seconds`, or for a KubeError."""
-    began = time.monotonic()
-    future = in_thread(work)
-    if not wait([future], seconds).done:
-        took = time.monotonic() - began
-        raise UnreachableError(
-            f"context {context!r}: no answer within {took:.0f} s. "
-            f"`kubectl --context {context} version` should answer"
-        )
-    try:
-        return future.result()
-    except KubeError as error:
-        raise UnreachableError(str(error)) from error

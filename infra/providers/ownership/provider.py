@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 from infra.providers.common import kubeconfig
 from infra.providers.common.call import Call, ProviderError
+from infra.providers.common.looking import UnreachableError, within
 from infra.providers.common.properties import Props, differing
 from infra.providers.common.provider import Checked, Created, Diff, Failure, Live, Provider
 from infra.providers.ownership import claims, edits, foreign, leaving
 from infra.providers.ownership.foreign import Stack
-from infra.providers.ownership.observe import Seen, UnreachableError, observe, within
+from infra.providers.ownership.observe import Seen, observe
 from infra.providers.ownership.resource import TYPE
 
 ID = "ownership"

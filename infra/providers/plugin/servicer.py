@@ -83,12 +83,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         olds, _ = load(request.olds)
         news, _ = load(request.news)
+        provider = self._provider(request)
         with _failures(context, news, set()):
-            diff = self._provider(request).diff(request.id, olds, news)
+            diff = provider.diff(request.id, olds, news)
+            changes = diff.changes or provider.drifted(self._call(request), olds, news)
         kind = provider_pb2.DiffResponse
-        return kind(
-            changes=kind.DIFF_SOME if diff.changes else kind.DIFF_NONE, replaces=diff.replaces
-        )
+        return kind(changes=kind.DIFF_SOME if changes else kind.DIFF_NONE, replaces=diff.replaces)
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         provider = self._provider(request)

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 USER = "canary"
 ORDER = (
     "test_up",
+    "test_lost_head",
     "test_swaps",
     "test_failures",
     "test_release",

@@ -10,6 +10,7 @@ from tests.cluster.main_job.deployed import NAMESPACE, Deployed, Run
 from tests.cluster.main_job.steps import COMMIT, Step, add_model, enable_group, second_with, step
 
 SERVE = "ServeApplications applications"
+WANTED = "ConfigMap wanted-applications"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,11 @@ def test_adding_a_model_adds_a_download_and_an_application(
 ) -> None:
     added.assert_tiny_was_undisturbed()
     assert added.after == added.before
-    assert added.run.changes == {"DownloadJob download-second": "create", SERVE: "update"}
+    assert added.run.changes == {
+        "DownloadJob download-second": "create",
+        WANTED: "update",
+        SERVE: "update",
+    }
     second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
     assert second.chat()
 
@@ -59,7 +64,7 @@ def test_a_swap_is_one_download_and_the_serve_resource(
     swapped.assert_tiny_was_undisturbed()
     assert swapped.after == swapped.before
     changes = swapped.run.changes
-    assert set(changes) == {"DownloadJob download-second", SERVE}
+    assert set(changes) == {"DownloadJob download-second", WANTED, SERVE}
     assert changes[SERVE] == "update"
     second = Client.of(prepared.stack.outputs(), "second", USER, canaries.password)
     assert second.chat()

@@ -122,7 +122,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             ),
             "error",
             "ResourceQuota team",
-            "requests.cpu 16 left of 20, 19.25 needed",
+            "requests.cpu 16 left of 20, 19.26 needed",
         ),
         case(
             replace(GOOD, quotas=known((Quota("disk", {"requests.storage": 100 * GIB}, {}),))),

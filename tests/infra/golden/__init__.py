@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from infra.settings import StackSettings
-from infra.specs import services
+from infra.specs import restore, services
 from infra.specs.auth_config import auth_config
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
@@ -29,9 +29,12 @@ FOLDER = Path(__file__).parent
 def objects(settings: StackSettings) -> Mapping[str, Any]:
     """File name -> content of every object that infra.specs makes."""
     templates = pod_templates(settings, IMAGE)
+    serve = settings.serve.model_copy(update={"delivery": "rayService"})
+    by_kuberay = settings.model_copy(update={"serve": serve})
     return {
         "ray-cluster.yaml": ray_cluster(settings, templates),
-        "ray-service.yaml": ray_service(settings, templates),
+        "ray-service.yaml": ray_service(by_kuberay, pod_templates(by_kuberay, IMAGE)),
+        "wanted-applications.yaml": restore.config_map(settings),
         "serve-config.yaml": serve_config(settings),
         "auth-secret.yaml": auth_config(
             settings.auth,

@@ -160,6 +160,14 @@ OWN_OF_THE_POD = {
     "SSL_CERT_FILE": "rayline:network.caFile, in download Jobs only",
     "RAY_AUTH_TOKEN": "infra.rules.environment refuses it",
     "RAY_AUTH_TOKEN_PATH": "infra.rules.environment refuses it",
+    **dict.fromkeys(
+        ("RAYLINE_WANTED", "RAYLINE_RAY_TOKEN", "RAYLINE_RAY_ADDRESS", "RAYLINE_RESTORE_SECONDS"),
+        "of the container `restore`, which has no environment; tests of its process set them",
+    ),
+    **dict.fromkeys(
+        ("RAY_SERVE_HAPROXY_RETRIES", "RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S"),
+        "Serve's own, of which `app.haproxy` sets the defaults",
+    ),
     "KERNEL_CACHE": "rayline:storage.kernelCache",
     "FLASHINFER_WORKSPACE_BASE": "FlashInfer's own, which the service sets from the one above",
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "vLLM's own, which the service turns off",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.specs.services import ANY_NODE, PENDING, UNKNOWN
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, HIDDEN, NODE_PORT, run
@@ -85,7 +86,7 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
     assert {
         "RayCluster ray-cluster",
         "PodRollout pods",
-        "ServeApplications applications",
+        "ConfigMap wanted-applications",
     }.isdisjoint(program.custom)
     service = program["RayService ray-service"]
     assert json.loads(service.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]) == [
@@ -103,7 +104,12 @@ def test_the_second_delivery_is_one_ray_service_after_the_downloads() -> None:
         "update": "3000s",
         "delete": "600s",
     }
-    assert program.outputs["models"] == {"Dolphin3.0": {"route_prefix": "/"}}
+    # KubeRay sends the applications, and `up` waits for them.
+    applications = program["ServeApplications applications"].inputs
+    assert (applications["sends"], applications["wanted"]) == (False, "")
+    assert applications["config"] == yaml.safe_load(service.inputs["spec"]["serveConfigV2"])
+    assert "RayService ray-service" in program.waits_for("ServeApplications applications")
+    assert program.outputs["models"] == {"Dolphin3.0": {"status": "RUNNING"}}
 
 
 @pytest.mark.parametrize("delivery", ["restApi", "rayService"])

@@ -1,5 +1,6 @@
 """The resources of each stack, their order, and which of them outlive the stack."""
 
+import json
 import socket
 from typing import NoReturn
 
@@ -48,6 +49,7 @@ TOKENS = {
     "rayline:serving:Api",
     "rayline:serving:Applications",
     "rayline:serving:ModelDownload",
+    "rayline:serving:WantedApplications",
 }
 
 
@@ -86,6 +88,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         f"DownloadJob download-{MODEL[name]}",
         "RayCluster ray-cluster",
         "PodRollout pods",
+        "ConfigMap wanted-applications",
         "ServeApplications applications",
         *(["Ingress api"] if name == "prod" else []),
         "Service api",
@@ -172,9 +175,14 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
             "restApi": {
                 "RayCluster ray-cluster",
                 "PodRollout pods",
+                "ConfigMap wanted-applications",
                 "ServeApplications applications",
             },
-            "rayService": {"RayService ray-service", "GroupOrder applied-groups"},
+            "rayService": {
+                "RayService ray-service",
+                "GroupOrder applied-groups",
+                "ServeApplications applications",
+            },
         }[delivery]
     )
     # Declared first, so that a refusal comes before everything else.
@@ -199,6 +207,9 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
         ("RayCluster ray-cluster", "ServiceAccount service-account"),
         ("PodRollout pods", "RayCluster ray-cluster"),
         ("ServeApplications applications", "PodRollout pods"),
+        # Before the applications change, and not before weights have arrived.
+        ("ServeApplications applications", "ConfigMap wanted-applications"),
+        ("ConfigMap wanted-applications", "DownloadJob download-Dolphin3.0"),
         ("ServeApplications applications", "DownloadJob download-Dolphin3.0"),
     ],
 )
@@ -209,6 +220,7 @@ def test_the_order(prod: Program, later: str, earlier: str) -> None:
 def test_pods_start_while_weights_are_downloaded(prod: Program) -> None:
     assert "DownloadJob download-Dolphin3.0" not in prod.waits_for("RayCluster ray-cluster")
     assert "RayCluster ray-cluster" not in prod.waits_for("DownloadJob download-Dolphin3.0")
+    assert "ConfigMap wanted-applications" not in prod.waits_for("RayCluster ray-cluster")
 
 
 def test_a_protected_claim_outlives_the_stack_and_the_rest_does_not(prod: Program) -> None:
@@ -251,6 +263,9 @@ def test_the_rest_api_gets_the_whole_configuration(prod: Program) -> None:
     assert inputs["head_service"] == "deepseek-raycluster-head-svc"
     assert inputs["deadline_seconds"] == 1200
     assert inputs["replace_foreign"] is False
+    wanted = prod["ConfigMap wanted-applications"].inputs
+    assert inputs["wanted"] == wanted["metadata"]["name"]
+    assert json.loads(wanted["data"]["applications.json"]) == inputs["config"]
     program = run("prod", serve__replaceForeign=True)
     assert program["ServeApplications applications"].inputs["replace_foreign"] is True
 

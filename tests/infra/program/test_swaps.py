@@ -10,6 +10,9 @@ from tests.infra.program.harness import Declared, Program, run
 
 OTHER_DIGEST = "sha256:" + "3" * 64
 SERVE = "ServeApplications applications"
+WANTED = "ConfigMap wanted-applications"
+MODELS = {SERVE: "update", WANTED: "update"}
+"""What a change of the models changes, apart from downloads."""
 CLUSTER, PODS = "RayCluster ray-cluster", "PodRollout pods"
 GROUPS = "GroupOrder gpu-groups"
 DOWNLOAD = "DownloadJob download-Dolphin3.0"
@@ -67,7 +70,7 @@ def test_a_swap_changes_one_download_and_the_serve_resource(
 ) -> None:
     change: dict[str, Any] = {f"models__0__{key}": value for key, value in edit.items()}
     after = run("prod", **change)
-    assert changes(before, after) == {DOWNLOAD: "update", SERVE: "update"}
+    assert changes(before, after) == {DOWNLOAD: "update", **MODELS}
     # A Job cannot be changed, so it gets a new name.
     names = [program[DOWNLOAD].inputs["name"] for program in (before, after)]
     assert names[0] != names[1]
@@ -77,7 +80,7 @@ def test_a_swap_changes_one_download_and_the_serve_resource(
 def test_a_swap_leaves_the_application_of_another_model_as_it_is() -> None:
     two: dict[str, Any] = {"gpuGroups__1__enabled": True, "models__1": SECOND}
     one, other = run("prod", **two), run("prod", **two, models__0__source="owner/other")
-    assert changes(one, other) == {DOWNLOAD: "update", SERVE: "update"}
+    assert changes(one, other) == {DOWNLOAD: "update", **MODELS}
     assert applications(one)["second"] == applications(other)["second"]
     assert applications(one)["Dolphin3.0"] != applications(other)["Dolphin3.0"]
 
@@ -95,7 +98,7 @@ def test_enabling_a_group_touches_no_pod_of_the_others(before: Program) -> None:
 def test_a_model_on_the_other_group_touches_neither_pods_nor_models_of_the_first() -> None:
     enabled = run("prod", gpuGroups__1__enabled=True)
     after = run("prod", gpuGroups__1__enabled=True, models__1=SECOND)
-    assert changes(enabled, after) == {"DownloadJob download-second": "create", SERVE: "update"}
+    assert changes(enabled, after) == {"DownloadJob download-second": "create", **MODELS}
     assert hashes(after) == hashes(enabled)
     assert applications(after)["Dolphin3.0"] == applications(enabled)["Dolphin3.0"]
 
@@ -164,5 +167,5 @@ def test_users_and_roles_change_the_secret_alone(before: Program) -> None:
 def test_a_removed_model_loses_its_job_and_its_application() -> None:
     two = run("prod", gpuGroups__1__enabled=True, models__1=SECOND)
     one = run("prod", gpuGroups__1__enabled=True)
-    assert changes(two, one) == {"DownloadJob download-second": "delete", SERVE: "update"}
+    assert changes(two, one) == {"DownloadJob download-second": "delete", **MODELS}
     assert set(applications(one)) == {"Dolphin3.0"}

@@ -149,7 +149,7 @@ def test_the_main_container_can_be_extended(owner: Location) -> None:
     before = templates(changed())[pod]["spec"]["containers"][0]
     spec = {"containers": [more], "volumes": [{"name": "scratch", "emptyDir": {}}]}
     after = templates(changed(((*owner, "podTemplate", "spec"), spec)))[pod]["spec"]["containers"]
-    (container,) = after
+    container = after[0]
     assert container["volumeMounts"] == [*before["volumeMounts"], *more["volumeMounts"]]
     assert container["resources"]["limits"] == {
         **before["resources"]["limits"],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import restore
 from infra.settings import StackSettings
 from infra.settings.gpu_groups import GpuGroup
 from infra.specs import Spec, names, pod_parts, pods
@@ -47,15 +48,24 @@ def test_the_restricted_pod_security_standard_is_met() -> None:
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
-        assert kinds <= {"persistentVolumeClaim", "emptyDir", "secret"}
+        assert kinds <= {"persistentVolumeClaim", "emptyDir", "secret", "configMap"}
         assert pod["automountServiceAccountToken"] is False
 
 
 def test_no_secret_is_in_any_environment_and_users_are_in_workers_alone() -> None:
     head, *workers = both()
+    _ray, restoring = head["spec"]["containers"]
+    assert "secretKeyRef" not in json.dumps(head)
+    assert "env" not in restoring
     secrets = [v["secret"]["secretName"] for v in head["spec"]["volumes"] if "secret" in v]
     assert secrets == ["deepseek-raycluster-token"]
-    assert "secretKeyRef" not in json.dumps(head)
+    mounted = {each["name"]: each for each in restoring["volumeMounts"]}
+    assert set(mounted) == {"wanted-applications", "ray-token"}
+    # With subPath the files would never change in a running pod.
+    assert all(each["readOnly"] and "subPath" not in each for each in mounted.values())
+    assert mounted["wanted-applications"]["mountPath"] == str(restore.FOLDER)
+    assert mounted["ray-token"]["mountPath"] == str(restore.TOKEN_FILE.parent)
+    assert str(restore.TOKEN_FILE) == names.RAY_TOKEN_FILE
     for template in workers:
         mounts = template["spec"]["containers"][0]["volumeMounts"]
         (auth,) = [mount for mount in mounts if mount["mountPath"] == names.AUTH_MOUNT]

@@ -23,6 +23,8 @@ NEW_GROUP = {"name": "a100", "gpu": {"model": "A100", "memoryGib": 80}}
 
 # An edit, and the pods that it replaces.
 RESTARTING: list[tuple[Location, Any, set[str]]] = [
+    # The container that restores lost applications; another delivery makes a new cluster anyway.
+    (("serve", "delivery"), "rayService", {HEAD}),
     (("ray", "env", "A"), "b", EVERY),
     (("ray", "labels", "a"), "b", EVERY),
     (("ray", "annotations", "a"), "b", EVERY),
@@ -129,7 +131,6 @@ HARMLESS: list[tuple[Location, Any]] = [
     (("auth", "revokedServiceTokens"), ["a"]),
     (("ray", "upgrade"), "manual"),
     (("ray", "head", "evictable"), True),
-    (("serve", "delivery"), "rayService"),
     (("serve", "replaceForeign"), True),
     (("serve", "service", "type"), "LoadBalancer"),
     (("serve", "service", "annotations", "a"), "b"),

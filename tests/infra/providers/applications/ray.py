@@ -1,6 +1,8 @@
 """A fake of Ray's Serve API behind the service proxy, which can be made to misbehave."""
 
 import base64
+import hashlib
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +14,8 @@ NAMESPACE, CLUSTER, SERVICE, SECRET = "llm", "ray", "ray-head-svc", "ray-token"
 TOKEN = "canary-ray-token"
 PROXY = f"/api/v1/namespaces/{NAMESPACE}/services/{SERVICE}:8265/proxy/api/serve/applications/"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}"
+CONFIG_MAP = "ray-applications"
+CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{CONFIG_MAP}"
 TRACE = (
     "Deployment failed to start 3 times in a row: \x1b[36mray::Replica\x1b[0m\n"
     "Traceback (most recent call last):\n"
@@ -62,6 +66,10 @@ class FakeRay(FakeApi):
     """Called before Ray handles a request and, with `after`, afterwards."""
     puts: list[dict[str, Any]] = field(default_factory=list)
     absent: bool = False
+    wanted: dict[str, str] | None = None
+    """Data of the ConfigMap; None: there is none."""
+    version: int = 1
+    """Of the ConfigMap."""
 
     def serve(self, *applications: dict[str, Any], status: str = "RUNNING") -> None:
         """Make applications live, as an earlier `up` would have."""
@@ -71,8 +79,13 @@ class FakeRay(FakeApi):
     def answer(self, request: Request) -> tuple[int, Any]:
         if request.path == SECRETS:
             return 200, {"data": {"auth_token": base64.b64encode(TOKEN.encode()).decode()}}
+        if request.path == CONFIG_MAPS:
+            return self.config_map(request)
         if request.path != PROXY or self.absent:
             return refused(404, "NotFound", f'services "{SERVICE}" not found')
+        return self.serve_api(request)
+
+    def serve_api(self, request: Request) -> tuple[int, Any]:
         fault = self.fault(request)
         if fault is not None:
             return fault
@@ -83,6 +96,30 @@ class FakeRay(FakeApi):
         if request.method == "DELETE":
             self.apps, self.http = {}, {}
         return 200, self.details()
+
+    def wants(self, body: dict[str, Any]) -> None:
+        """What the program does with the ConfigMap before it changes the applications."""
+        self.wanted = {**(self.wanted or {}), "applications.json": json.dumps(body)}
+        self.version += 1
+
+    def restorable(self) -> bool:
+        """Whether the head would restore what the ConfigMap has."""
+        data = self.wanted or {}
+        digest = hashlib.sha256(data.get("applications.json", "").encode()).hexdigest()
+        return data.get("finished") == digest
+
+    def config_map(self, request: Request) -> tuple[int, Any]:
+        if self.wanted is None:
+            return refused(404, "NotFound", f'configmaps "{CONFIG_MAP}" not found')
+        if request.method == "PATCH":
+            assert request.headers["content-type"] == "application/merge-patch+json"
+            version = request.body["metadata"].get("resourceVersion", str(self.version))
+            if version != str(self.version):
+                return refused(409, "Conflict", "the object has been modified")
+            merged = {**self.wanted, **request.body["data"]}
+            self.wanted = {key: value for key, value in merged.items() if value is not None}
+            self.version += 1
+        return 200, {"metadata": {"resourceVersion": str(self.version)}, "data": self.wanted}
 
     def put(self, body: dict[str, Any]) -> tuple[int, Any]:
         self.puts.append(body)

@@ -8,11 +8,15 @@ import pytest
 from infra.providers.applications import removal
 from infra.providers.applications.client import ServeClient, ServeUnreachableError
 from infra.providers.applications.provider import ServeApplicationsProvider
+from infra.providers.applications.reconcile import ServeDeployFailedError
 from infra.providers.applications.seen import Seen
+from infra.providers.applications.wanted import WantedError
 from infra.providers.common.api_server import KubeClient
+from infra.providers.common.call import PartialFailureError
 from infra.providers.common.properties import UNKNOWN
 from tests.infra.providers.applications.ray import (
     CLUSTER,
+    CONFIG_MAP,
     NAMESPACE,
     SECRET,
     SERVICE,
@@ -21,7 +25,7 @@ from tests.infra.providers.applications.ray import (
     config,
 )
 from tests.infra.providers.calls import call
-from tests.infra.providers.common.fake_api_server import CONTEXT
+from tests.infra.providers.common.fake_api_server import CONTEXT, Request
 
 PROVIDER = ServeApplicationsProvider()
 INPUTS: dict[str, Any] = {
@@ -31,9 +35,11 @@ INPUTS: dict[str, Any] = {
     "head_service": SERVICE,
     "token_secret": SECRET,
     "config": config(application("a")),
+    "wanted": "",
     "templates": {"head": "h1"},
     "pods": {"head": ["p1/0"]},
     "deadline_seconds": 60,
+    "sends": True,
     "replace_foreign": False,
 }
 OUTPUTS = {**INPUTS, "applications": {"a": {"status": "RUNNING", "route_prefix": "/a"}}}
@@ -82,6 +88,7 @@ def test_check_refuses(change: dict[str, Any], prop: str) -> None:
         ({"config": config({**application("a"), "args": {"x": [UNKNOWN]}})}, True, []),
         ({"config": config(application("a", "other"))}, True, []),
         ({"head_service": "other"}, True, []),
+        ({"wanted": CONFIG_MAP}, True, []),
         ({"namespace": "other"}, True, ["namespace"]),
     ],
 )
@@ -158,6 +165,99 @@ def test_read_distinguishes_absent_from_silent_and_shows_manual_changes(ray: Fak
             removal.look(client, INPUTS["config"], ray.clock)
     ray.absent = True
     assert PROVIDER.read(call(), "serve", dict(OUTPUTS)) is None
+
+
+RECORDED = {**INPUTS, "wanted": CONFIG_MAP}
+
+
+def test_only_what_runs_is_restored(ray: FakeRay) -> None:
+    """Through a first `up`, a change, a failed one that is taken back, and the removal."""
+    first, bad = config(application("a")), config(application("a", "bad"))
+    ray.broken = {"bad"}
+    ray.wants(first)
+    assert not ray.restorable(), "before the first `up` has ended"
+    outs = PROVIDER.create(call(ray.clock), {**RECORDED, "config": first}).outs
+    assert ray.restorable()
+    assert not PROVIDER.drifted(call(), outs, outs)
+
+    ray.wants(bad)
+    with pytest.raises(PartialFailureError):
+        PROVIDER.update(call(ray.clock), "serve", outs, {**RECORDED, "config": bad})
+    assert not ray.restorable()
+    ray.wants(first)
+    assert ray.restorable(), "a change that is taken back restores what has run"
+    outs = PROVIDER.update(call(ray.clock), "serve", outs, {**RECORDED, "config": first})
+    assert ray.restorable()
+
+    restorable_at_removal: list[bool] = []
+    ray.fault = lambda request: (
+        restorable_at_removal.append(ray.restorable()) if request.method == "DELETE" else None
+    )
+    PROVIDER.delete(call(ray.clock), "serve", outs)
+    assert restorable_at_removal == [False]
+
+
+def test_a_config_map_that_cannot_restore_is_a_change_or_an_error(ray: FakeRay) -> None:
+    ray.wants(INPUTS["config"])
+    outs = PROVIDER.create(call(ray.clock), RECORDED).outs
+    ray.wanted = {key: value for key, value in (ray.wanted or {}).items() if key != "finished"}
+    looked = call()
+    assert PROVIDER.drifted(looked, outs, outs)
+    assert "a lost head would restore nothing" in looked.warnings[0]
+    PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
+    assert ray.restorable()
+    assert not ray.puts[1:], "the applications are there"
+    for damaged in (None, {}, {"applications.json": "{"}):
+        ray.wanted = damaged
+        assert PROVIDER.drifted(call(), outs, outs)
+        with pytest.raises(WantedError, match="pulumi up --refresh"):
+            PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
+    ray.wants(config(application("a", "of another up")))
+    with pytest.raises(WantedError, match="does not contain the applications of this stack"):
+        PROVIDER.update(call(ray.clock), "serve", outs, RECORDED)
+
+
+def test_what_kuberay_sends_is_waited_for_and_never_changed(ray: FakeRay) -> None:
+    """A changed model in the cluster of a RayService: its conditions stay as they were."""
+    watching = {**INPUTS, "sends": False, "config": config(application("a", "new"))}
+    ray.serve(application("a"), application("theirs"))
+    looks = []
+
+    def kuberay(request: Request) -> None:
+        looks.append(request.method)
+        if len(looks) == 3:
+            ray.put(watching["config"])
+
+    ray.fault = kuberay
+    outs = PROVIDER.update(call(ray.clock), "serve", OUTPUTS, watching)
+    assert outs["applications"]["a"]["status"] == "RUNNING"
+    assert len(looks) > 3
+    assert ray.apps["a"].config == application("a", "new")
+    ray.broken = {"bad"}
+    ray.put(config(application("a", "bad")))
+    bad = {**watching, "config": config(application("a", "bad"))}
+    with pytest.raises(ServeDeployFailedError, match="no weights"):
+        PROVIDER.update(call(ray.clock), "serve", outs, bad)
+    ray.apps = {}
+    assert PROVIDER.drifted(call(), outs, outs)
+    PROVIDER.delete(call(), "serve", outs)
+    assert set(looks) == {"GET"}
+
+
+def test_a_change_of_the_config_map_at_the_last_moment_is_seen(ray: FakeRay) -> None:
+    ray.serve(application("a"))
+    ray.wants(INPUTS["config"])
+    answer = ray.config_map
+
+    def meanwhile(request: Request) -> tuple[int, Any]:
+        if request.method == "PATCH":
+            ray.wants(config(application("a", "of another up")))
+        return answer(request)
+
+    ray.config_map = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(WantedError):
+        PROVIDER.update(call(ray.clock), "serve", OUTPUTS, RECORDED)
+    assert not ray.restorable()
 
 
 def test_a_long_message_is_cut_and_its_cause_is_kept() -> None:

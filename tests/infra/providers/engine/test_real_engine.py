@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.infra.providers.applications.ray import (
     CLUSTER,
     NAMESPACE,
+    PROXY,
     SECRET,
+    SECRETS,
     SERVICE,
     TOKEN,
     TRACE,
@@ -17,7 +20,7 @@ from tests.infra.providers.applications.ray import (
     application,
     config,
 )
-from tests.infra.providers.common.fake_api_server import CONTEXT
+from tests.infra.providers.common.fake_api_server import CONTEXT, Request, refused
 from tests.infra.providers.engine.programs import Program
 from tests.infra.providers.rollout.kuberay import FakeKubeRay, groups
 
@@ -67,7 +70,8 @@ def test_applications_from_their_creation_to_their_end(serving: Program, ray: Fa
     assert "2 unchanged" in serving.refresh()
     asked = len(ray.requests)
     serving.run("preview", "--non-interactive", "--expect-no-changes")
-    assert len(ray.requests) == asked, "a preview makes no request"
+    looked = [(request.method, request.path) for request in ray.requests[asked:]]
+    assert looked == [("GET", SECRETS), ("GET", PROXY)], "a preview looks once, and changes nothing"
 
     declare(serving, "m", pods="h2")
     assert "1 updated" in serving.up()
@@ -77,6 +81,7 @@ def test_applications_from_their_creation_to_their_end(serving: Program, ray: Fa
     assert "1 updated" in serving.refresh()
     assert "1 updated" in serving.up()
     assert ray.apps["a"].steps == ["RUNNING"]
+
     ray.apps["a"].steps = ["UNHEALTHY"]
     serving.refresh()
     ray.apps["a"].steps = ["RUNNING"]
@@ -86,6 +91,72 @@ def test_applications_from_their_creation_to_their_end(serving: Program, ray: Fa
     assert TOKEN not in serving.state()
     serving.destroy()
     assert ray.apps == {}
+
+
+def test_up_is_true_about_applications_that_were_lost(serving: Program, ray: FakeRay) -> None:
+    """Without --refresh: `up` called them unchanged and RUNNING."""
+    declare(serving, "m")
+    serving.up()
+
+    ray.apps.clear()
+    previewed = serving.run("preview", "--non-interactive")
+    assert "1 to update" in previewed
+    assert "not as the last `up` left them: a: not there yet" in previewed
+    assert len(ray.puts) == 1, "a preview changes nothing"
+    assert "1 updated" in serving.up()
+    assert serving.outputs()["applications"]["a"]["status"] == "RUNNING"
+    assert len(ray.puts) == 2
+
+    ray.apps["a"].steps = ["UNHEALTHY", "UNHEALTHY", "RUNNING"]
+    assert "a: UNHEALTHY" in (repaired := serving.up())
+    assert "1 updated" in repaired
+    assert len(ray.puts) == 2, "Ray replaces the replica itself"
+
+    ray.apps["a"].config = application("a", "changed by hand")
+    assert "Ray has another configuration" in serving.up()
+    assert ray.apps["a"].config == application("a", "m")
+    assert "2 unchanged" in serving.up()
+
+
+def test_a_head_that_does_not_answer_yet_is_waited_for(serving: Program, ray: FakeRay) -> None:
+    declare(serving, "m")
+    serving.up()
+    ray.apps.clear()
+    ray.fault = lambda _request: refused(503, "ServiceUnavailable", "no endpoints available")
+    previewed = serving.run("preview", "--non-interactive")
+    assert "1 to update" in previewed
+    assert "the applications count as lost" in previewed
+    asked = len(ray.asked("GET"))
+
+    def returns(_request: Request) -> tuple[int, Any] | None:
+        silent = len(ray.asked("GET")) < asked + 4
+        return refused(503, "ServiceUnavailable", "no endpoints available") if silent else None
+
+    ray.fault = returns
+    assert "1 updated" in serving.up()
+    assert ray.apps["a"].steps == ["RUNNING"]
+
+
+def test_a_preview_without_the_cluster_works_and_says_what_it_does_not_know(
+    serving: Program, ray: FakeRay, tmp_path: Path
+) -> None:
+    """As in a pipeline whose runner does not reach the cluster."""
+    declare(serving, "m")
+    serving.up()
+    with FakeRay() as gone:
+        gone.kubeconfig(tmp_path)
+    previewed = serving.run("preview", "--non-interactive")
+    assert "it was not checked whether the applications are there" in previewed
+    assert "`kubectl --context fake version` should answer" in previewed
+    assert "1 to update" in previewed, "so that `up` looks again, instead of calling them RUNNING"
+    declare(serving, "m", deadline=2)
+    assert "no answer from" in serving.up(fails=True)
+    ray.kubeconfig(tmp_path)
+    assert "2 unchanged" in serving.up()
+    ray.fault = lambda _request: refused(403, "Forbidden", "services/proxy is forbidden")
+    previewed = serving.run("preview", "--non-interactive")
+    assert "services/proxy is forbidden" in previewed
+    assert "kubectl --context fake auth can-i --list" in previewed
 
 
 def test_a_failed_change_is_remembered_so_that_going_back_is_a_change(

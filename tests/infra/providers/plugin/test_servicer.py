@@ -33,6 +33,11 @@ class Box(Provider):
         changed = [key for key in ("content", "size") if olds.get(key) != news.get(key)]
         return Diff(bool(changed), [key for key in changed if key == "size"])
 
+    def drifted(self, call: Call, olds: Props, _news: Props) -> bool:
+        assert isinstance(call, Call)
+        assert olds["size"] == _news["size"], "a replacement needs no look"
+        return bool(olds.get("stolen"))
+
     def create(self, call: Call, props: Props) -> Created:
         return Created("box", self.update(call, "box", {}, props))
 
@@ -103,6 +108,14 @@ def test_diff(content: str, size: int, changes: bool, replaces: list[str]) -> No
     kinds = provider_pb2.DiffResponse
     assert answer.changes == (kinds.DIFF_SOME if changes else kinds.DIFF_NONE)
     assert list(answer.replaces) == replaces
+
+
+def test_what_drifted_is_a_change_and_is_asked_only_without_one() -> None:
+    kinds = provider_pb2.DiffResponse
+    olds = struct(content="a", size=1, stolen=True)
+    news = struct(content="a", size=1)
+    answer = SERVICER.Diff(provider_pb2.DiffRequest(urn=URN, olds=olds, news=news), Context())
+    assert (answer.changes, list(answer.replaces)) == (kinds.DIFF_SOME, [])
 
 
 def test_a_preview_creates_and_updates_nothing_and_leaves_outputs_unknown() -> None:

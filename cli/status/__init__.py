@@ -1,0 +1,1 @@
+"""`rayline status`: what really runs, beside what the stack wants."""

@@ -1,0 +1,58 @@
+"""The head is lost with everything that Ray kept in its memory, and nobody types anything."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from sandbox.cluster.kubectl import Kubectl
+from tests.cluster.main_job.client import Client
+from tests.cluster.main_job.deployed import NAMESPACE, Deployed
+from tests.cluster.main_job.test_up import in_time
+
+SECONDS = 60
+"""From the new head's readiness to an answer."""
+LONGEST = 600
+
+
+def test_a_lost_head_gets_its_applications_back_and_up_is_true(
+    serving: Deployed, user: Client, kubectl: Kubectl
+) -> None:
+    (lost,) = serving.pods("headgroup")
+    kubectl.run("-n", NAMESPACE, "delete", "pod", lost, "--wait=true", "--timeout=120s")
+
+    def new_head_is_ready() -> bool:
+        found = serving.get("pods", "-l", "ray.io/node-type=head")["items"]
+        return any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for pod in found
+            if pod["metadata"]["name"] != lost and "deletionTimestamp" not in pod["metadata"]
+            for condition in pod["status"].get("conditions", [])
+        )
+
+    def answers() -> bool:
+        try:
+            return bool(user.chat())
+        except httpx.HTTPError:
+            return False
+
+    until(new_head_is_ready)
+    ready = time.monotonic()
+    until(answers)
+    seconds = time.monotonic() - ready
+    print(f"an answer {seconds:.0f} s after the new head was Ready")
+    assert in_time(seconds, SECONDS)
+    (head,) = serving.pods("headgroup")
+    log = kubectl.run("-n", NAMESPACE, "logs", head, "-c", "restore")
+    assert log.count("those of the last up were sent") == 1
+
+    again = serving.up("--expect-no-changes")
+    assert again.changes == {}, "the applications are there, and nothing else was lost"
+    assert serving.stack.outputs()["models"]["tiny"]["status"] == "RUNNING"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONGEST
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(1)
