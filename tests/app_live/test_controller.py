@@ -73,7 +73,7 @@ def asking(service: Service) -> Iterator[list[str]]:
             over.set()
             asker.result()
     print(f"{asked} requests, {len(failures)} failed")
-    assert asked > 20
+    assert asked >= 5
 
 
 def stream(service: Service, begun: threading.Event) -> str:
