@@ -11,6 +11,7 @@ from infra import outputs
 from infra.components import files
 from infra.components.auth import Auth, AuthArgs
 from infra.components.chart import rendered
+from infra.components.control_store import ControlStore, ControlStoreArgs
 from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
@@ -30,7 +31,15 @@ from infra.configuration import Configuration
 from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
-from infra.specs import Spec, names, operator_chart, ownership, platform, services
+from infra.specs import (
+    Spec,
+    control_store,
+    names,
+    operator_chart,
+    ownership,
+    platform,
+    services,
+)
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import pull_secret
@@ -164,6 +173,14 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         ServiceAccountArgs(manifest=platform.service_account(settings)),
         after(namespace),
     )
+    store = ControlStore(
+        "ray-store",
+        ControlStoreArgs(
+            manifest=control_store.claim(settings) if control_store.own_claim(settings) else None
+        ),
+        # The command that deletes the cluster alone deletes what depends on the delivery.
+        after(namespace, chosen),
+    )
     downloads = [
         ModelDownload(
             f"download-{model.name}",
@@ -191,7 +208,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
-            pods=[chosen, operator, cache, auth, pull, account],
+            pods=[chosen, operator, cache, store, auth, pull, account],
             downloads=downloads,
             after=after,
             groups=order,

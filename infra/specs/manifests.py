@@ -1,7 +1,7 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, services
+from infra.specs import Spec, control_store, names, platform, services
 from infra.specs.auth_config import auth_config
 from infra.specs.download_job import download_job
 from infra.specs.pod_templates import pod_templates
@@ -27,6 +27,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
     found = [
         *_namespaces(settings),
         *([] if settings.storage.existing else [platform.cache_claim(settings)]),
+        *([control_store.claim(settings)] if control_store.own_claim(settings) else []),
         *secrets(settings),
         platform.service_account(settings),
         *(download_job(settings, model, ref) for model in settings.models),

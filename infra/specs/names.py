@@ -14,6 +14,8 @@ CACHE_MOUNT = "/data/model-cache"
 """Folder of the model cache in every pod; HF_HOME of the image."""
 KERNEL_CACHE_MOUNT = "/data/kernel-cache"
 """Folder of compiled kernels in the workers of a GPU group."""
+CONTROL_STORE_MOUNT = "/data/ray-store"
+"""Folder of Ray's control store in the head."""
 HUB_TOKEN_MOUNT = "/etc/rayline/hub-token"
 """Folder of the hub's token, a proxy's address and certificates, in download Jobs only."""
 HUB_TOKEN_KEY, PROXY_KEY, AUTHORITIES_KEY = "token", "proxy", "ca.pem"
@@ -84,6 +86,11 @@ def ingress(settings: StackSettings) -> str:
 def ray_token_secret(settings: StackSettings) -> str:
     """The Secret with Ray's own token, under `RAY_TOKEN_KEY`."""
     return f"{settings.ray.name}-token"
+
+
+def control_store(settings: StackSettings) -> str:
+    """The claim of Ray's control store."""
+    return f"{settings.ray.name}-store"
 
 
 def hub_token_secret(settings: StackSettings) -> str:

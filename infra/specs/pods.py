@@ -14,7 +14,7 @@ from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
 from infra.settings.ray import Head
-from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts
+from infra.specs import Leaf, Spec, control_store, kernel_cache, names, pod_parts
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
@@ -63,13 +63,19 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             )
             if address
         },
+        control_store.head_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
         head.env,
         head.secret_env,
     )
     container = {
-        **_container(settings, image, names.HEAD_CONTAINER, env),
+        **_container(
+            settings,
+            image,
+            names.HEAD_CONTAINER,
+            [*control_store.first_variables(settings), *env],
+        ),
         "resources": {
             "requests": pod_parts.amounts(head.requests),
             "limits": pod_parts.amounts(head.limits),
@@ -80,15 +86,16 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             {"name": "client", "containerPort": names.CLIENT_PORT},
             *_ports(settings),
         ],
-        "volumeMounts": _mounts(),
+        "volumeMounts": [*_mounts(), *control_store.mounts(settings)],
     }
     component = head.labels.get(names.COMPONENT_LABEL, names.HEAD_COMPONENT)
     return {
         "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **head.labels}),
         "spec": {
             **_pod(settings),
+            **control_store.init_containers(settings, image),
             "containers": [container],
-            "volumes": _volumes(settings),
+            "volumes": [*_volumes(settings), *control_store.volumes(settings)],
             "affinity": {"podAntiAffinity": pod_parts.one_per_node(component)},
             **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
             **_classes(head),
@@ -104,6 +111,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         COMMON_ENV,
         {"HF_HUB_OFFLINE": "1"},
         kernel_cache.environment(settings),
+        control_store.worker_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
         group.env,

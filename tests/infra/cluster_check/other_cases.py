@@ -153,6 +153,25 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             storage__storageClass=None,
         ),
     ),
+    "the_class_of_the_control_store_exists": (
+        case(
+            classes(
+                StorageClass("cephfs", "cephfs.csi.ceph.com"),
+                StorageClass("cephfs-2", "cephfs.csi.ceph.com"),
+            ),
+            "error",
+            "is 'cephfs2', which the cluster does not have",
+            "'rayline:ray.faultTolerance.storageClass' cephfs-2",
+            ray__faultTolerance__storageClass="cephfs2",
+        ),
+        case(
+            classes(StorageClass("cephfs", "cephfs.csi.ceph.com")),
+            "error",
+            "is 'rbd', which the cluster does not have; its storage classes: cephfs",
+            "config rm --path 'rayline:ray.faultTolerance.storageClass'",
+            ray__faultTolerance__storageClass="rbd",
+        ),
+    ),
     "the_storage_class_offers_read_write_many": (
         case(
             classes(

@@ -32,6 +32,7 @@ TOKENS = {
     "rayline:platform:Namespace",
     "rayline:platform:PullSecret",
     "rayline:platform:ServiceImage",
+    "rayline:ray:ControlStore",
     "rayline:ray:RayCluster",
     "rayline:ray:ServiceAccount",
     "rayline:serving:Api",
@@ -64,6 +65,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         *(f"{each['kind']} {each['metadata']['name']}" for each in chart.objects("")),
         "Namespace namespace",
         "PersistentVolumeClaim model-cache",
+        "PersistentVolumeClaim ray-store",
         *(f"RandomSecret password-{user}" for user in USERS[name]),
         "RandomSecret jwt-key",
         "RandomSecret ray-token",
@@ -154,6 +156,7 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     needs = {key for key in program.custom if "RayDelivery delivery" in program.waits_for(key)}
     # It creates nothing, and depends on everything.
     needs.remove("DestroyGuard destroy-guard")
+    needs.remove("PersistentVolumeClaim ray-store")  # no other cluster may have the store
     assert (
         needs
         == {
