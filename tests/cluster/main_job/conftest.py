@@ -23,6 +23,7 @@ USER = "canary"
 ORDER = (
     "test_up",
     "test_swaps",
+    "test_head",
     "test_failures",
     "test_release",
     "test_downloads",

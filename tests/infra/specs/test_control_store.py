@@ -14,7 +14,7 @@ OFF: dict[str, Any] = {"ray": {"faultTolerance": {"enabled": False}}}
 
 
 def head(stack: StackSettings) -> Spec:
-    return pods.head_template(stack, IMAGE)["spec"]
+    return dict(pods.head_template(stack, IMAGE)["spec"])
 
 
 def variables(stack: StackSettings) -> dict[str, Any]:
