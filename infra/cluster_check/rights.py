@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import Right
 from infra.settings import StackSettings
+from infra.specs import control_store
 
 OBJECT = ("get", "create", "patch", "delete")
 """Verbs for an object that Pulumi keeps."""
@@ -41,7 +42,7 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         rights += _each(OBJECT, CLUSTER_WIDE)
         rights += _each(OBJECT, CHART, settings.operator.namespace)
     ours = [("secrets", ""), ("serviceaccounts", ""), ("services", "")]
-    if not settings.storage.existing:
+    if not settings.storage.existing or control_store.own_claim(settings):
         ours.append(("persistentvolumeclaims", ""))
     if settings.serve.ingress is not None:
         ours.append(("ingresses", "networking.k8s.io"))

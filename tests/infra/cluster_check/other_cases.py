@@ -125,7 +125,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
         case(
             replace(GOOD, quotas=known((Quota("disk", {"requests.storage": 100 * GIB}, {}),))),
             "error",
-            "requests.storage 100Gi left of 100Gi, 200Gi needed",
+            "requests.storage 100Gi left of 100Gi, 201Gi needed",
         ),
     ),
     "limit_ranges_allow_the_pods": (
