@@ -15,6 +15,7 @@ from app.engine import media
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
 from app.engine.lifetime import end_with_raylet, tie_processes
+from app.engine.logs import keep_logs
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -49,6 +50,7 @@ class Replica:
         log_to_stderr()
         end_with_raylet()
         tie_processes()
+        keep_logs(os.environ)
         handover.install()
         keep_kernels(os.environ)
         media.follow_no_redirects(os.environ)

@@ -11,6 +11,7 @@ from infra import outputs
 from infra.components import files
 from infra.components.auth import Auth, AuthArgs
 from infra.components.chart import rendered
+from infra.components.control_store import ControlStore, ControlStoreArgs
 from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.disruption_budgets import DisruptionBudgets, DisruptionBudgetsArgs
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
@@ -32,7 +33,15 @@ from infra.configuration import Configuration
 from infra.providers.delivery import RayDelivery, RayDeliveryArgs
 from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership, OwnershipArgs
-from infra.specs import Spec, names, operator_chart, ownership, platform, services
+from infra.specs import (
+    Spec,
+    control_store,
+    names,
+    operator_chart,
+    ownership,
+    platform,
+    services,
+)
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
 from infra.specs.network_policies import network_policies
@@ -185,6 +194,14 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         DisruptionBudgetsArgs(manifests=disruption_budgets(settings)),
         after(namespace),
     )
+    store = ControlStore(
+        "ray-store",
+        ControlStoreArgs(
+            manifest=control_store.claim(settings) if control_store.own_claim(settings) else None
+        ),
+        # The command that deletes the cluster alone deletes what depends on the delivery.
+        after(namespace, chosen),
+    )
     downloads = [
         ModelDownload(
             f"download-{model.name}",
@@ -212,7 +229,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         settings,
         pod_templates(settings, image.ref, _when_known, auth.ray_token_version),
         Prerequisites(
-            pods=[chosen, operator, cache, auth, pull, account, policies],
+            pods=[chosen, operator, cache, store, auth, pull, account, policies],
             downloads=downloads,
             after=after,
             groups=order,

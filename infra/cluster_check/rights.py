@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import Right
 from infra.settings import StackSettings
-from infra.specs import operator_chart
+from infra.specs import control_store, operator_chart
 from infra.specs.disruption_budgets import disruption_budgets
 
 OBJECT = ("get", "create", "patch", "delete")
@@ -43,7 +43,7 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         else:
             rights += _each(OBJECT, CLUSTER_ROLES)
     ours = [("secrets", ""), ("serviceaccounts", ""), ("services", "")]
-    if not settings.storage.existing:
+    if not settings.storage.existing or control_store.own_claim(settings):
         ours.append(("persistentvolumeclaims", ""))
     if settings.serve.ingress is not None:
         ours.append(("ingresses", "networking.k8s.io"))

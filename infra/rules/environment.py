@@ -74,7 +74,14 @@ OTHER_VARIABLES: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         ("RAY_REDIS_ADDRESS", "REDIS_PASSWORD", "REDIS_USERNAME", "RAY_external_storage_namespace"),
-        "KubeRay refuses it: fault tolerance of the head is not configured",
+        "KubeRay refuses it: Ray's control store is not in Redis (rayline:ray.faultTolerance)",
+    ),
+    **dict.fromkeys(
+        (
+            "RAY_gcs_storage", "RAY_gcs_storage_path", "RAY_gcs_rpc_server_reconnect_timeout_s",
+            "RAYLINE_CLUSTER",
+        ),
+        "use rayline:ray.faultTolerance",
     ),
     "RAY_enable_autoscaler_v2": "KubeRay refuses it: rayline's groups have a fixed size",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from infra.settings.framework.grammar import (
     Version,
 )
 from infra.settings.framework.pods import PodTemplate, SecretEnv
+from infra.settings.framework.quantities import Size
 from infra.settings.framework.text import Text
 
 # ValidateRayClusterMetadata and MaxRayServiceNameLength of KubeRay 1.6.2,
@@ -61,6 +62,24 @@ class Head(Settings):
     template (docs/how-to/adapt-pods.md)."""
 
 
+class FaultTolerance(Settings):
+    """What lets the head end while workers, models and requests go on: Ray keeps its control store
+    in a folder of a claim, and the next head continues with it. The store holds no weights and
+    nothing that `pulumi up` could not make again; the claim is deleted with the cluster."""
+
+    enabled: bool = True
+    """Set to false to keep the store in the head's memory. A lost head then takes the API down.
+    Either change restarts all Ray pods once."""
+    storage_class: ObjectName | None = None
+    """Storage class of the store's own claim, which then is ReadWriteOnce; absent: that of
+    rayline:storage, and ReadWriteMany. Where rayline:storage.existing is true, absent means no
+    own claim: the store is the folder ray-store of rayline:storage.claim."""
+    size: Size = "1Gi"
+    """Size of the store's own claim."""
+    existing_claim: ObjectName | None = None
+    """An existing claim that has the store in its folder ray-store; absent: as above."""
+
+
 class Ray(Settings):
     """The RayCluster as a whole."""
 
@@ -81,6 +100,8 @@ class Ray(Settings):
     NAME: {secret: <Secret>, key: <key>}. A changed Secret reaches new pods only."""
     head: Head = Head()
     """The head pod."""
+    fault_tolerance: FaultTolerance = FaultTolerance()
+    """How a lost head is survived (docs/how-to/lost-head.md)."""
     grafana_host: HttpUrl | None = None
     """Address of Grafana, for the plots in the dashboard."""
     prometheus_host: HttpUrl | None = None
@@ -91,6 +112,6 @@ class Ray(Settings):
     """What happens to running pods when their template changes (image, resources, environment).
     recreate: `pulumi up` replaces the affected pods, and no others. manual: the pods stay, and
     each `up` lists the outdated ones until you have restarted them; the next `pulumi up` then
-    redeploys the applications, which a restarted head has lost. KubeRay alone would leave outdated
+    redeploys the applications if a restarted head has lost them. KubeRay alone would leave outdated
     pods running without reporting it. With serve.delivery rayService, recreate starts a second
     cluster that takes over, which needs the same number of free cards again."""

@@ -41,21 +41,10 @@ def init_containers(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
     to others only on volumes that support fsGroup. Where that fails, the service does without."""
     if not used(settings):
         return {}
-    container = {
-        "name": INIT_CONTAINER,
-        "image": image,
-        "imagePullPolicy": settings.image.pull_policy,
-        "command": [
-            *("/bin/sh", "-c", 'mkdir -p "$0" || true'),
-            f"{names.CACHE_MOUNT}/{_folder(settings, group)}",
-        ],
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "64Mi"},
-            "limits": {"cpu": "1", "memory": "256Mi"},
-        },
-        "securityContext": pod_parts.container_security(),
-        "volumeMounts": [pod_parts.cache_mount(read_only=False)],
-    }
+    folder = f"{names.CACHE_MOUNT}/{_folder(settings, group)}"
+    command = ["/bin/sh", "-c", 'mkdir -p "$0" || true', folder]
+    mount = pod_parts.cache_mount(read_only=False)
+    container = pod_parts.small_init_container(settings, INIT_CONTAINER, image, command, mount)
     return {"initContainers": [container]}
 
 

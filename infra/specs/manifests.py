@@ -1,7 +1,15 @@
 """All objects of a stack as manifests: what a cluster is asked for, to validate or to look at."""
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, operator_chart, platform, restore, services
+from infra.specs import (
+    Spec,
+    control_store,
+    names,
+    operator_chart,
+    platform,
+    restore,
+    services,
+)
 from infra.specs.auth_config import auth_config
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.download_job import download_job
@@ -29,6 +37,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
     found = [
         *_namespaces(settings),
         *([] if settings.storage.existing else [platform.cache_claim(settings)]),
+        *([control_store.claim(settings)] if control_store.own_claim(settings) else []),
         *secrets(settings),
         platform.service_account(settings),
         *network_policies(settings),

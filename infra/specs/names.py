@@ -14,6 +14,8 @@ CACHE_MOUNT = "/data/model-cache"
 """Folder of the model cache in every pod; HF_HOME of the image."""
 KERNEL_CACHE_MOUNT = "/data/kernel-cache"
 """Folder of compiled kernels in the workers of a GPU group."""
+CONTROL_STORE_MOUNT = "/data/ray-store"
+"""Folder of Ray's control store in the head."""
 HUB_TOKEN_MOUNT = "/etc/rayline/hub-token"
 """Folder of the hub's token, a proxy's address and certificates, in download Jobs only."""
 HUB_TOKEN_KEY, PROXY_KEY, AUTHORITIES_KEY = "token", "proxy", "ca.pem"
@@ -97,6 +99,11 @@ def ray_token_secret(settings: StackSettings) -> str:
 def wanted_applications(settings: StackSettings) -> str:
     """The ConfigMap with the applications that the head restores after a loss."""
     return f"{settings.ray.name}-applications"
+
+
+def control_store(settings: StackSettings) -> str:
+    """The claim of Ray's control store."""
+    return f"{settings.ray.name}-store"
 
 
 def hub_token_secret(settings: StackSettings) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names, platform, restore, services
+from infra.specs import Spec, control_store, names, platform, restore, services
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.network_policies import network_policies
 
@@ -29,6 +29,8 @@ def planned(
         found += [_of(each, "operator.install", False) for each in (manifest, *operator)]
     if not settings.storage.existing:
         found.append(_of(platform.cache_claim(settings), "storage.existing", True))
+    if control_store.own_claim(settings):
+        found.append(_of(control_store.claim(settings), *ray))
     auth = f"{settings.ray.name}-auth"
     found.append(
         _named(settings, "v1", "Secret", settings.auth.secret_name, "auth.secretName", auth)
@@ -93,4 +95,9 @@ def identity(settings: StackSettings) -> dict[str, Any]:
     }
     if storage.storage_class is not None:
         values["storage.storageClass"] = storage.storage_class
+    if control_store.own_claim(settings):
+        wanted = settings.ray.fault_tolerance
+        values["ray.faultTolerance.size"] = wanted.size
+        if wanted.storage_class is not None:
+            values["ray.faultTolerance.storageClass"] = wanted.storage_class
     return values

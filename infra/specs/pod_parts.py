@@ -6,7 +6,7 @@ from infra.settings import StackSettings
 from infra.settings.framework.base import Resources, Toleration
 from infra.settings.framework.pods import SecretKeyRef
 from infra.settings.gpu_groups import GpuGroup
-from infra.specs import Spec, names
+from infra.specs import Leaf, Spec, names
 
 # The user of the image rayproject/ray: `ray`, group `users`.
 USER_ID, GROUP_ID = 1000, 100
@@ -129,3 +129,21 @@ def pull_secrets(settings: StackSettings) -> Spec:
     return (
         {"imagePullSecrets": [{"name": name} for name in dict.fromkeys(wanted)]} if wanted else {}
     )
+
+
+def small_init_container(
+    settings: StackSettings, name: str, image: Leaf, command: list[str], mount: Spec
+) -> Spec:
+    """An init container that prepares a folder, as the user of the pod."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": settings.image.pull_policy,
+        "command": command,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "64Mi"},
+            "limits": {"cpu": "1", "memory": "256Mi"},
+        },
+        "securityContext": container_security(),
+        "volumeMounts": [mount],
+    }

@@ -14,7 +14,16 @@ from infra.settings import StackSettings
 from infra.settings.framework.quantities import amount
 from infra.settings.gpu_groups import GpuGroup
 from infra.settings.ray import Head
-from infra.specs import Leaf, Spec, kernel_cache, names, pod_parts, ray_token, restore
+from infra.specs import (
+    Leaf,
+    Spec,
+    control_store,
+    kernel_cache,
+    names,
+    pod_parts,
+    ray_token,
+    restore,
+)
 
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
@@ -64,13 +73,19 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             )
             if address
         },
+        control_store.head_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
         head.env,
         head.secret_env,
     )
     container = {
-        **_container(settings, image, names.HEAD_CONTAINER, env),
+        **_container(
+            settings,
+            image,
+            names.HEAD_CONTAINER,
+            [*control_store.first_variables(settings), *env],
+        ),
         "resources": {
             "requests": pod_parts.amounts(head.requests),
             "limits": pod_parts.amounts(head.limits),
@@ -81,15 +96,20 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             {"name": "client", "containerPort": names.CLIENT_PORT},
             *_ports(settings),
         ],
-        "volumeMounts": _mounts(),
+        "volumeMounts": [*_mounts(), *control_store.mounts(settings)],
     }
     component = head.labels.get(names.COMPONENT_LABEL, names.HEAD_COMPONENT)
     return {
         "metadata": _metadata(settings, {names.COMPONENT_LABEL: component, **head.labels}),
         "spec": {
             **_pod(settings),
+            **control_store.init_containers(settings, image),
             "containers": [container, *restore.containers(settings, image)],
-            "volumes": [*_volumes(settings), *restore.volumes(settings)],
+            "volumes": [
+                *_volumes(settings),
+                *control_store.volumes(settings),
+                *restore.volumes(settings),
+            ],
             "affinity": {"podAntiAffinity": pod_parts.one_per_node(component)},
             **_placement(head.node_selector, pod_parts.tolerations(head.tolerations)),
             **_classes(head),
@@ -106,6 +126,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
         ray_token.environment(),
         {"HF_HUB_OFFLINE": "1"},
         kernel_cache.environment(settings),
+        control_store.worker_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
         group.env,

@@ -8,6 +8,7 @@ from infra.cluster_check.workloads import Workload, workloads
 from infra.settings import StackSettings
 from infra.settings.framework.problems import Problem, error, key_path, set_command
 from infra.settings.framework.quantities import amount
+from infra.specs import control_store
 
 
 @cluster_rule
@@ -19,10 +20,10 @@ def quotas_have_room(settings: StackSettings, facts: ClusterFacts) -> list[Probl
         return []
     problems = []
     wanted = _total(workloads(settings))
-    if _new_claim(settings, facts):
+    if claims := _new_claims(settings, facts):
         wanted |= {
-            "persistentvolumeclaims": Decimal(1),
-            "requests.storage": amount(settings.storage.size),
+            "persistentvolumeclaims": Decimal(len(claims)),
+            "requests.storage": sum((amount(size) for size in claims.values()), Decimal(0)),
         }
     for quota in quotas:
         short = [
@@ -79,26 +80,33 @@ def limit_ranges_allow_the_pods(settings: StackSettings, facts: ClusterFacts) ->
                             f"for larger ones. Type: {kubectl(settings, 'describe limits')}",
                         )
                     )
-        if limit.type == "PersistentVolumeClaim" and _new_claim(settings, facts):
-            problems += _claim(settings, limit)
+        if limit.type == "PersistentVolumeClaim":
+            for key, size in _new_claims(settings, facts).items():
+                problems += _claim(key, size, limit)
     return problems
 
 
-def _claim(settings: StackSettings, limit: Limit) -> list[Problem]:
-    size, key = limit.maximum.get("storage"), key_path("storage", "size")
-    if size is None or amount(settings.storage.size) <= size:
+def _claim(key: str, size: str, limit: Limit) -> list[Problem]:
+    most = limit.maximum.get("storage")
+    if most is None or amount(size) <= most:
         return []
     return [
         error(
             key,
-            f"is {settings.storage.size}, but the LimitRange {limit.name} allows at most "
-            f"{_text(size)} per claim. Type: {set_command(key, _text(size))}",
+            f"is {size}, but the LimitRange {limit.name} allows at most "
+            f"{_text(most)} per claim. Type: {set_command(key, _text(most))}",
         )
     ]
 
 
-def _new_claim(settings: StackSettings, facts: ClusterFacts) -> bool:
-    return not settings.storage.existing and facts.claim.get(None) is None
+def _new_claims(settings: StackSettings, facts: ClusterFacts) -> dict[str, str]:
+    """The sizes of the claims that `up` makes, by key."""
+    found = {}
+    if not settings.storage.existing and facts.claim.get(None) is None:
+        found[key_path("storage", "size")] = settings.storage.size
+    if control_store.own_claim(settings) and not facts.live.get(False):
+        found[key_path("ray", "faultTolerance", "size")] = settings.ray.fault_tolerance.size
+    return found
 
 
 def _text(value: Decimal) -> str:

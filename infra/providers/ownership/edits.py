@@ -11,6 +11,9 @@ from typing import Any
 
 Values = Mapping[str, Any]
 
+STORE_SIZE, STORE_CLASS = "ray.faultTolerance.size", "ray.faultTolerance.storageClass"
+"""Only a stack that makes the claim of Ray's control store has the first."""
+
 CLAIM_STAYS = (
     "With storage.protect, the claim and its weights outlive the destroy; without it, they do not."
 )
@@ -34,6 +37,10 @@ def _makes_claim(values: Values) -> bool:
     return not values["storage.existing"]
 
 
+def _makes_store(values: Values) -> bool:
+    return STORE_SIZE in values
+
+
 FIXED = (
     Fixed("cluster.namespace", "all objects of the stack are in it"),
     Fixed("ray.name", "the RayCluster and most other objects are named after it"),
@@ -41,6 +48,7 @@ FIXED = (
     Fixed("operator.namespace", "the operator and its namespace are named by it", _installs),
     Fixed("storage.claim", "the downloaded weights are in it"),
     Fixed("storage.storageClass", "Kubernetes does not change that of a claim", _makes_claim),
+    Fixed(STORE_CLASS, "Kubernetes does not change that of a claim", _makes_store),
 )
 
 
@@ -53,6 +61,8 @@ def problems(olds: Values, news: Values) -> list[str]:
     ]
     if olds["storage.claim"] == news["storage.claim"]:
         found += _claim(olds, news)
+    if _makes_store(olds) and _makes_store(news):
+        found += _shrunk(STORE_SIZE, olds, news)
     return found
 
 
@@ -83,6 +93,14 @@ def _way(key: str, back: str, olds: Values, news: Values) -> str:
             "To have the weights in another class, create a claim of that class, and move them to "
             "it: docs/how-to/manage-weights.md, Move to another claim"
         )
+    if key == STORE_CLASS:
+        off = _command("ray.faultTolerance.enabled", False)
+        on = _command("ray.faultTolerance.enabled", True)
+        new = _command(key, news.get(key))
+        return (
+            "To have the store in another class, which restarts all Ray pods twice, type: "
+            f"{_then(off, 'pulumi up', new, on, 'pulumi up')}"
+        )
     return (
         "To move the deployment, put the old value back, run `pulumi destroy`, set the new one, "
         f"and run `pulumi up`. {CLAIM_STAYS}"
@@ -107,15 +125,19 @@ def _claim(olds: Values, news: Values) -> list[str]:
             f"Type: {_command('storage.existing', False)}, then: {protect}, then: pulumi up, "
             f"then: {existing}"
         ]
+    return _shrunk("storage.size", olds, news)
+
+
+def _shrunk(key: str, olds: Values, news: Values) -> list[str]:
     # Imported here because it imports pydantic, which would cost every preview 0.15 s.
     from infra.settings.framework.quantities import amount
 
-    old, new = olds["storage.size"], news["storage.size"]
+    old, new = olds[key], news[key]
     if old == new or amount(new) >= amount(old):
         return []
     return [
-        f"rayline:storage.size is {new}, less than the {old} of the existing claim; Kubernetes "
-        f"does not shrink a claim. Type: {_command('storage.size', old)}"
+        f"rayline:{key} is {new}, less than the {old} of the existing claim; Kubernetes "
+        f"does not shrink a claim. Type: {_command(key, old)}"
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.pods import Trouble
-from infra.providers.rollout.pods import CLUSTER_LABEL, HEAD, TEMPLATE_HASH, Pod, parse
+from infra.providers.rollout.pods import CLUSTER_LABEL, HEAD, TEMPLATE_HASH, Pod, parse, store
 
 # KubeRay validates in its controller, not at admission: it reports an invalid spec in an event and
 # stops reconciling the cluster (controllers/ray/raycluster_controller.go, rayClusterReconcile).
@@ -108,6 +108,12 @@ def template_hashes(resource: Mapping[str, Any]) -> dict[str, str]:
         )
         for name, group in templates.items()
     }
+
+
+def head_store(resource: Mapping[str, Any]) -> str:
+    """Where the next head of the RayCluster keeps Ray's control store; empty if in memory."""
+    head = (resource.get("spec") or {}).get("headGroupSpec") or {}
+    return store((head.get("template") or {}).get("spec") or {})
 
 
 def _time(event: Mapping[str, Any]) -> str:

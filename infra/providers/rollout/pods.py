@@ -14,6 +14,8 @@ TEMPLATE_HASH = "rayline.dev/template-hash"
 CLUSTER_LABEL = "ray.io/cluster"
 GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
+STORE_VOLUME = "ray-store"
+"""The same as in infra.specs.control_store."""
 HEAD, WORKER = "head", "worker"
 
 
@@ -40,6 +42,8 @@ class Pod:
     """The node that runs it; empty before it has one."""
     grace_seconds: float
     """How long it may take to end, once it is being deleted."""
+    store: str
+    """Where it keeps Ray's control store; empty if in memory, or if it is a worker."""
 
 
 def parse(item: Mapping[str, Any]) -> Pod:
@@ -64,7 +68,23 @@ def parse(item: Mapping[str, Any]) -> Pod:
         ended=status.get("phase") == "Failed",
         node=str((item.get("spec") or {}).get("nodeName") or ""),
         grace_seconds=float(meta.get("deletionGracePeriodSeconds") or 0),
+        store=store(item.get("spec") or {}),
     )
+
+
+def store(spec: Mapping[str, Any]) -> str:
+    """Claim and folder of Ray's control store, from the spec of a pod; empty if the store is in the
+    pod's memory. The variables are Ray's (ray/_private/node.py)."""
+    containers = spec.get("containers") or [{}]
+    env = {each["name"]: each.get("value", "") for each in containers[0].get("env") or []}
+    if env.get("RAY_gcs_storage") != "rocksdb":
+        return ""
+    claims = [
+        str((volume.get("persistentVolumeClaim") or {}).get("claimName", ""))
+        for volume in spec.get("volumes") or []
+        if volume.get("name") == STORE_VOLUME
+    ]
+    return ":".join((*claims, env.get("RAY_gcs_storage_path", "")))
 
 
 @dataclass(frozen=True)

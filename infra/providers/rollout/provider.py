@@ -89,10 +89,10 @@ class PodRolloutProvider(Provider):
             if observed.outdated:
                 call.warn(
                     f"{len(observed.outdated)} Ray pods run an older template, because of "
-                    "`upgrade: manual`. When interrupting their requests is acceptable (a restart "
-                    "of the head restarts everything), type: "
+                    "`upgrade: manual`. When interrupting their requests is acceptable (without "
+                    "rayline:ray.faultTolerance, a restart of the head restarts everything), type: "
                     f"{cluster.delete_command(observed.outdated)}, then `pulumi up`, because a new "
-                    "head has lost the applications. After a change of rayline:rayToken do it "
+                    "head may have lost the applications. After a change of rayline:rayToken do it "
                     "soon: a container that restarts by itself reads the new token, which the "
                     "other pods do not have yet"
                 )

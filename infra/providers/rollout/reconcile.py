@@ -12,7 +12,7 @@ from infra.providers.common.call import ProviderError
 from infra.providers.common.patience import Patience, Verdict
 from infra.providers.common.pods import Trouble
 from infra.providers.common.waiting import Waiting
-from infra.providers.rollout.cluster import RayClusterPods, template_hashes
+from infra.providers.rollout.cluster import RayClusterPods, head_store, template_hashes
 from infra.providers.rollout.pods import HEAD, Observed, Pod, gone, observe
 
 Groups = Mapping[str, Mapping[str, Any]]
@@ -112,7 +112,7 @@ class Rollout:
         if leftover and not behind:
             return self._remove(leftover)
         if not behind:
-            self._replace(unfinished)
+            self._replace(unfinished, head_store(resource))
         self._judge(resource, unfinished)
         return "; ".join(self._line(name) for name in unfinished)
 
@@ -124,18 +124,35 @@ class Rollout:
         groups = ", ".join(sorted({pod.group for pod in leftover}))
         return f"deleting {len(leftover)} pods of groups that are gone: {groups}"
 
-    def _replace(self, unfinished: list[str]) -> None:
-        """Delete outdated pods: all pods if the head is outdated, else one group at a time."""
+    def _replace(self, unfinished: list[str], store: str) -> None:
+        """Delete outdated pods: first the head, then one group at a time. `store` is where the next
+        head finds Ray's control store."""
         if self._recreate and self._old(HEAD):
-            # Without GCS fault tolerance, the workers of a lost head stop at different times, and
-            # their containers restart with a growing delay. New pods are quicker and cleaner.
-            self._delete(HEAD, [pod for pod in self.pods if not pod.deleting])
+            # A new head without the store of the last one is a new Ray cluster: workers stop at
+            # different times, and their containers restart with a growing delay. New pods are
+            # quicker and cleaner.
+            alone = self._continues(store)
+            self._delete(HEAD, self._present(HEAD) if alone else self._all_present())
             return
+        if HEAD in unfinished:
+            return  # workers that end without a head do not drain
         for name in unfinished:
-            if name != HEAD and self._recreate:
+            if self._recreate:
                 if old := self._old(name):
                     self._delete(name, old)
                 return
+
+    def _continues(self, store: str) -> bool:
+        """Whether the workers go on with the next head: it has the store of the running one, and
+        not all templates changed, as a new image or a new token of Ray does. With such a change,
+        workers and head can do nothing together."""
+        if not store or any(pod.store != store for pod in self._present(HEAD)):
+            return False
+        groups = [name for name in self._groups if name != HEAD and self._present(name)]
+        return not groups or any(not self._old(name) for name in groups)
+
+    def _all_present(self) -> list[Pod]:
+        return [pod for pod in self.pods if not pod.deleting]
 
     def _delete(self, group: str, pods: list[Pod]) -> None:
         self._deletions[group] = self._deletions.get(group, 0) + 1

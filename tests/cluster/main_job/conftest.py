@@ -24,6 +24,7 @@ ORDER = (
     "test_up",
     "test_lost_head",
     "test_swaps",
+    "test_head",
     "test_failures",
     "test_release",
     "test_downloads",

@@ -127,7 +127,7 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
         case(
             replace(GOOD, quotas=known((Quota("disk", {"requests.storage": 100 * GIB}, {}),))),
             "error",
-            "requests.storage 100Gi left of 100Gi, 200Gi needed",
+            "requests.storage 100Gi left of 100Gi, 201Gi needed",
         ),
     ),
     "limit_ranges_allow_the_pods": (
@@ -153,6 +153,25 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             "no default class",
             "Type: pulumi config set --path 'rayline:storage.storageClass' nfs",
             storage__storageClass=None,
+        ),
+    ),
+    "the_class_of_the_control_store_exists": (
+        case(
+            classes(
+                StorageClass("cephfs", "cephfs.csi.ceph.com"),
+                StorageClass("cephfs-2", "cephfs.csi.ceph.com"),
+            ),
+            "error",
+            "is 'cephfs2', which the cluster does not have",
+            "'rayline:ray.faultTolerance.storageClass' cephfs-2",
+            ray__faultTolerance__storageClass="cephfs2",
+        ),
+        case(
+            classes(StorageClass("cephfs", "cephfs.csi.ceph.com")),
+            "error",
+            "is 'rbd', which the cluster does not have; its storage classes: cephfs",
+            "config rm --path 'rayline:ray.faultTolerance.storageClass'",
+            ray__faultTolerance__storageClass="rbd",
         ),
     ),
     "the_storage_class_offers_read_write_many": (

@@ -170,6 +170,7 @@ OWN_OF_THE_POD = {
     ),
     "KERNEL_CACHE": "rayline:storage.kernelCache",
     "FLASHINFER_WORKSPACE_BASE": "FlashInfer's own, which the service sets from the one above",
+    "VLLM_LOGGING_STREAM": "vLLM's own, to which the service gives another default",
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "vLLM's own, which the service turns off",
     "VLLM_MAX_IMAGE_PIXELS": "vLLM's own, which the service sets from rayline:api.mediaPixels",
     "VLLM_MAX_MEDIA_DOWNLOAD_SIZE_MB": "vLLM's own, which the service sets from mediaBodyBytes",

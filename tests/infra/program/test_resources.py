@@ -43,6 +43,7 @@ TOKENS = {
     "rayline:platform:NetworkPolicies",
     "rayline:platform:PullSecret",
     "rayline:platform:ServiceImage",
+    "rayline:ray:ControlStore",
     "rayline:ray:DisruptionBudgets",
     "rayline:ray:RayCluster",
     "rayline:ray:ServiceAccount",
@@ -77,6 +78,7 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         *OPERATOR,
         "Namespace namespace",
         "PersistentVolumeClaim model-cache",
+        "PersistentVolumeClaim ray-store",
         *(f"RandomSecret password-{user}" for user in USERS[name]),
         "RandomSecret jwt-key",
         "RandomSecret ray-token",
@@ -169,6 +171,7 @@ def test_only_the_cluster_depends_on_its_delivery(delivery: str) -> None:
     needs = {key for key in program.custom if "RayDelivery delivery" in program.waits_for(key)}
     # It creates nothing, and depends on everything.
     needs.remove("DestroyGuard destroy-guard")
+    needs.remove("PersistentVolumeClaim ray-store")  # no other cluster may have the store
     assert (
         needs
         == {

@@ -27,6 +27,8 @@ EDITS: dict[str, Any] = {
     "storage__claim": "other",
     "storage__storageClass": "other",
     "storage__size": "100Gi",
+    "ray__faultTolerance__storageClass": "other",
+    "ray__faultTolerance__size": "500Mi",
 }
 
 
@@ -46,6 +48,14 @@ STORAGE = {
 
 def test_every_fixed_key_has_an_edit_here() -> None:
     assert {each.key.replace(".", "__") for each in FIXED} <= set(EDITS)
+
+
+def test_the_store_may_go_and_come_back_in_another_class() -> None:
+    after = values(ray__faultTolerance__storageClass="rbd")
+    (problem,) = refused(values(), after)
+    assert "storageClass' rbd, then: pulumi config set" in problem
+    off = values(ray__faultTolerance={"enabled": False})
+    assert refused(values(), off) == refused(off, after) == []
 
 
 def test_a_default_that_was_replaced_is_put_back_by_removing_the_key() -> None:

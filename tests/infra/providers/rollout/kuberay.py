@@ -33,6 +33,15 @@ class FakePod:
     leaving: int = -1
     """Requests until it is gone; negative: it stays."""
     restarts: int = 0
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+def stored(path: str, claim: str = "ray-store") -> dict[str, Any]:
+    """Spec of a head with its control store in a folder of a claim."""
+    env = [{"name": "RAY_gcs_storage", "value": "rocksdb"},
+           {"name": "RAY_gcs_storage_path", "value": path}]  # fmt: skip
+    volume = {"name": "ray-store", "persistentVolumeClaim": {"claimName": claim}}
+    return {"containers": [{"name": "ray-head", "env": env}], "volumes": [volume]}
 
 
 @dataclass
@@ -49,6 +58,8 @@ class FakeKubeRay(FakeApi):
     trouble: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Status of a group's new pods instead of becoming Ready."""
     events: list[dict[str, Any]] = field(default_factory=list)
+    head_spec: dict[str, Any] = field(default_factory=dict)
+    """Spec of the template of the head, and of new heads."""
     absent: bool = False
     removing: int = 0
     """Requests for the RayCluster until it is gone; 0: it stays."""
@@ -98,6 +109,7 @@ class FakeKubeRay(FakeApi):
             for _ in range(template["replicas"] - len(present)):
                 left = self.stale.get(group)
                 made = FakePod(group, left.pop(0) if left else template["hash"])
+                made.spec = self.head_spec if group == "head" else {}
                 self.pods[f"{group}-{next(self._names)}"] = made
             for name in present[template["replicas"] :]:
                 self.pods[name].leaving = 1
@@ -132,12 +144,14 @@ class FakeKubeRay(FakeApi):
         }
         if pod.leaving >= 0:
             meta |= {"deletionTimestamp": "2026-11-24T00:00:00Z", "deletionGracePeriodSeconds": 30}
-        return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
+        return {"metadata": meta, "spec": {"nodeName": "node-1", **pod.spec}, "status": status}
 
     def _resource(self) -> dict[str, Any]:
         def group(name: str) -> dict[str, Any]:
             annotations = {ANNOTATION: self.templates[name]["hash"]}
-            return {"groupName": name, "template": {"metadata": {"annotations": annotations}}}
+            spec = self.head_spec if name == "head" else {}
+            template = {"metadata": {"annotations": annotations}, "spec": spec}
+            return {"groupName": name, "template": template}
 
         workers = [group(name) for name in self.templates if name != "head"]
         removed = {"deletionTimestamp": "2026-11-24T00:00:20Z"} if self.removing else {}

@@ -1,0 +1,48 @@
+"""Keeps vLLM's logging configuration from ending the logs of others in the same process.
+
+vLLM configures logging when it is imported, and again for an engine (vllm/logger.py). Python's
+`dictConfig` first closes every handler of the process, whoever made it. Of Serve's handler in a
+replica this takes the file: the replica's log ends, its records stay in memory for ever, and a
+Serve controller that restarts cannot ask the replica for its log file, so it stops the replica
+although that is well (ray/serve/_private/logging_utils.py, get_component_logger_file_path).
+"""
+
+import logging
+import logging.config
+from collections.abc import MutableMapping
+
+STREAM = "VLLM_LOGGING_STREAM"
+# `sys.stdout` of a replica leads to Serve's log, which keeps up to 1000 lines in memory first.
+REAL_STDOUT = "ext://sys.__stdout__"
+
+
+class KeepsOthers(logging.config.DictConfigurator):
+    """Configures as Python does, but closes only the handlers of the loggers that it configures,
+    and disables no logger. `incremental` closes nothing by itself."""
+
+    def configure(self) -> None:
+        """Raises ValueError for an invalid configuration, as `dictConfig` does."""
+        # The default is true, and vLLM's own examples do not set it to false.
+        self.config["disable_existing_loggers"] = False
+        handlers = logging._handlerList  # type: ignore[attr-defined]  # what dictConfig closes
+        replaced = self._replaced()
+        kept = [known for known in handlers if not any(known() is each for each in replaced)]
+        handlers[:] = [known for known in handlers if known not in kept]
+        try:
+            super().configure()
+        finally:
+            handlers[:0] = kept  # so that they are still flushed when the process ends
+
+    def _replaced(self) -> list[logging.Handler]:
+        named = [logging.getLogger(str(name)) for name in self.config.get("loggers") or {}]
+        if self.config.get("root"):
+            named.append(logging.getLogger())
+        return [handler for logger in named for handler in logger.handlers]
+
+
+def keep_logs(environ: MutableMapping[str, str]) -> None:
+    """Must run before vLLM is imported. vLLM's own lines go to the process's output, where those of
+    the engine's processes are too, unless the environment names another stream."""
+    # https://docs.python.org/3/library/logging.config.html#logging.config.dictConfig
+    logging.config.dictConfigClass = KeepsOthers
+    environ.setdefault(STREAM, REAL_STDOUT)
