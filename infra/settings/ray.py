@@ -55,8 +55,9 @@ class Head(Settings):
     priority_class_name: ObjectName | None = None
     """Priority class of the head; absent: the cluster's default."""
     evictable: bool | None = None
-    """Whether `kubectl drain` and autoscalers may evict the head. Absent: no, because the
-    applications are lost with it until the next `up`; a drain of its node then waits."""
+    """Whether `kubectl drain` and autoscalers may evict the head. Absent: only with
+    `ray.faultTolerance`, because without it all models are loaded again; a drain of its node then
+    waits."""
     pod_template: PodTemplate = PodTemplate()
     """Anything else that the head's pod template may contain, merged under rayline's own
     template (docs/how-to/adapt-pods.md)."""

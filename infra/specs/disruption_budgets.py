@@ -26,9 +26,10 @@ def disruption_budgets(settings: StackSettings) -> list[Spec]:
 
 
 def head_is_evictable(settings: StackSettings) -> bool:
-    """Whether the head may be evicted; by default not, because the applications are lost with it
-    until the next `up`."""
-    return bool(settings.ray.head.evictable)
+    """Whether the head may be evicted; by default where Ray's control store outlives it. Otherwise
+    all models are loaded again."""
+    chosen = settings.ray.head.evictable
+    return settings.ray.fault_tolerance.enabled if chosen is None else chosen
 
 
 def _has_second_replica(settings: StackSettings, group: GpuGroup) -> bool:

@@ -13,6 +13,9 @@ from tests.stacks import settings
 TWO = {"gpuGroups__0__workers": 3, "models__0__replicas": 2}
 
 
+LOSES_ITS_STORE = {"ray__faultTolerance__enabled": False}
+
+
 def minimums(**edits: Any) -> dict[str, int]:
     return {
         each["metadata"]["name"].removeprefix("rayline-"): each["spec"]["minAvailable"]
@@ -23,13 +26,14 @@ def minimums(**edits: Any) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("edits", "budgets"),
     [
-        ({}, {"head": 1}),
+        ({}, {}),
+        (LOSES_ITS_STORE, {"head": 1}),
         ({"ray__head__evictable": False}, {"head": 1}),
-        ({"ray__head__evictable": True}, {}),
-        (TWO, {"head": 1, "big": 2}),
-        ({**TWO, "gpuGroups__0__enabled": False}, {"head": 1}),
-        ({**TWO, "gpuGroups__0__workers": 1}, {"head": 1}),
-        ({**TWO, "models__0__replicas": 1}, {"head": 1}),
+        ({**LOSES_ITS_STORE, "ray__head__evictable": True}, {}),
+        (TWO, {"big": 2}),
+        ({**TWO, "gpuGroups__0__enabled": False}, {}),
+        ({**TWO, "gpuGroups__0__workers": 1}, {}),
+        ({**TWO, "models__0__replicas": 1}, {}),
     ],
     ids=str,
 )
@@ -38,7 +42,7 @@ def test_a_budget_keeps_what_serves(edits: dict[str, Any], budgets: dict[str, in
 
 
 def test_no_pod_has_two_budgets_which_would_refuse_every_eviction() -> None:
-    wanted = settings(**TWO)
+    wanted = settings(**TWO, **LOSES_ITS_STORE)
     groups = [group.name for group in wanted.gpu_groups]
     counts = {}
     for pod, group in zip(pods(wanted), ["headgroup", *groups, None], strict=True):
