@@ -24,19 +24,22 @@ SECRETS = {"registryUsername": "me", "registryPassword": "canary"}
 REF = "registry.example.com/llm@sha256:" + "2" * 64
 
 
+FILE = str(Path(__file__))
+CHOSEN: dict[Location, dict[str, Any]] = {
+    ("models", 0, "gpuGroup"): {"models__0__gpuGroup": "rtx-3060"},
+    ("gpuGroups", 0, "name"): {"gpuGroups__0__name": "other", "models__0__gpuGroup": "other"},
+    ("ray", "head", "evictable"): {"ray__head__evictable": False},
+    ("image", "pipConfig"): {"image__pipConfig": FILE},
+    ("network", "caFile"): {"network__caFile": FILE},
+}
+"""Edits of keys that only some values suit."""
+
+
 def edited(key: Location) -> dict[str, Any]:
     """The configuration with another value of the key."""
     if key == ("image", "ref"):
         return {**EVERYTHING, "image": {"ref": REF}}
-    if key == ("models", 0, "gpuGroup"):
-        return stacks.edited(EVERYTHING, models__0__gpuGroup="rtx-3060")
-    if key == ("gpuGroups", 0, "name"):
-        return stacks.edited(EVERYTHING, gpuGroups__0__name="other", models__0__gpuGroup="other")
-    if key == ("image", "pipConfig"):
-        return stacks.edited(EVERYTHING, image__pipConfig=str(Path(__file__)))
-    if key == ("network", "caFile"):
-        return stacks.edited(EVERYTHING, network__caFile=str(Path(__file__)))
-    return different(EVERYTHING, key)
+    return stacks.edited(EVERYTHING, **CHOSEN[key]) if key in CHOSEN else different(EVERYTHING, key)
 
 
 def declared(program: Program) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from infra.providers.ownership.edits import FIXED, problems
 from infra.providers.ownership.objects import key
 from infra.settings import parse
-from infra.specs import ownership, platform
+from infra.specs import control_store, ownership, platform
 from infra.specs.ownership import identity
 from tests.infra import chart
 from tests.infra.program.harness import Declared, Program, run_values
@@ -88,6 +88,10 @@ SAFE_RENAMES: dict[Location, str] = {
     ("serve", "delivery"): "see infra/components/delivery.py",
     ("cluster", "createNamespace"): "namespaces stay when Pulumi deletes them",
     ("operator", "install"): "an order to remove the operator",
+    **{
+        ("ray", "faultTolerance", part): "an order to keep no store there, which `up` makes anew"
+        for part in ("enabled", "existingClaim")
+    },
     ("ray", "head", "evictable"): "an order to remove the head's budget",
     ("storage", "existing"): "the claim stays if it is protected, and else the edit is refused",
 }
@@ -101,8 +105,14 @@ def immutable(whole: dict[str, Any]) -> dict[str, Any]:
         settings, chart.objects(settings.operator.namespace), download_secret=True
     )
     found: dict[str, Any] = dict.fromkeys(f"{key(o)} in {o.get('namespace')}" for o in objects)
-    claim = platform.cache_claim(settings)["spec"]
-    return found | {f"the claim's {name}": value for name, value in claim.items()}
+    claims = [platform.cache_claim(settings)]
+    if control_store.own_claim(settings):
+        claims.append(control_store.claim(settings))
+    return found | {
+        f"{name} of {claim['metadata']['name']}": value
+        for claim in claims
+        for name, value in claim["spec"].items()
+    }
 
 
 # Either `ref` or `repository` is set; neither names an object.
@@ -115,7 +125,7 @@ def test_an_edit_that_removes_or_replaces_an_object_is_refused_or_known_to_be_sa
     before, after = immutable(whole), immutable(changed)
     gone = [name for name in before if name not in after or before[name] != after[name]]
     refused = problems(identity(parse(whole)), identity(parse(changed)))
-    size = location == ("storage", "size")
+    size = location in {("storage", "size"), ("ray", "faultTolerance", "size")}
     if gone and not size:
         assert bool(refused) != (location in SAFE_RENAMES), (location, gone)
     elif not size:

@@ -86,7 +86,6 @@ def test_every_resource_of_a_stack(named: tuple[str, Program]) -> None:
         "Secret auth-config",
         f"Secret {RAY[name]}-token",
         "ServiceAccount service-account",
-        f"PodDisruptionBudget {RAY[name]}-head",
         f"DownloadJob download-{MODEL[name]}",
         "RayCluster ray-cluster",
         "PodRollout pods",
