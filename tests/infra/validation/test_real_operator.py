@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from infra.settings import StackSettings
-from infra.specs import names, platform
+from infra.specs import names, platform, restore
 from infra.specs.manifests import manifests
 from infra.specs.pod_security import violations
 from tests.apiserver.fixtures import provided
@@ -101,9 +101,10 @@ def test_a_confined_operator_makes_pods_that_restricted_admits(
         if pod["metadata"]["labels"][names.NODE_TYPE_LABEL] == "worker":
             assert "wait-gcs-ready" in {each["name"] for each in containers}
         for each in containers:
-            if each["name"] == "kernel-cache":  # it starts nothing of Ray
+            variables = {entry["name"]: entry for entry in each.get("env", ())}
+            if each["name"] in ("kernel-cache", restore.CONTAINER):  # which start nothing of Ray
+                assert "RAY_AUTH_TOKEN" not in variables
                 continue
-            variables = {entry["name"]: entry for entry in each["env"]}
             assert "valueFrom" not in variables["RAY_AUTH_TOKEN"], each["name"]
             assert not variables["RAY_AUTH_TOKEN"].get("value")
             assert variables["RAY_AUTH_MODE"]["value"] == "token"

@@ -36,7 +36,7 @@ def test_an_output_is_unknown_in_a_preview_and_known_afterwards(tmp_path: Path) 
         "pods = PodRollout('pods', PodRolloutArgs(**place, upgrade='recreate',\n"
         "    groups={'head': {'hash': made.value, 'replicas': 1}}))\n"
         "ServeApplications('serve', ServeApplicationsArgs(**place, head_service='s',\n"
-        "    token_secret='t', config={'applications': [{'name': made.id}]},\n"
+        "    token_secret='t', wanted='', config={'applications': [{'name': made.id}]},\n"
         "    pods=pods.incarnations, templates={'head': made.value}))",
     )
     program.args(serial=1)

@@ -52,6 +52,7 @@ def declare(program: Program, *models: str, pods: str = "h1", deadline: int = 12
         cluster=CLUSTER,
         head_service=SERVICE,
         token_secret=SECRET,
+        wanted="",
         config=config(*(application("a", model) for model in models)),
         templates={},
         pods={"head": [pods]},
