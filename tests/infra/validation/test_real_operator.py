@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from infra.settings import StackSettings
-from infra.specs import names, platform, restore
+from infra.specs import control_store, kernel_cache, names, platform, restore
 from infra.specs.manifests import manifests
 from infra.specs.pod_security import violations
 from tests.apiserver.fixtures import provided
@@ -24,6 +24,11 @@ pytestmark = pytest.mark.apiserver
 
 HOME, ELSEWHERE = "watched-by-kuberay", "not-watched"
 RBAC = "rbac.authorization.k8s.io/v1"
+STARTS_NOTHING_OF_RAY = {
+    kernel_cache.INIT_CONTAINER,
+    control_store.INIT_CONTAINER,
+    restore.CONTAINER,
+}
 
 
 def role(operator: Path) -> list[dict[str, Any]]:
@@ -102,7 +107,7 @@ def test_a_confined_operator_makes_pods_that_restricted_admits(
             assert "wait-gcs-ready" in {each["name"] for each in containers}
         for each in containers:
             variables = {entry["name"]: entry for entry in each.get("env", ())}
-            if each["name"] in ("kernel-cache", restore.CONTAINER):  # which start nothing of Ray
+            if each["name"] in STARTS_NOTHING_OF_RAY:
                 assert "RAY_AUTH_TOKEN" not in variables
                 continue
             assert "valueFrom" not in variables["RAY_AUTH_TOKEN"], each["name"]
