@@ -15,7 +15,7 @@ from app.engine import media
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
 from app.engine.lifetime import end_with_raylet, tie_processes
-from app.engine.logs import keep_logs
+from app.engine.logs import hide_texts, keep_logs
 from app.engine.placement import deployment_placement
 from app.engine.settings import (
     RESERVED_REQUESTS,
@@ -64,6 +64,7 @@ class Replica:
         media.bound(os.environ, bounds.media_pixels, bounds.media_body_bytes)
         install_front(http_util, self._guard)  # Serve starts the replica's server after this
         await self._engine.start()
+        hide_texts()
         self._watch = asyncio.create_task(self._leave_when_engine_dies())
 
     def __serve_build_asgi_app__(self) -> Guard:

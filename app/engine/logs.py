@@ -5,15 +5,27 @@ vLLM configures logging when it is imported, and again for an engine (vllm/logge
 replica this takes the file: the replica's log ends, its records stay in memory for ever, and a
 Serve controller that restarts cannot ask the replica for its log file, so it stops the replica
 although that is well (ray/serve/_private/logging_utils.py, get_component_logger_file_path).
+
+vLLM's server also quotes requests in its own lines, such as the model that a request names
+(entrypoints/openai/engine/serving.py), and exceptions quote what they could not read. `hide_texts`
+keeps those out of all logs.
 """
 
 import logging
 import logging.config
 from collections.abc import MutableMapping
+from typing import Any
 
 STREAM = "VLLM_LOGGING_STREAM"
 # `sys.stdout` of a replica leads to Serve's log, which keeps up to 1000 lines in memory first.
 REAL_STDOUT = "ext://sys.__stdout__"
+_OF_THE_ENGINE = (
+    "vllm.v1.metrics.",
+    "vllm.v1.executor.",
+    "vllm.v1.engine.core_client",
+)
+"""Loggers of a replica whose lines hold ids and counts of requests, and no texts."""
+_HIDDEN = "a line of vLLM%s; its text is left out, because it may quote a request"
 
 
 class KeepsOthers(logging.config.DictConfigurator):
@@ -46,3 +58,24 @@ def keep_logs(environ: MutableMapping[str, str]) -> None:
     # https://docs.python.org/3/library/logging.config.html#logging.config.dictConfig
     logging.config.dictConfigClass = KeepsOthers
     environ.setdefault(STREAM, REAL_STDOUT)
+
+
+def hide_texts() -> None:
+    """From now on, leave the text out of each line of vLLM in this process that may quote a
+    request. Its level, its place in vLLM's code and the type of its exception stay.
+
+    It changes the records, so that no handler of any configuration gets the text. To be called once
+    the engine has started: the lines before are about the engine.
+    """
+    make = logging.getLogRecordFactory()
+
+    def made(
+        name: str, level: int, path: str, line: int, message: object, given: Any, error: Any,
+        *more: Any, **named: Any,
+    ) -> logging.LogRecord:  # fmt: skip
+        if not name.startswith("vllm") or name.startswith(_OF_THE_ENGINE):
+            return make(name, level, path, line, message, given, error, *more, **named)
+        kind = f" about {error[0].__name__}" if error and error[0] else ""
+        return make(name, level, path, line, _HIDDEN, (kind,), None)
+
+    logging.setLogRecordFactory(made)

@@ -47,7 +47,9 @@ def environment(*layers: Mapping[str, str | SecretKeyRef]) -> list[Spec]:
 
 def _source(value: str | SecretKeyRef) -> Spec:
     if isinstance(value, str):
-        return {"value": value}
+        # Go programs such as KubeRay leave an empty value out when they write an object, which the
+        # next `up` would take for a change. The variable is empty either way.
+        return {"value": value} if value else {}
     return {"valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
 
 

@@ -4,16 +4,18 @@ Each case runs in a process of its own, because logging is configured once per p
 """
 
 import json
+import logging
 import logging.config
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.engine.logs import REAL_STDOUT, STREAM, keep_logs
+from app.engine.logs import REAL_STDOUT, STREAM, hide_texts, keep_logs
 
 # As Serve's configure_component_logger and app.main.log_to_stderr leave a replica, and then as vLLM
 # configures logging: on import, and for the engine.
@@ -85,3 +87,36 @@ def test_a_stream_of_the_operator_is_kept(monkeypatch: pytest.MonkeyPatch) -> No
     given = {STREAM: "ext://sys.stderr"}
     keep_logs(given)
     assert given == {STREAM: "ext://sys.stderr"}
+
+
+@pytest.fixture
+def hidden() -> Iterator[None]:
+    factory = logging.getLogRecordFactory()
+    hide_texts()
+    yield
+    logging.setLogRecordFactory(factory)
+
+
+@pytest.mark.parametrize("name", ["vllm.entrypoints.openai.engine.serving", "vllm.renderers.hf"])
+def test_no_line_of_vllm_quotes_a_request(
+    name: str, hidden: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger(name)
+    logger.error("Error with model %s", "canary")
+    logger.warning("canary", stack_info=True)
+    logger.error("%(what)s", {"what": "canary"})
+    try:
+        raise ValueError("canary")
+    except ValueError:
+        logger.exception("Error in %r", "canary")
+    assert "canary" not in caplog.text
+    assert caplog.text.count("may quote a request") == 4
+    assert "about ValueError" in caplog.text
+    assert "test_logs.py" in caplog.text
+    assert not any("canary" in str(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize("name", ["vllm.v1.metrics.loggers", "rayline.access", "ray.serve"])
+def test_other_lines_stay(name: str, hidden: None, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger(name).error("Running: %d reqs", 3)
+    assert "Running: 3 reqs" in caplog.text

@@ -3,7 +3,9 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,3 +220,26 @@ def test_environment_is_layered() -> None:
     assert (mine["A"], mine["B"]) == ("ray", "group")
     assert mine["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in head
+
+
+def test_a_program_in_go_writes_the_pods_as_they_were_read() -> None:
+    """KubeRay adds a finalizer to a RayService and writes all of it, without what is empty. The
+    next `up` would find a change."""
+    wanted = original(
+        ray={**ORIGINAL["ray"], "env": {"B": ""}}, gpuGroups=[{**FIRST, "env": {"C": ""}}, SECOND]
+    )
+    groups = [pods.worker_template(wanted, group, IMAGE) for group in wanted.gpu_groups]
+    for template in (pods.head_template(wanted, IMAGE), *groups):
+        assert list(empty(template)) == []
+
+
+def empty(value: Any, place: str = "") -> Iterator[str]:
+    """Places of empty texts, empty lists and nulls."""
+    if value in ("", []) or value is None:
+        yield place
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from empty(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from empty(inner, f"{place}[{number}]")
