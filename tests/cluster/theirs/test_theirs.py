@@ -88,8 +88,8 @@ def test_pods_use_what_this_cluster_requires(stranger: Stranger) -> None:
     kinds = {pod["metadata"]["labels"]["ray.io/node-type"]: pod["spec"] for pod in pods}
     assert sorted(kinds) == ["head", "worker"]
     for spec in kinds.values():
-        (container,) = spec["containers"]
-        assert container["image"].startswith(f"{registry.ADDRESS}/{REPOSITORY}@sha256:")
+        for container in spec["containers"]:
+            assert container["image"].startswith(f"{registry.ADDRESS}/{REPOSITORY}@sha256:")
         assert spec["imagePullSecrets"]
         assert cluster.TAINT in str(spec["tolerations"])
     assert kinds["worker"]["runtimeClassName"] == cluster.RUNTIME_CLASS
