@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+from infra.components.platform import declare_claim
 from infra.specs import Spec
 
 
@@ -24,14 +24,5 @@ class ControlStore(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rayline:ray:ControlStore", name, None, opts)
         if args.manifest is not None:
-            kubernetes.core.v1.PersistentVolumeClaim(
-                name,
-                metadata={
-                    **args.manifest["metadata"],
-                    # Some storage classes bind a claim only when its first pod is scheduled.
-                    "annotations": {"pulumi.com/skipAwait": "true"},
-                },
-                spec=args.manifest["spec"],
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            declare_claim(name, args.manifest, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})

@@ -83,17 +83,11 @@ class RestApi(Delivery):
         return Applications(
             "applications",
             ApplicationsArgs(
-                context=settings.cluster.context,
-                namespace=settings.cluster.namespace,
-                cluster=settings.ray.name,
-                head_service=names.head_service(settings),
-                token_secret=names.ray_token_secret(settings),
-                config=serve_config(settings),
+                **_where_and_what(settings),
                 wanted=names.wanted_applications(settings),
                 groups=used,
                 templates={group: hashes[group] for group in restarting},
                 incarnations=ray.incarnations,
-                ready_seconds=settings.timeouts.model_ready_seconds,
                 replace_foreign=settings.serve.replace_foreign,
             ),
             needed.after(ray, wanted, *needed.downloads),
@@ -126,21 +120,28 @@ class RayServiceDelivery(Delivery):
         return Applications(
             "applications",
             ApplicationsArgs(
-                context=settings.cluster.context,
-                namespace=settings.cluster.namespace,
-                cluster=settings.ray.name,
-                head_service=names.head_service(settings),
-                token_secret=names.ray_token_secret(settings),
-                config=serve_config(settings),
+                **_where_and_what(settings),
                 wanted="",
                 groups=[],
                 templates={},
                 incarnations=pulumi.Output.from_input({}),
-                ready_seconds=timeouts.model_ready_seconds,
                 sends=False,
             ),
             needed.after(order),
         ).status
+
+
+def _where_and_what(settings: StackSettings) -> dict[str, Any]:
+    """The arguments of `Applications` that do not depend on the delivery."""
+    return {
+        "context": settings.cluster.context,
+        "namespace": settings.cluster.namespace,
+        "cluster": settings.ray.name,
+        "head_service": names.head_service(settings),
+        "token_secret": names.ray_token_secret(settings),
+        "config": serve_config(settings),
+        "ready_seconds": settings.timeouts.model_ready_seconds,
+    }
 
 
 DELIVERIES: Mapping[str, Delivery] = {"restApi": RestApi(), "rayService": RayServiceDelivery()}

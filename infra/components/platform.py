@@ -32,6 +32,20 @@ class Namespace(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def declare_claim(name: str, manifest: Spec, opts: pulumi.ResourceOptions) -> None:
+    """Declare a PersistentVolumeClaim, without waiting until it is bound."""
+    kubernetes.core.v1.PersistentVolumeClaim(
+        name,
+        metadata={
+            **manifest["metadata"],
+            # Some storage classes bind a claim only when its first pod is scheduled.
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
+        spec=manifest["spec"],
+        opts=opts,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelCacheArgs:
     """`manifest` is None if the claim exists already. `keep`: it outlives the stack."""
@@ -48,20 +62,9 @@ class ModelCache(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rayline:platform:ModelCache", name, None, opts)
         if args.manifest is not None:
-            kubernetes.core.v1.PersistentVolumeClaim(
-                name,
-                metadata={
-                    **args.manifest["metadata"],
-                    # Some storage classes bind a claim only when its first pod is scheduled.
-                    "annotations": {"pulumi.com/skipAwait": "true"},
-                },
-                spec=args.manifest["spec"],
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    # Not Pulumi's `protect`, which would refuse to destroy everything else too.
-                    retain_on_delete=args.keep,
-                ),
-            )
+            # Not Pulumi's `protect`, which would refuse to destroy everything else too.
+            options = pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep)
+            declare_claim(name, args.manifest, options)
         self.register_outputs({})
 
 
