@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import toolchain
-from tests.apiserver.server import ApiServer
+from tests.apiserver.server import CONTEXT, ApiServer
 from toolchain import pulumi
 
 ROOT = Path(__file__).parents[4]
@@ -155,3 +155,10 @@ def with_kubernetes(folder: Path, server: ApiServer) -> Program:
         pytest.skip("no Kubernetes provider: type `make tools`")
     pulumi.link(found, folder / "bin", folder / "home")
     return Program(folder, server.kubeconfig)
+
+
+def on_the_api_server(flag: str) -> str:
+    """The source of options with a provider for the API server, which has `flag` turned on."""
+    place = f"context={CONTEXT!r}, cluster_identifier={CONTEXT!r}"
+    provider = f"kubernetes.Provider('cluster', {place}, {flag}=True)"
+    return f"pulumi.ResourceOptions(providers=[{provider}])"

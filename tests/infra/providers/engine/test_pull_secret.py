@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.apiserver.server import CONTEXT, ApiServer
-from tests.infra.providers.engine.programs import with_kubernetes
+from tests.apiserver.server import ApiServer
+from tests.infra.providers.engine.programs import on_the_api_server, with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
 pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
@@ -20,16 +20,7 @@ PROGRAM = f"""PullSecret(
         username="me",
         password=pulumi.Output.secret(args["password"]),
     ),
-    pulumi.ResourceOptions(
-        providers=[
-            kubernetes.Provider(
-                "cluster",
-                context={CONTEXT!r},
-                cluster_identifier={CONTEXT!r},
-                enable_secret_mutable=True,
-            )
-        ]
-    ),
+    {on_the_api_server("enable_secret_mutable")},
 )"""
 
 

@@ -10,7 +10,7 @@ from infra.providers.applications.wanted import FINISHED, Wanted
 from infra.providers.common.api_server import KubeClient
 from tests.apiserver.server import CONTEXT, ApiServer
 from tests.infra.providers.applications.ray import application, config
-from tests.infra.providers.engine.programs import with_kubernetes
+from tests.infra.providers.engine.programs import on_the_api_server, with_kubernetes
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
 pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.apiserver]
@@ -19,16 +19,7 @@ NAME = "ray-applications"
 PROGRAM = f"""WantedApplications(
     "wanted",
     WantedApplicationsArgs(manifest=args["manifest"]),
-    pulumi.ResourceOptions(
-        providers=[
-            kubernetes.Provider(
-                "cluster",
-                context={CONTEXT!r},
-                cluster_identifier={CONTEXT!r},
-                enable_config_map_mutable=True,
-            )
-        ]
-    ),
+    {on_the_api_server("enable_config_map_mutable")},
 )"""
 
 
