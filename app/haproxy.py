@@ -36,6 +36,11 @@ GONE_SECONDS = (5, 2, 3)
 the kernel of its node answers, so a busy replica is not taken for one that is gone."""
 UNSENT_SECONDS = 30
 """How long a replica's node may leave a part of a request unacknowledged, or without room."""
+RETRY_SECONDS = 10
+"""After how long to ask again where no replica is left."""
+UNREAD_BYTES = 128 * 2**20
+"""The most of a body that is read before its 503; a client that sends more sees a reset."""
+UNAVAILABLE = Path(__file__).with_name("unavailable.lua")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -85,7 +90,9 @@ def configuration(text: str, proof: str, environ: Mapping[str, str]) -> str:
     _only(sections, kinds, ["frontend", "http_frontend"])
     changed = []
     for section, kind in zip(sections, kinds, strict=True):
-        if kind[:1] == ["defaults"]:
+        if kind[:1] == ["global"]:
+            changed.append(_global(section))
+        elif kind[:1] == ["defaults"]:
             changed.append(_defaults(section, environ))
         elif kind == ["frontend", "http_frontend"]:
             lines = _frontend(proof, int(limit[1]) // 2)
@@ -103,6 +110,13 @@ def _only(sections: list[str], kinds: list[list[str]], wanted: list[str]) -> str
     if len(found) != 1:
         raise UnknownTemplateError(f"there are {len(found)} sections `{' '.join(wanted)}`, not 1,")
     return found[0]
+
+
+def _global(section: str) -> str:
+    """Loads the answer of a backend without replicas."""
+    bodies = {status: body for status, body, _ in _answered()}
+    arguments = f"{UNREAD_BYTES} {RETRY_SECONDS} {_quoted(bodies[503])}"
+    return _after(section, "global", [f"lua-load {_quoted(str(UNAVAILABLE))} {arguments}"])
 
 
 def _defaults(section: str, environ: Mapping[str, str]) -> str:
@@ -136,19 +150,30 @@ def _defaults(section: str, environ: Mapping[str, str]) -> str:
 
 def answers() -> Iterator[str]:
     """HAProxy's own answers, in the form that OpenAI's clients read."""
+    for status, body, retry_s in _answered():
+        retry = f" hdr retry-after {retry_s}" if retry_s else ""
+        answer = f"content-type application/json{retry} string {_quoted(body)}"
+        yield f"http-error status {status} {answer}"
+
+
+def _answered() -> Iterator[tuple[int, str, int | None]]:
+    """Status, body, and the seconds after which to ask again."""
     for status, kind, code, text, retry_s in (
         (400, "invalid_request_error", "invalid_request", "The request is not valid HTTP.", None),
         (408, "invalid_request_error", "body_timeout", "The request did not arrive within "
          f"{HEAD_SECONDS} seconds.", None),
         (502, "server_error", "engine_unavailable", "The replica broke off; retry.", None),
         (503, "service_unavailable_error", "engine_unavailable", "No replica is running; a new one "
-         "starts automatically.", 10),
+         "starts automatically.", RETRY_SECONDS),
         (504, "server_error", "engine_timeout", "The replica did not answer in time.", None),
     ):  # fmt: skip
         error = {"message": text, "type": kind, "param": None, "code": code}
-        body = json.dumps({"error": error}).replace("\\", "\\\\").replace("'", "\\'")
-        retry = f" hdr retry-after {retry_s}" if retry_s else ""
-        yield f"http-error status {status} content-type application/json{retry} string '{body}'"
+        yield status, json.dumps({"error": error}), retry_s
+
+
+def _quoted(text: str) -> str:
+    """One word of HAProxy's configuration."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _frontend(proof: str, connections: int) -> list[str]:
@@ -191,12 +216,14 @@ def _healthy_without_replicas(section: str) -> str:
 
 def _backend(section: str) -> str:
     """No connection for later requests, and no request for Serve's fallback proxy, which would wait
-    for a replica without telling the client. HAProxy answers 503 in its place. Its line stays,
-    because Serve compares HAProxy's servers with its own."""
+    for a replica without telling the client. `unavailable.lua` answers in its place. Its line
+    stays, because Serve compares HAProxy's servers with its own."""
     if "proto h2" in section:
         return section
     section = re.sub(r"(?m)^( +http-reuse) always$", r"\1 never", section)
-    return re.sub(r"(?m)^( +server \S+ \S+ check backup)$", r"\1 disabled", section)
+    section = re.sub(r"(?m)^( +server \S+ \S+ check backup)$", r"\1 disabled", section)
+    gone = "    http-request use-service lua.rayline-unavailable if { nbsrv eq 0 }"
+    return re.sub(r"(?m)^(?= +server )", f"{gone}\n", section, count=1)
 
 
 def _after(section: str, line: str, added: list[str]) -> str:

@@ -125,7 +125,10 @@ def test_serves_fallback_proxy_gets_no_request_and_is_still_listed() -> None:
     assert re.findall(r"(?m)^ +server fallback .*", text) == [
         "    server fallback 127.0.0.1:FALLBACK check backup disabled"
     ]
-    assert "nbsrv" not in text
+    # The proxy's health does not depend on it, and nor does a backend that has no servers at all.
+    (line,) = [line.strip() for line in text.splitlines() if "nbsrv" in line]
+    assert line == "http-request use-service lua.rayline-unavailable if { nbsrv eq 0 }"
+    assert re.search(rf"{re.escape(line)}\n +server replica-0 ", text)
 
 
 @pytest.mark.parametrize(
