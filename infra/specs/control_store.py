@@ -3,8 +3,9 @@
 
 The store is an embedded RocksDB, which one process may open at a time. Ray takes the cluster's
 session from it and believes what it says about nodes and actors (ray/_private/node.py). So there is
-one folder per RayCluster, whose name is unique among those of a RayService too, and per version of
-Ray, which promises nothing about the stores of another one.
+one folder per RayCluster, whose name is unique among those of a RayService too; per version of
+Ray, which promises nothing about the stores of another one; and per token of Ray, because a head
+with another token than the pods in its store is refused by them and starts no application.
 """
 
 from infra.settings import StackSettings
@@ -20,6 +21,7 @@ INIT_CONTAINER = "ray-store"
 _VOLUME = "ray-store"
 _FOLDER = "ray-store"
 _CLUSTER = "RAYLINE_CLUSTER"
+_TOKEN = "RAYLINE_RAY_TOKEN_VERSION"
 
 
 def own_claim(settings: StackSettings) -> bool:
@@ -60,7 +62,7 @@ def head_environment(settings: StackSettings) -> dict[str, str]:
     """The variables that name the store to Ray."""
     if not settings.ray.fault_tolerance.enabled:
         return {}
-    folder = f"$({_CLUSTER})-{settings.ray.version}"
+    folder = f"$({_CLUSTER})-{settings.ray.version}-$({_TOKEN})"
     return {
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": f"{names.CONTROL_STORE_MOUNT}/{folder}",
@@ -72,8 +74,21 @@ def first_variables(settings: StackSettings) -> list[Spec]:
     too, but after all others, where no other can refer to it."""
     if not settings.ray.fault_tolerance.enabled:
         return []
-    source = {"fieldRef": {"fieldPath": f"metadata.labels['{names.CLUSTER_LABEL}']"}}
-    return [{"name": _CLUSTER, "valueFrom": source}]
+    fields = {
+        _CLUSTER: f"metadata.labels['{names.CLUSTER_LABEL}']",
+        _TOKEN: f"metadata.annotations['{names.RAY_TOKEN_ANNOTATION}']",
+    }
+    return [
+        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+        for name, path in fields.items()
+    ]
+
+
+def annotations(settings: StackSettings, token_version: Leaf) -> dict[str, Leaf]:
+    """The head's annotation that `first_variables` reads; `token_version` is a string."""
+    if not settings.ray.fault_tolerance.enabled:
+        return {}
+    return {names.RAY_TOKEN_ANNOTATION: token_version}
 
 
 def mounts(settings: StackSettings) -> list[Spec]:

@@ -33,6 +33,7 @@ RAY_TOKEN_FILE = f"{RAY_TOKEN_MOUNT}/{RAY_TOKEN_KEY}"
 """The same as `app.restore.TOKEN_FILE`."""
 
 TEMPLATE_HASH_ANNOTATION = "rayline.dev/template-hash"
+RAY_TOKEN_ANNOTATION = "rayline.dev/ray-token-version"
 CLUSTER_LABEL = "ray.io/cluster"
 """KubeRay sets it on every pod; its value is the name of the RayCluster."""
 NODE_TYPE_LABEL = "ray.io/node-type"

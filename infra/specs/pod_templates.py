@@ -8,11 +8,11 @@ annotation is outdated, regardless of other changes in the RayCluster.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from infra.settings import StackSettings
-from infra.specs import Leaf, Spec, adapted, names, pods
+from infra.specs import Leaf, Spec, adapted, control_store, names, pods
 
 _HASH_DIGITS = 16
 LEAVING_MARGIN_SECONDS = 300
@@ -29,17 +29,23 @@ class PodTemplate:
     `template` carries no annotation of the hash yet; `hash` has 16 hex digits and covers
     `template`, `start_params` (`rayStartParams`), and the version of Ray's token, which pods read
     only at their start. With these, every edit that requires new pods changes the hash.
-    The number of pods, `enabled` and other groups are not part of it.
+    The number of pods, `enabled` and other groups are not part of it. `annotations` are those
+    whose values the hash covers already.
     """
 
     template: Spec
     start_params: Mapping[str, str]
     hash: Leaf
+    annotations: Mapping[str, Leaf] = field(default_factory=dict)
 
     def annotated(self) -> Spec:
-        """The template with its hash as an annotation."""
+        """The template with its hash and the other annotations."""
         metadata = self.template["metadata"]
-        annotations = {**metadata.get("annotations", {}), names.TEMPLATE_HASH_ANNOTATION: self.hash}
+        annotations = {
+            **metadata.get("annotations", {}),
+            **self.annotations,
+            names.TEMPLATE_HASH_ANNOTATION: self.hash,
+        }
         return {**self.template, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -79,8 +85,10 @@ def pod_templates(
         content = [template, start_params, token_version]
         return PodTemplate(template, start_params, when_known(content, _digest))
 
+    head = hashed(adapted.head(settings, image).template, pods.head_start_params(settings))
+    version = when_known(token_version, str)
     return PodTemplates(
-        hashed(adapted.head(settings, image).template, pods.head_start_params(settings)),
+        replace(head, annotations=control_store.annotations(settings, version)),
         {
             group.name: hashed(
                 adapted.worker(settings, group, image).template,

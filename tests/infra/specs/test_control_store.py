@@ -1,11 +1,13 @@
 """Where Ray's control store is, and that no two clusters have the same one."""
 
+import re
 from typing import Any
 
 import pytest
 
 from infra.settings import StackSettings
 from infra.specs import Spec, control_store, manifests, names, ownership, pods
+from infra.specs.pod_templates import pod_templates
 from tests.infra.specs.original import IMAGE, original
 from tests.stacks import settings
 
@@ -43,13 +45,27 @@ def test_each_ray_cluster_has_a_folder_and_so_has_each_version_of_ray() -> None:
     label = found["RAYLINE_CLUSTER"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert label == f"metadata.labels['{names.CLUSTER_LABEL}']"
     path = found["RAY_gcs_storage_path"]["value"]
-    assert path == "/data/ray-store/$(RAYLINE_CLUSTER)-2.60.0"
+    assert path == "/data/ray-store/$(RAYLINE_CLUSTER)-2.60.0-$(RAYLINE_RAY_TOKEN_VERSION)"
     # Kubernetes replaces only what precedes a variable.
     order = list(found)
-    assert order.index("RAYLINE_CLUSTER") < order.index("RAY_gcs_storage_path")
+    for name in ("RAYLINE_CLUSTER", "RAYLINE_RAY_TOKEN_VERSION"):
+        assert order.index(name) < order.index("RAY_gcs_storage_path")
     newer = variables(original(ray={"version": "2.61.0"}))
     assert newer["RAY_gcs_storage_path"]["value"] != path
     assert path.startswith(mount_of(original())["mountPath"])
+
+
+def test_each_token_of_ray_has_a_folder() -> None:
+    """Pods of the former token would refuse the head, which would wait for them."""
+    field = variables(original())["RAYLINE_RAY_TOKEN_VERSION"]["valueFrom"]["fieldRef"]["fieldPath"]
+    name = re.fullmatch(r"metadata\.annotations\['(.+)'\]", field)
+    assert name
+    templates = [pod_templates(original(), "image", token_version=version) for version in (0, 1)]
+    for version, each in enumerate(templates):
+        assert each.head.annotated()["metadata"]["annotations"][name[1]] == str(version)
+        assert all(name[1] not in str(group.annotated()) for group in each.groups.values())
+    without = settings(ray__faultTolerance__enabled=False)
+    assert name[1] not in str(pod_templates(without, "image").head.annotated())
 
 
 def test_it_has_a_claim_of_its_own_in_the_class_of_the_weights() -> None:
