@@ -220,7 +220,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         "api",
         ApiArgs(
             context=context,
-            service=services.api_service(settings, delivery.head_labels),
+            service=services.api_service(settings),
             ingress=services.ingress(settings) if settings.serve.ingress else None,
         ),
         after(namespace),

@@ -5,8 +5,8 @@ from typing import Any
 
 from cli.status.look import Looked
 from cli.status.report import Card, Model, Node, Pod, Replica, Report
-from infra.providers.applications.seen import RUNNING, Seen, cause
-from infra.providers.rollout.pods import HEAD
+from infra.providers.applications.seen import PROXIES, RUNNING, Seen, cause
+from infra.providers.rollout.pods import HEAD, is_ready
 from infra.providers.rollout.pods import parse as parse_pod
 from infra.settings import StackSettings
 from infra.specs.ray_cluster import replicas as wanted_pods
@@ -27,6 +27,7 @@ def report(settings: StackSettings, stack: str, looked: Looked) -> Report:
     models = [
         _model(settings, name, seen, by_address, silent=looked.serve is None)
         for name in dict.fromkeys([*seen.wanted, *seen.live])
+        if name != PROXIES
     ]
     pods = [_pod(item) for item in looked.pods]
     resources = {group.gpu.resource for group in settings.gpu_groups}
@@ -92,7 +93,7 @@ def _pod(item: Json) -> Pod:
         name=pod.name,
         group=pod.group,
         node=pod.node or None,
-        ready=pod.ready and not pod.deleting,
+        ready=is_ready(item) and not pod.deleting,
         state="leaving" if pod.deleting else pod.state,
         restarts=sum(int(each.get("restartCount", 0)) for each in statuses),
     )

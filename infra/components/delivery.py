@@ -20,7 +20,7 @@ from infra.settings import StackSettings
 from infra.specs import names, restore
 from infra.specs.pod_templates import PodTemplates
 from infra.specs.ray_cluster import ray_cluster, replicas
-from infra.specs.ray_service import SERVING_LABELS, ray_service
+from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
 
 
@@ -37,10 +37,6 @@ class Prerequisites:
 
 class Delivery(ABC):
     """One value of `serve.delivery`."""
-
-    head_labels: Mapping[str, str] = {}
-    """Labels that a serving head has in addition to those of every head; the API's Service selects
-    by them."""
 
     @abstractmethod
     def deploy(
@@ -98,8 +94,6 @@ class RayServiceDelivery(Delivery):
     """One RayService for both. KubeRay posts the applications; `up` waits until Ray, behind the
     Service of the active cluster's head, has and runs them: the conditions of a RayService say
     nothing about a changed model in the same cluster."""
-
-    head_labels = SERVING_LABELS
 
     def deploy(
         self, settings: StackSettings, templates: PodTemplates, needed: Prerequisites

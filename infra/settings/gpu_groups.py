@@ -76,3 +76,8 @@ class GpuGroup(Settings):
     pod_template: PodTemplate = PodTemplate()
     """Anything else that the workers' pod template may contain, merged under rayline's own
     template (docs/how-to/adapt-pods.md)."""
+
+    @property
+    def pods(self) -> int:
+        """Number of worker pods; a disabled group has none."""
+        return self.workers if self.enabled else 0

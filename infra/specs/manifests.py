@@ -17,7 +17,7 @@ from infra.specs.network_policies import network_policies
 from infra.specs.pod_templates import pod_templates
 from infra.specs.pull_secret import KEY, docker_config, pull_secret
 from infra.specs.ray_cluster import ray_cluster
-from infra.specs.ray_service import SERVING_LABELS, ray_service
+from infra.specs.ray_service import ray_service
 
 UNKNOWN_IMAGE = f"registry.invalid/image@sha256:{'0' * 64}"
 """Stands for an image that is not built yet."""
@@ -44,7 +44,7 @@ def manifests(settings: StackSettings, image: str = "") -> list[Spec]:
         *disruption_budgets(settings),
         *(download_job(settings, model, ref) for model in settings.models),
         *([restore.config_map(settings)] if restore.is_needed(settings) else []),
-        services.api_service(settings, SERVING_LABELS if by_kuberay else {}),
+        services.api_service(settings),
         *([services.ingress(settings)] if settings.serve.ingress else []),
     ]
     make = ray_service if by_kuberay else ray_cluster

@@ -52,7 +52,7 @@ def planned(
         found.append(_named(settings, "batch/v1", "Job", job, *ray))
     if restore.is_needed(settings):
         found.append(_of(restore.config_map(settings), *ray))
-    found.append(_of(services.api_service(settings, {}), *ray))
+    found.append(_of(services.api_service(settings), *ray))
     if settings.serve.ingress:
         found.append(_of(services.ingress(settings), *ray))
     kind = {"restApi": "RayCluster", "rayService": "RayService"}[settings.serve.delivery]

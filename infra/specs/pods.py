@@ -28,6 +28,9 @@ from infra.specs import (
 # A node that may run a model offers its group's name as a Ray resource. app/engine/placement.py
 # requests 0.001 of it per process, so that only the GPUs limit how many fit.
 GROUP_RESOURCE = 1000
+# What every worker offers and the head does not; the same as in app/proxies.py. No group can have
+# this name, because of the underscore.
+WORKER_RESOURCE = "rayline_worker"
 # Time in addition to the streams themselves: the start of `ray drain-node`, Serve's own margin
 # (5 s), and the shutdown of Ray.
 STOP_MARGIN_SECONDS = 60
@@ -36,6 +39,12 @@ STOP_MARGIN_SECONDS = 60
 GRACE_STEP_SECONDS = 300
 # The head does not drain on SIGTERM, so there is nothing to wait for.
 HEAD_GRACE_SECONDS = 30
+# Of the agent that answers for the raylet: DEFAULT_DASHBOARD_AGENT_LISTEN_PORT in
+# ray/_private/ray_constants.py.
+AGENT_PORT = 52365
+# A worker waits for a head in an init container; then it joins it within seconds. A busy node with
+# a cold disk takes longer to import Ray.
+RAYLET_SECONDS = 600
 # Ray refuses smaller stores: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
 MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
@@ -47,15 +56,16 @@ COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules
 # The deadline is 0 s because a replacement of the replica would need this pod's card, so waiting
 # for one is pointless. Serve then sends no more requests here and lets streams finish for the
 # model's drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes).
-# The hook returns when no replica is left: immediately in a worker without one, otherwise after at
-# least 30 s, which Serve allows its proxies to notice
-# (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a head the
-# hook exits: there is nothing to wait for. `[S]` keeps grep from matching the command line of its
-# own shell.
+# The proxy of this worker may carry streams of other workers' replicas, and Serve ends it when they
+# have ended (HAProxyManager.is_drained in ray/serve/_private/haproxy.py). The hook returns when
+# neither a replica nor the proxy is left: after at least 30 s, which Serve allows its proxies to
+# notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a
+# head the hook exits: there is nothing to wait for. `[S]` and `[H]` keep grep from matching the
+# command line of its own shell.
 DRAIN = """\
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
   --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
-while grep -qsa 'ray::[S]erveReplica' /proc/[0-9]*/cmdline; do sleep 1; done
+while grep -qsaE 'ray::([S]erveReplica|[H]AProxyManager)' /proc/[0-9]*/cmdline; do sleep 1; done
 """
 
 
@@ -147,6 +157,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
             # Never subPath: kubelet updates files in running pods only if the folder is mounted.
             {"name": pod_parts.AUTH_VOLUME, "mountPath": names.AUTH_MOUNT, "readOnly": True},
         ],
+        **_worker_probes(),
         "lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", DRAIN]}}},
     }
     container["env"] = [
@@ -187,6 +198,27 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
     }
 
 
+def _worker_probes() -> Spec:
+    """Started: the raylet works, which is all that a rollout waits for. Ready: Serve's proxy
+    listens, so the API's Service may lead here. Serve starts it once it has applications, which
+    `up` posts after the rollout. KubeRay's own readiness probe of a worker, which it adds where
+    there is none, asks the raylet alone. KubeRay adds the liveness probe."""
+    return {
+        "startupProbe": {
+            "httpGet": {"path": "/api/local_raylet_healthz", "port": AGENT_PORT},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": RAYLET_SECONDS // 2,
+        },
+        "readinessProbe": {
+            "tcpSocket": {"port": names.SERVE_PORT_NAME},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": 2,
+        },
+    }
+
+
 def head_start_params(settings: StackSettings) -> dict[str, str]:
     """Parameters of `ray start` on the head. With num-cpus 0, no replica is ever placed there."""
     return {
@@ -209,11 +241,12 @@ def worker_start_params(settings: StackSettings, group: GpuGroup) -> dict[str, s
     gpus = 0 if settings.image.device == "cpu" else group.gpu.count
     # Ray's default, 30 % of the memory, may not fit into /dev/shm; Ray would then use the disk.
     store = max(math.floor(amount(group.shared_memory)) // 2, MINIMUM_OBJECT_STORE_BYTES)
+    offered = (group.name, WORKER_RESOURCE)
     return {
         "node-ip-address": "$MY_POD_IP",
         "num-gpus": str(gpus),
         "object-store-memory": str(store),
-        "resources": f"'{json.dumps({group.name: GROUP_RESOURCE})}'",
+        "resources": f"'{json.dumps(dict.fromkeys(offered, GROUP_RESOURCE))}'",
         "metrics-export-port": str(settings.ray.metrics_port),
     }
 

@@ -48,15 +48,11 @@ def cluster_metadata(settings: StackSettings) -> Spec:
 
 
 def replicas(settings: StackSettings) -> dict[str, int]:
-    """Number of pods of the head (`names.HEAD`) and of each group; a disabled group has none."""
+    """Number of pods of the head (`names.HEAD`) and of each group."""
     return {
         names.HEAD: 1,
-        **{group.name: _pods(group) for group in settings.gpu_groups},
+        **{group.name: group.pods for group in settings.gpu_groups},
     }
-
-
-def _pods(group: GpuGroup) -> int:
-    return group.workers if group.enabled else 0
 
 
 def _worker_group(group: GpuGroup, template: PodTemplate) -> Spec:
@@ -64,9 +60,9 @@ def _worker_group(group: GpuGroup, template: PodTemplate) -> Spec:
     distinguish groups by position."""
     return {
         "groupName": group.name,
-        "replicas": _pods(group),
-        "minReplicas": _pods(group),
-        "maxReplicas": _pods(group),
+        "replicas": group.pods,
+        "minReplicas": group.pods,
+        "maxReplicas": group.pods,
         "rayStartParams": template.start_params,
         "template": template.annotated(),
     }

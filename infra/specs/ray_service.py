@@ -8,9 +8,6 @@ from infra.specs.pod_templates import PodTemplates
 from infra.specs.ray_cluster import API_VERSION, cluster_metadata, ray_cluster_spec
 from infra.specs.serve_config import serve_config
 
-SERVING_LABELS = {"ray.io/serve": "true"}
-"""KubeRay sets this label on the head of a RayService once the proxy there is healthy."""
-
 
 def ray_service(settings: StackSettings, templates: PodTemplates) -> Spec:
     """The whole RayService.

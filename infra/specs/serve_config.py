@@ -2,7 +2,8 @@
 
 The body of PUT /api/serve/applications/, and `serveConfigV2` of a RayService
 (https://docs.ray.io/en/releases-2.60.0/serve/api/index.html#rest-api). It contains no secret:
-users and keys reach the replicas as files of the auth Secret.
+users and keys reach the replicas as files of the auth Secret. A further application has a replica
+on each worker, so that each has a proxy for the API's Service (app/proxies.py).
 """
 
 import json
@@ -15,7 +16,12 @@ from infra.specs import Spec, extra_sources, names
 DEFAULT = Api()
 IMPORT_PATH = "app.main:application"
 DEPLOYMENT = "VLLMDeployment"
-"""The only Serve deployment of each application; the same as `app.main.DEPLOYMENT`."""
+"""The only Serve deployment of a model's application; the same as `app.main.DEPLOYMENT`."""
+PROXIES = "rayline-proxies"
+"""The application that keeps a proxy on each worker."""
+PROXIES_IMPORT_PATH, PROXIES_DEPLOYMENT = "app.proxies:application", "OnEachWorker"
+PROXIES_ROUTE = "/-/rayline-proxies"
+"""It answers 404 there. Models may not have a route below /-/."""
 
 
 def serve_config(settings: StackSettings) -> Spec:
@@ -23,8 +29,24 @@ def serve_config(settings: StackSettings) -> Spec:
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
-        "applications": [application(model, settings.api) for model in settings.models],
+        "applications": [
+            *(application(model, settings.api) for model in settings.models),
+            *_proxies(sum(group.pods for group in settings.gpu_groups)),
+        ],
     }
+
+
+def _proxies(workers: int) -> list[Spec]:
+    if not workers:
+        return []
+    return [
+        {
+            "name": PROXIES,
+            "route_prefix": PROXIES_ROUTE,
+            "import_path": PROXIES_IMPORT_PATH,
+            "deployments": [{"name": PROXIES_DEPLOYMENT, "num_replicas": workers}],
+        }
+    ]
 
 
 def application(model: Model, api: Api = DEFAULT) -> Spec:

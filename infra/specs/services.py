@@ -4,8 +4,6 @@ Ray's dashboard and job ports stay behind the head's Service, which KubeRay crea
 names: whoever reaches these ports can run code.
 """
 
-from collections.abc import Mapping
-
 from infra.settings import StackSettings
 from infra.settings.serve import Ingress, ServeService
 from infra.specs import Spec, names
@@ -16,14 +14,13 @@ PENDING = "<no address yet, type pulumi up later>"
 ANY_NODE = "<address of a node>"
 
 
-def api_service(settings: StackSettings, head_labels: Mapping[str, str]) -> Spec:
-    """The Service of the OpenAI API: Serve's proxy on the head. `head_labels` are the labels that
-    the chosen delivery adds to a head that serves.
+def api_service(settings: StackSettings) -> Spec:
+    """The Service of the OpenAI API: Serve's proxies on the workers, each of which forwards to the
+    replicas of all nodes.
 
-    The workers' proxies are not selected. Serve runs a proxy on the head and on nodes with a
-    replica (ray/serve/_private/controller.py, _update_proxy_nodes); a worker that holds only a
-    stage of a model is Ready without a proxy and would refuse its share of the requests. The head's
-    proxy forwards to the replicas of all nodes.
+    A worker is Ready while its proxy listens (infra.specs.pods), and each worker has a proxy
+    (infra.specs.serve_config). The head's proxy is left out, so that the loss of a head fails no
+    request (docs/adr/0034-the-head-may-die.md).
     """
     wanted = settings.serve.service
     return {
@@ -37,8 +34,7 @@ def api_service(settings: StackSettings, head_labels: Mapping[str, str]) -> Spec
             "type": wanted.type,
             "selector": {
                 "app.kubernetes.io/part-of": settings.ray.name,
-                names.NODE_TYPE_LABEL: "head",
-                **head_labels,
+                names.NODE_TYPE_LABEL: "worker",
             },
             "ports": [
                 {

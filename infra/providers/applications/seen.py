@@ -15,6 +15,9 @@ from infra.providers.common.properties import without_empty
 JsonObject = Mapping[str, Any]
 RUNNING = "RUNNING"
 DEPLOY_FAILED = "DEPLOY_FAILED"
+PROXIES = "rayline-proxies"
+"""The application that keeps a proxy on each worker; the same as in infra.specs.serve_config. It is
+no model, and it is incomplete whenever a worker is, so nobody waits for it."""
 UNHEALTHY = "UNHEALTHY"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR_LINE = re.compile(r"^\s*[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Failure)\b.*")
@@ -80,24 +83,25 @@ class Seen:
 
     @property
     def statuses(self) -> dict[str, dict[str, str]]:
-        """For each wanted application its status, MISSING where Ray has none, and its route."""
+        """For each wanted model its status, MISSING where Ray has none, and its route."""
         return {
             name: {
                 "status": str(self.live.get(name, {}).get("status", "MISSING")),
                 "route_prefix": str(wanted.get("route_prefix", "/")),
             }
             for name, wanted in self.wanted.items()
+            if name != PROXIES
         }
 
     @property
     def running(self) -> list[str]:
-        """Wanted applications that are RUNNING."""
+        """Wanted models that are RUNNING."""
         return [name for name, app in self.statuses.items() if app["status"] == RUNNING]
 
     @property
     def settled(self) -> bool:
-        """Whether every wanted application is RUNNING, and no other is left."""
-        return len(self.running) == len(self.wanted) and not self.leaving
+        """Whether every wanted model is RUNNING, and no other is left."""
+        return len(self.running) == len(self.statuses) and not self.leaving
 
     @property
     def http_differs(self) -> bool:
@@ -113,8 +117,8 @@ class Seen:
         ) or wanted.get("proxy_location", live.get("proxy_location")) != live.get("proxy_location")
 
     def lines(self, *, running: bool = True) -> list[str]:
-        """One line per application; `running` includes those that are RUNNING."""
-        names = [name for name in self.wanted if running or name not in self.running]
+        """One line per model; `running` includes those that are RUNNING."""
+        names = [name for name in self.statuses if running or name not in self.running]
         return [self._summary(name) for name in names] + [
             f"{name}: leaving" for name in self.leaving
         ]

@@ -32,6 +32,8 @@ class Pod:
     """UID of the pod, plus the restart count for the head, because a restarted head loses its Serve
     applications. What a restarted worker loses, Serve restores by itself."""
     ready: bool
+    """Of a head, Kubernetes' own condition. A worker is Ready only once Serve runs a proxy there,
+    which needs the applications of the same `up`, so its started container is enough."""
     deleting: bool
     state: str
     """What it is doing, for the user."""
@@ -50,10 +52,9 @@ def parse(item: Mapping[str, Any]) -> Pod:
     """A pod of the API server's list."""
     meta, status = item["metadata"], item.get("status") or {}
     labels = meta.get("labels") or {}
-    conditions = {c["type"]: c for c in status.get("conditions") or []}
-    ready = conditions.get("Ready", {}).get("status") == "True"
     found = trouble(status)
     head, worker = (labels.get(TYPE_LABEL) == kind for kind in (HEAD, WORKER))
+    ready = is_ready(item) or (worker and _started(status))
     restarts = sum(int(c.get("restartCount", 0)) for c in status.get("containerStatuses") or [])
     uid = str(meta.get("uid", ""))
     return Pod(
@@ -70,6 +71,18 @@ def parse(item: Mapping[str, Any]) -> Pod:
         grace_seconds=float(meta.get("deletionGracePeriodSeconds") or 0),
         store=store(item.get("spec") or {}),
     )
+
+
+def is_ready(item: Mapping[str, Any]) -> bool:
+    """Kubernetes' condition of a pod of the API server's list."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _started(status: Mapping[str, Any]) -> bool:
+    """Whether the startup probes of all containers have succeeded."""
+    containers = status.get("containerStatuses") or []
+    return bool(containers) and all(each.get("started") for each in containers)
 
 
 def store(spec: Mapping[str, Any]) -> str:

@@ -131,14 +131,14 @@ def test_nobody_notices_a_lost_head(
     head, before = serving.pods("headgroup"), cluster.workers()
     at_worker = Client(cluster.worker_address(), user.model, user.token)
     worker, service = Probe(at_worker), Probe(user)
-    with ThreadPoolExecutor(1) as pool, probing(worker, service):
-        text: Future[str] = pool.submit(stream, at_worker)
+    with ThreadPoolExecutor(2) as pool, probing(worker, service):
+        texts: list[Future[str]] = [pool.submit(stream, each) for each in (at_worker, user)]
         time.sleep(2)
         lose(cluster)
         wait_new_head(serving, head)
         wait_answering(user)
         time.sleep(AFTERWARDS_SECONDS)
-        assert text.result()
+        assert all(text.result() for text in texts)
     print(
         json.dumps(
             {
@@ -147,8 +147,9 @@ def test_nobody_notices_a_lost_head(
             }
         )
     )
-    assert worker.asked > 20
-    assert worker.failures == []
+    for probe in (worker, service):
+        assert probe.asked > 20
+        assert probe.failures == []
     assert cluster.workers() == before
     # A new head is looked at by the next `up`, which has nothing to mend.
     serving.up("--refresh")
@@ -173,7 +174,7 @@ def test_a_changed_head_is_replaced_alone(
         config["rayline:ray"]["head"]["env"] = {"RAYLINE_TEST": "changed"}
 
     head, before = serving.pods("headgroup"), cluster.workers()
-    probe = Probe(Client(cluster.worker_address(), user.model, user.token))
+    probe = Probe(user)
     serving.configure(change)
     with probing(probe):
         serving.up()

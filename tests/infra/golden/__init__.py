@@ -42,7 +42,7 @@ def objects(settings: StackSettings) -> Mapping[str, Any]:
             "<signing key>",
             "<previous signing keys>",
         ),
-        "api-service.yaml": services.api_service(settings, {}),
+        "api-service.yaml": services.api_service(settings),
         # The production stack has no Ingress, but the original deployment has one.
         "ingress.yaml": services.ingress(settings if settings.serve.ingress else original()),
         "disruption-budgets.yaml": disruption_budgets(settings),

@@ -19,6 +19,7 @@ from pulumi.runtime.mocks import MockMonitor
 from infra import configuration, stack
 from infra.components.chart import TEMPLATE
 from infra.providers import secret_version
+from infra.specs.serve_config import PROXIES
 from tests.infra import chart
 from tests.stacks import committed
 
@@ -162,7 +163,9 @@ class _Providers(Mocks):
             more = {"value": f"made-{args.name}", "hash": f"hash-{args.name}"}
         if args.typ.endswith(":ServeApplications") and not self.preview:
             names = [app["name"] for app in args.inputs["config"]["applications"]]
-            more = {"applications": {name: {"status": "RUNNING"} for name in names}}
+            more = {
+                "applications": {name: {"status": "RUNNING"} for name in names if name != PROXIES}
+            }
         if args.typ.endswith(":PodRollout") and not self.preview:
             new = args.inputs["upgrade"] == "recreate"
             groups = args.inputs["groups"].items()

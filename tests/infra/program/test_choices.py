@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.specs.serve_config import PROXIES
 from infra.specs.services import ANY_NODE, PENDING, UNKNOWN
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, HIDDEN, NODE_PORT, run
 
@@ -143,7 +144,8 @@ def test_an_ingress_is_for_the_api_alone() -> None:
 def test_an_empty_stack_is_a_cluster_without_models() -> None:
     program = run("prod", models=[])
     assert not [key for key in program.custom if key.startswith("DownloadJob ")]
-    assert program["ServeApplications applications"].inputs["config"]["applications"] == []
+    (proxies,) = program["ServeApplications applications"].inputs["config"]["applications"]
+    assert proxies["name"] == PROXIES
     assert program.outputs["curl"] == ""
 
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 from infra.providers.plugin.resources import PROVIDERS
+from infra.specs.serve_config import PROXIES
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, Program, run, run_values
 from tests.stacks import STACKS, committed, complete
 
@@ -261,7 +262,8 @@ def test_the_image_is_built_and_used_by_digest(prod: Program) -> None:
 
 def test_the_rest_api_gets_the_whole_configuration(prod: Program) -> None:
     inputs = prod["ServeApplications applications"].inputs
-    assert [app["name"] for app in inputs["config"]["applications"]] == ["Dolphin3.0"]
+    names = [app["name"] for app in inputs["config"]["applications"]]
+    assert names == ["Dolphin3.0", PROXIES]
     assert inputs["head_service"] == "deepseek-raycluster-head-svc"
     assert inputs["deadline_seconds"] == 1200
     assert inputs["replace_foreign"] is False

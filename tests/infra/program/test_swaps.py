@@ -6,6 +6,7 @@ import pytest
 
 from infra.providers.download.provider import IDENTITY
 from infra.providers.ownership.claims import kept
+from infra.specs.serve_config import PROXIES
 from tests.infra.program.harness import Declared, Program, run
 
 OTHER_DIGEST = "sha256:" + "3" * 64
@@ -87,7 +88,9 @@ def test_a_swap_leaves_the_application_of_another_model_as_it_is() -> None:
 
 def test_enabling_a_group_touches_no_pod_of_the_others(before: Program) -> None:
     after = run("prod", gpuGroups__1__enabled=True)
-    assert changes(before, after) == {CLUSTER: "update", PODS: "update"}
+    assert changes(before, after) == {CLUSTER: "update", PODS: "update", **MODELS}
+    # Their number of proxies is another; the models are as they were.
+    assert applications(after)["Dolphin3.0"] == applications(before)["Dolphin3.0"]
     assert hashes(after) == hashes(before)
     old, new = (program[CLUSTER].inputs["spec"] for program in (before, after))
     assert old["headGroupSpec"] == new["headGroupSpec"]
@@ -106,7 +109,9 @@ def test_a_model_on_the_other_group_touches_neither_pods_nor_models_of_the_first
 def test_a_new_group_touches_no_pod_of_the_others(before: Program) -> None:
     group = {"name": "a100", "gpu": {"model": "A100", "memoryGib": 80}}
     after = run("prod", gpuGroups__2=group)
-    assert changes(before, after) == {GROUPS: "update", CLUSTER: "update", PODS: "update"}
+    pods = {GROUPS: "update", CLUSTER: "update", PODS: "update"}
+    assert changes(before, after) == {**pods, **MODELS}
+    assert applications(after)["Dolphin3.0"] == applications(before)["Dolphin3.0"]
     assert hashes(before).items() <= hashes(after).items()
 
 
@@ -168,4 +173,4 @@ def test_a_removed_model_loses_its_job_and_its_application() -> None:
     two = run("prod", gpuGroups__1__enabled=True, models__1=SECOND)
     one = run("prod", gpuGroups__1__enabled=True)
     assert changes(two, one) == {"DownloadJob download-second": "delete", **MODELS}
-    assert set(applications(one)) == {"Dolphin3.0"}
+    assert set(applications(one)) == {"Dolphin3.0", PROXIES}

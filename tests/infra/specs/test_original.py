@@ -231,4 +231,4 @@ def test_defects_that_are_not_kept() -> None:
         assert all("envFrom" not in container for container in pod["containers"])
     # Whoever reaches the dashboard can run code, so it needs Ray's token and is not exposed.
     assert cluster["spec"]["authOptions"]["mode"] == "token"
-    assert "8265" not in str(services.ingress(settings)) + str(services.api_service(settings, {}))
+    assert "8265" not in str(services.ingress(settings)) + str(services.api_service(settings))

@@ -107,10 +107,10 @@ def test_resources_reach_ray_as_json_through_kuberays_shell() -> None:
         check=True,
     ).stdout.splitlines()
     read = dict(argument.removeprefix("--").split("=", 1) for argument in shown)
-    assert json.loads(read["resources"]) == {"a-b": 1000}
+    assert json.loads(read["resources"]) == {"a-b": 1000, "rayline_worker": 1000}
     assert read["node-ip-address"] == "10.1.2.3"
     # ... and as it reads it itself (getResourcesMap).
-    assert json.loads(params["resources"].strip("'\"` ")) == {"a-b": 1000}
+    assert json.loads(params["resources"].strip("'\"` ")) == json.loads(read["resources"])
 
 
 def test_ray_counts_the_cards_of_the_group_under_any_resource_name() -> None:
@@ -168,9 +168,18 @@ def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_worker_leaves_when_its_last_replica_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown",
+        "ray::HAProxyManager.is_drained",
+    ],
+)
+def test_a_worker_leaves_when_its_last_replica_and_its_proxy_have(
+    name: str, tmp_path: Path
+) -> None:
     process = tmp_path / "cmdline"
-    process.write_text("ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown")
+    process.write_text(name)
     asked = tmp_path / "asked"
     end = f'echo "$@" > {asked}; (sleep 0.5; rm {process}) &'
     assert hook(process, end).returncode == 0
@@ -185,8 +194,9 @@ def test_a_worker_without_a_head_does_not_wait(tmp_path: Path) -> None:
 
 
 def test_the_hook_does_not_wait_for_itself() -> None:
-    (pattern,) = re.findall(r"grep -qsa '([^']+)'", pods.DRAIN)
+    (pattern,) = re.findall(r"grep -qsaE '([^']+)'", pods.DRAIN)
     assert re.search(pattern, "ray::ServeReplica:a:VLLMDeployment")
+    assert re.search(pattern, "ray::HAProxyManager")
     assert not re.search(pattern, pods.DRAIN)
 
 

@@ -50,7 +50,7 @@ def test_a_field_that_kuberay_does_not_know_is_noticed() -> None:
 
 
 def test_kubernetes_knows_every_field_of_the_others(settings: StackSettings) -> None:
-    objects = [("V1Service", services.api_service(settings, {}))]
+    objects = [("V1Service", services.api_service(settings))]
     objects += [("V1Job", download_job(settings, model, IMAGE)) for model in settings.models]
     if settings.serve.ingress is not None:
         objects.append(("V1Ingress", services.ingress(settings)))

@@ -3,7 +3,6 @@
 import pytest
 import yaml
 
-from infra.components.delivery import DELIVERIES
 from infra.specs import services
 from infra.specs.pod_templates import pod_templates
 from infra.specs.ray_cluster import ray_cluster_spec
@@ -14,9 +13,9 @@ from tests.infra.specs.original import IMAGE, ORIGINAL, original
 TEMPLATES = pod_templates(original(), IMAGE)
 
 
-def test_the_service_selects_the_head_alone() -> None:
+def test_the_service_selects_the_workers_and_not_the_head() -> None:
     settings = original()
-    selector = services.api_service(settings, {})["spec"]["selector"]
+    selector = services.api_service(settings)["spec"]["selector"]
     spec = ray_cluster_spec(settings, TEMPLATES)
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     # KubeRay's own label, on every pod (pod.go, labelPod).
@@ -26,18 +25,12 @@ def test_the_service_selects_the_head_alone() -> None:
         <= {**group["template"]["metadata"]["labels"], "ray.io/node-type": kind}.items()
         for group, kind in zip(groups, kinds, strict=True)
     ]
-    assert selected == [True, False, False]
-
-
-def test_a_ray_services_head_is_selected_once_it_serves() -> None:
-    labels = DELIVERIES["rayService"].head_labels
-    service = services.api_service(original(), labels)
-    assert service["spec"]["selector"]["ray.io/serve"] == "true"
+    assert selected == [False, True, True]
 
 
 def test_the_port_is_the_one_that_serve_listens_on() -> None:
     settings = original(serve={"port": 9000})
-    (port,) = services.api_service(settings, {})["spec"]["ports"]
+    (port,) = services.api_service(settings)["spec"]["ports"]
     head = pod_templates(settings, IMAGE).head.template["spec"]
     named = {p["name"]: p["containerPort"] for p in head["containers"][0]["ports"]}
     assert named[port["targetPort"]] == port["port"] == 9000
@@ -51,7 +44,7 @@ def test_the_ingress_leads_to_the_service() -> None:
         }
     )
     ingress = services.ingress(settings)
-    service = services.api_service(settings, {})
+    service = services.api_service(settings)
     (rule,) = ingress["spec"]["rules"]
     (path,) = rule["http"]["paths"]
     assert (rule["host"], path["path"]) == ("a.b", "/")

@@ -113,7 +113,7 @@ def test_the_type_of_the_service_changes_in_place(
         settings = changed(
             (("cluster", "namespace"), api_namespace), (("serve", "service"), SERVICES[kind])
         )
-        service = services.api_service(settings, {})
+        service = services.api_service(settings)
         found = api_server.call(
             "PATCH",
             api_server.path_of(service),

@@ -16,7 +16,6 @@ from infra.settings import StackSettings, parse
 from infra.specs import names, operator_chart, platform
 from infra.specs.manifests import manifests, pods
 from infra.specs.pod_security import ENFORCE, LEVELS, violations
-from infra.specs.ray_service import SERVING_LABELS
 from sandbox import chart
 from tests.apiserver.server import ApiServer, Refused
 from tests.infra.specs.test_adapted import PARTS
@@ -68,7 +67,7 @@ def as_kuberay_makes_them(wanted: StackSettings) -> list[Spec]:
         if first["name"] not in (names.HEAD_CONTAINER, names.WORKER_CONTAINER):
             continue
         kind = first["name"].removeprefix("ray-")
-        serving = SERVING_LABELS if wanted.serve.delivery == "rayService" else {}
+        serving = {"ray.io/serve": "true"} if wanted.serve.delivery == "rayService" else {}
         pod["metadata"]["labels"] |= {names.NODE_TYPE_LABEL: kind, **serving}
         if kind == "worker":
             waiting = {key: first[key] for key in ("image", "securityContext", "volumeMounts")}
@@ -78,10 +77,9 @@ def as_kuberay_makes_them(wanted: StackSettings) -> list[Spec]:
                 {**waiting, "name": "wait-gcs-ready"}
             )
         healthy = {"httpGet": {"path": "/api/healthz", "port": 52365}, "periodSeconds": 5}
-        first |= {
-            "readinessProbe": {**healthy, "initialDelaySeconds": 10, "failureThreshold": 10},
-            "livenessProbe": {**healthy, "initialDelaySeconds": 30, "failureThreshold": 120},
-        }
+        ready = {**healthy, "initialDelaySeconds": 10, "failureThreshold": 10}
+        first.setdefault("readinessProbe", ready)
+        first["livenessProbe"] = {**healthy, "initialDelaySeconds": 30, "failureThreshold": 120}
     return found
 
 
