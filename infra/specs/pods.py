@@ -60,12 +60,17 @@ COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules
 # have ended (HAProxyManager.is_drained in ray/serve/_private/haproxy.py). The hook returns when
 # neither a replica nor the proxy is left: after at least 30 s, which Serve allows its proxies to
 # notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a
-# head the hook exits: there is nothing to wait for. `[S]` and `[H]` keep grep from matching the
-# command line of its own shell.
+# head from the beginning there is nothing to wait for; if it goes later, as with the whole cluster,
+# nobody ends the proxy any more. `[S]` and `[H]` keep grep from matching the command line of its
+# own shell. KubeRay sets RAY_ADDRESS.
 DRAIN = """\
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
   --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
-while grep -qsaE 'ray::([S]erveReplica|[H]AProxyManager)' /proc/[0-9]*/cmdline; do sleep 1; done
+has() { grep -qsa "ray::$1" /proc/[0-9]*/cmdline; }
+head_answers() {
+  timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${RAY_ADDRESS%:*}" "${RAY_ADDRESS##*:}" 2>/dev/null
+}
+while has '[S]erveReplica' || { has '[H]AProxyManager' && head_answers; }; do sleep 1; done
 """
 
 

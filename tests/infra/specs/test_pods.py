@@ -1,7 +1,9 @@
 """Details of the pod templates whose effect shows only in a shell, a kernel or a kubelet."""
 
 import json
+import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,12 +157,15 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
     assert pods.grace_seconds(settings, second) == 300
 
 
-def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
+def hook(
+    processes: Path, ray: str, address: str = "127.0.0.1:1"
+) -> subprocess.CompletedProcess[str]:
     """Runs the hook with a fake `ray`, and with a file instead of /proc."""
     script = pods.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
     assert script != pods.DRAIN
     return subprocess.run(
         ["/bin/bash", "-c", f'timeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}\n{script}'],
+        env={**os.environ, "RAY_ADDRESS": address},
         capture_output=True,
         text=True,
         timeout=20,
@@ -168,36 +173,53 @@ def hook(processes: Path, ray: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown",
-        "ray::HAProxyManager.is_drained",
-    ],
-)
+REPLICA = "ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown"
+PROXY = "ray::HAProxyManager.is_drained"
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    """The address of a head that accepts connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("name", [REPLICA, PROXY])
 def test_a_worker_leaves_when_its_last_replica_and_its_proxy_have(
-    name: str, tmp_path: Path
+    name: str, tmp_path: Path, head: str
 ) -> None:
     process = tmp_path / "cmdline"
     process.write_text(name)
     asked = tmp_path / "asked"
     end = f'echo "$@" > {asked}; (sleep 0.5; rm {process}) &'
-    assert hook(process, end).returncode == 0
+    assert hook(process, end, head).returncode == 0
     assert not process.exists()
     assert "--deadline-remaining-seconds 0" in asked.read_text()
 
 
-def test_a_worker_without_a_head_does_not_wait(tmp_path: Path) -> None:
+def test_a_worker_whose_head_goes_meanwhile_does_not_wait_for_its_proxy(tmp_path: Path) -> None:
+    """Nobody would end it; a replica may still have streams."""
     process = tmp_path / "cmdline"
-    process.write_text("ray::ServeReplica:a:VLLMDeployment")
-    assert hook(process, "return 3").returncode == 3
+    process.write_text(PROXY)
+    assert hook(process, "return 0").returncode == 0
+    assert process.exists()
+    process.write_text(REPLICA)
+    hook(process, f"(sleep 0.5; rm {process}) &")
+    assert not process.exists()
+
+
+@pytest.mark.parametrize("name", [REPLICA, PROXY])
+def test_a_worker_without_a_head_does_not_wait(name: str, tmp_path: Path, head: str) -> None:
+    process = tmp_path / "cmdline"
+    process.write_text(name)
+    assert hook(process, "return 3", head).returncode == 3
 
 
 def test_the_hook_does_not_wait_for_itself() -> None:
-    (pattern,) = re.findall(r"grep -qsaE '([^']+)'", pods.DRAIN)
-    assert re.search(pattern, "ray::ServeReplica:a:VLLMDeployment")
-    assert re.search(pattern, "ray::HAProxyManager")
-    assert not re.search(pattern, pods.DRAIN)
+    patterns = [f"ray::{each}" for each in re.findall(r"has '([^']+)'", pods.DRAIN)]
+    for name, pattern in zip((REPLICA, PROXY), patterns, strict=True):
+        assert re.search(pattern, name)
+        assert not re.search(pattern, pods.DRAIN)
 
 
 def test_a_toleration_without_a_value_accepts_any() -> None:
