@@ -19,7 +19,7 @@ from infra.providers.group_order import GroupOrder, GroupOrderArgs
 from infra.settings import StackSettings
 from infra.specs import names, restore
 from infra.specs.pod_templates import PodTemplates
-from infra.specs.ray_cluster import ray_cluster, replicas
+from infra.specs.ray_cluster import kept_models, ray_cluster, replicas, rollout_seconds
 from infra.specs.ray_service import ray_service
 from infra.specs.serve_config import serve_config
 
@@ -62,8 +62,11 @@ class RestApi(Delivery):
                 manifest=ray_cluster(settings, templates),
                 hashes=hashes,
                 replicas=replicas(settings),
+                keeps=kept_models(settings),
+                head_service=names.head_service(settings),
+                token_secret=names.ray_token_secret(settings),
                 upgrade=settings.ray.upgrade,
-                ready_seconds=settings.timeouts.pods_ready_seconds,
+                ready_seconds=rollout_seconds(settings),
                 leaving_seconds=templates.leaving_seconds,
             ),
             needed.after(*needed.pods),

@@ -12,14 +12,17 @@ from infra.specs import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class RayClusterArgs:
-    """`hashes` (of the pod templates in `manifest`) and `replicas` (numbers of pods) are by group;
-    `upgrade` and `ready_seconds` are ray.upgrade and timeouts.podsReadySeconds. `leaving_seconds`:
-    how long its pods may take to end."""
+    """`hashes` (of the pod templates in `manifest`), `replicas` (numbers of pods) and `keeps`
+    (models that answer while workers are replaced) are by group. `upgrade` is ray.upgrade.
+    `ready_seconds`: how long all pods may take to become Ready; `leaving_seconds`: to end."""
 
     context: str
     manifest: Spec
     hashes: Mapping[str, pulumi.Input[str]]
     replicas: Mapping[str, int]
+    keeps: Mapping[str, list[str]]
+    head_service: str
+    token_secret: str
     upgrade: str
     ready_seconds: int
     leaving_seconds: int
@@ -56,9 +59,15 @@ class RayCluster(pulumi.ComponentResource):
                 namespace=metadata["namespace"],
                 cluster=metadata["name"],
                 groups={
-                    group: {"hash": wanted, "replicas": args.replicas[group]}
+                    group: {
+                        "hash": wanted,
+                        "replicas": args.replicas[group],
+                        **({"keeps": args.keeps[group]} if args.keeps.get(group) else {}),
+                    }
                     for group, wanted in args.hashes.items()
                 },
+                head_service=args.head_service,
+                token_secret=args.token_secret,
                 upgrade=args.upgrade,
                 deadline_seconds=args.ready_seconds,
             ),

@@ -55,6 +55,31 @@ def replicas(settings: StackSettings) -> dict[str, int]:
     }
 
 
+def kept_models(settings: StackSettings) -> dict[str, list[str]]:
+    """By group, the models that answer while the group's workers are replaced one after another:
+    those with a second replica, each of which is in one worker."""
+    return {
+        group.name: [
+            model.name
+            for model in settings.models
+            if model.gpu_group == group.name
+            and model.replicas > 1
+            and model.gpus <= group.gpu.count
+        ]
+        for group in settings.gpu_groups
+        if group.pods > 1
+    }
+
+
+def rollout_seconds(settings: StackSettings) -> int:
+    """How long all pods may take to become Ready: at most one model after another in a group whose
+    workers are replaced one after another."""
+    kept = kept_models(settings)
+    loads = sum(group.pods for group in settings.gpu_groups if kept.get(group.name))
+    timeouts = settings.timeouts
+    return timeouts.pods_ready_seconds + loads * timeouts.model_ready_seconds
+
+
 def _worker_group(group: GpuGroup, template: PodTemplate) -> Spec:
     """A disabled group keeps its place in the list, with no pods: KubeRay and its RayService
     distinguish groups by position."""

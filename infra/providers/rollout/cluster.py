@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from infra.providers.applications.client import ServeClient
 from infra.providers.common.api_server import KubeClient
 from infra.providers.common.pods import Trouble
 from infra.providers.rollout.pods import CLUSTER_LABEL, HEAD, TEMPLATE_HASH, Pod, parse, store
@@ -29,6 +30,10 @@ class RayClusterPods:
     def delete_command(self, names: list[str]) -> str:
         """The command with which the user replaces pods."""
         return self.command(f"delete pod {' '.join(names)}")
+
+    def serve(self, head_service: str, token_secret: str) -> ServeClient:
+        """Its Serve applications."""
+        return ServeClient(self._kube, self._namespace, self.cluster, head_service, token_secret)
 
     def resource(self) -> dict[str, Any]:
         """The RayCluster. KubeError with status 404 when it does not exist."""
@@ -113,7 +118,8 @@ def template_hashes(resource: Mapping[str, Any]) -> dict[str, str]:
 def head_store(resource: Mapping[str, Any]) -> str:
     """Where the next head of the RayCluster keeps Ray's control store; empty if in memory."""
     head = (resource.get("spec") or {}).get("headGroupSpec") or {}
-    return store((head.get("template") or {}).get("spec") or {})
+    template = head.get("template") or {}
+    return store(template.get("metadata") or {}, template.get("spec") or {})
 
 
 def _time(event: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
 STORE_VOLUME = "ray-store"
 """The same as in infra.specs.control_store."""
+RAY_TOKEN = "rayline.dev/ray-token-version"
+"""The same as in infra.specs.names."""
 HEAD, WORKER = "head", "worker"
 
 
@@ -46,6 +48,8 @@ class Pod:
     """How long it may take to end, once it is being deleted."""
     store: str
     """Where it keeps Ray's control store; empty if in memory, or if it is a worker."""
+    address: str
+    """Its IP address; empty before it has one."""
 
 
 def parse(item: Mapping[str, Any]) -> Pod:
@@ -69,7 +73,8 @@ def parse(item: Mapping[str, Any]) -> Pod:
         ended=status.get("phase") == "Failed",
         node=str((item.get("spec") or {}).get("nodeName") or ""),
         grace_seconds=float(meta.get("deletionGracePeriodSeconds") or 0),
-        store=store(item.get("spec") or {}),
+        store=store(meta, item.get("spec") or {}),
+        address=str(status.get("podIP") or ""),
     )
 
 
@@ -85,9 +90,10 @@ def _started(status: Mapping[str, Any]) -> bool:
     return bool(containers) and all(each.get("started") for each in containers)
 
 
-def store(spec: Mapping[str, Any]) -> str:
-    """Claim and folder of Ray's control store, from the spec of a pod; empty if the store is in the
-    pod's memory. The variables are Ray's (ray/_private/node.py)."""
+def store(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """Claim and folder of Ray's control store, from a pod or its template; empty if the store is in
+    the pod's memory. The variables are Ray's (ray/_private/node.py). The folder's name contains the
+    version of Ray's token, which is in an annotation."""
     containers = spec.get("containers") or [{}]
     env = {each["name"]: each.get("value", "") for each in containers[0].get("env") or []}
     if env.get("RAY_gcs_storage") != "rocksdb":
@@ -97,7 +103,8 @@ def store(spec: Mapping[str, Any]) -> str:
         for volume in spec.get("volumes") or []
         if volume.get("name") == STORE_VOLUME
     ]
-    return ":".join((*claims, env.get("RAY_gcs_storage_path", "")))
+    token = str((metadata.get("annotations") or {}).get(RAY_TOKEN, ""))
+    return ":".join((*claims, env.get("RAY_gcs_storage_path", ""), token))
 
 
 @dataclass(frozen=True)

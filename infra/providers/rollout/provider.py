@@ -11,12 +11,14 @@ from infra.providers.common.provider import Checked, Created, Diff, Failure, Liv
 from infra.providers.common.ray_cluster import IDENTITY, PLACE
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods, template_hashes
+from infra.providers.rollout.errors import RolloutError
 from infra.providers.rollout.pods import observe
-from infra.providers.rollout.reconcile import Rollout, RolloutError
+from infra.providers.rollout.reconcile import Rollout
 from infra.providers.rollout.resource import OUTPUTS, TYPE
+from infra.providers.rollout.rolling import Serving
 
 ID = "pods"
-INPUTS = (*PLACE, "groups", "upgrade", "deadline_seconds")
+INPUTS = (*PLACE, "groups", "upgrade", "deadline_seconds", "head_service", "token_secret")
 UPGRADES = ("recreate", "manual")
 
 
@@ -44,12 +46,13 @@ class PodRolloutProvider(Provider):
         return Checked(inputs, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> Diff:
-        """A different deadline is not a change. Pods that ran an old template when last observed,
-        or whose group was gone, are: with `manual`, someone may have restarted them since, and the
-        applications with them.
+        """A different deadline is not a change, nor are models that answer meanwhile. Pods that ran
+        an old template when last observed, or whose group was gone, are: with `manual`, someone may
+        have restarted them since, and the applications with them.
         """
         replaces = differing(olds, news, IDENTITY)
-        changed = bool(differing(olds, news, ("context", "groups", "upgrade")))
+        changed = bool(differing(olds, news, ("context", "upgrade")))
+        changed |= _pods(olds.get("groups")) != _pods(news.get("groups"))
         changed |= bool(olds.get("outdated")) or _drifted(olds, news)
         return Diff(bool(replaces) or changed, replaces)
 
@@ -78,7 +81,8 @@ class PodRolloutProvider(Provider):
     def _roll(self, call: Call, props: Props) -> Props:
         waiting = Waiting(call.status, call.clock, float(props["deadline_seconds"]))
         with _cluster(call, props) as cluster:
-            work = Rollout(cluster, props["groups"], props["upgrade"], waiting)
+            serving = Serving(cluster.serve(props["head_service"], props["token_secret"]))
+            work = Rollout(cluster, props["groups"], props["upgrade"], waiting, serving)
             try:
                 work.run()
             except (CallCancelledError, KubeError, RolloutError) as error:
@@ -110,6 +114,16 @@ def _given(group: Any) -> Any:
     if not isinstance(group, dict):
         return group
     return {key: value for key, value in group.items() if value is not None}
+
+
+def _pods(groups: Any) -> Any:
+    """What the pods of each group depend on."""
+    if not isinstance(groups, dict):
+        return groups
+    return {
+        name: only(group, ("hash", "replicas")) if isinstance(group, dict) else group
+        for name, group in groups.items()
+    }
 
 
 def _drifted(olds: Props, news: Props) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.providers.common.api_server import KubeError
-from infra.providers.common.call import ProviderError
 from infra.providers.common.patience import Patience, Verdict
 from infra.providers.common.pods import Trouble
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods, head_store, template_hashes
+from infra.providers.rollout.errors import RolloutError, RolloutFailedError, RolloutTimeoutError
 from infra.providers.rollout.pods import HEAD, Observed, Pod, gone, observe
+from infra.providers.rollout.rolling import Rolling, Serving
 
 Groups = Mapping[str, Mapping[str, Any]]
 
@@ -26,25 +27,21 @@ MAX_DELETIONS = 5
 the RayCluster for a moment, and the operator then makes one more pod from the old template."""
 
 
-class RolloutError(ProviderError):
-    """The message names the group, quotes Kubernetes, and states what to type."""
-
-
-class RolloutFailedError(RolloutError):
-    """Pods cannot become Ready: no image, no node, crashing, or a spec that KubeRay refuses."""
-
-
-class RolloutTimeoutError(RolloutError):
-    """Not every pod was Ready before the deadline."""
-
-
 class Rollout:
     """One change of the pods of one RayCluster."""
 
     def __init__(
-        self, cluster: RayClusterPods, groups: Groups, upgrade: str, waiting: Waiting
+        self,
+        cluster: RayClusterPods,
+        groups: Groups,
+        upgrade: str,
+        waiting: Waiting,
+        serving: Serving | None = None,
     ) -> None:
+        """`groups`: `hash`, `replicas`, and `keeps`, the models that have to go on answering, which
+        needs `serving`."""
         self._cluster = cluster
+        self._rolling = Rolling(serving, waiting, cluster) if serving else None
         self._groups = groups
         self._recreate = upgrade == "recreate"
         self._waiting = waiting
@@ -114,7 +111,8 @@ class Rollout:
         if not behind:
             self._replace(unfinished, head_store(resource))
         self._judge(resource, unfinished)
-        return "; ".join(self._line(name) for name in unfinished)
+        held = self._rolling.held if self._rolling else ""
+        return "; ".join(filter(None, [*(self._line(name) for name in unfinished), held]))
 
     def _remove(self, leftover: list[Pod]) -> str:
         """Also with `manual`, as KubeRay does when a number of workers is lowered. Their preStop
@@ -125,8 +123,9 @@ class Rollout:
         return f"deleting {len(leftover)} pods of groups that are gone: {groups}"
 
     def _replace(self, unfinished: list[str], store: str) -> None:
-        """Delete outdated pods: first the head, then one group at a time. `store` is where the next
-        head finds Ray's control store."""
+        """Delete outdated pods: first the head, then one group at a time, and in a group with a
+        second replica one worker at a time. `store` is where the next head finds Ray's control
+        store."""
         if self._recreate and self._old(HEAD):
             # A new head without the store of the last one is a new Ray cluster: workers stop at
             # different times, and their containers restart with a growing delay. New pods are
@@ -139,24 +138,42 @@ class Rollout:
         for name in unfinished:
             if self._recreate:
                 if old := self._old(name):
-                    self._delete(name, old)
+                    self._delete(name, self._next(name, old))
                 return
 
+    def _keeps(self, name: str) -> list[str]:
+        """The models of a group that answer while its workers are replaced one after another."""
+        return list(self._groups[name].get("keeps") or []) if self._rolling else []
+
+    def _next(self, name: str, old: list[Pod]) -> list[Pod]:
+        """The worker that may be deleted now, if there is one."""
+        present, keeps = self._present(name), self._keeps(name)
+        if not self._rolling or not keeps:
+            return old
+        if broken := [pod for pod in old if not pod.ready]:
+            return broken
+        if self._missing(name) > 0 or self._leaving(name) or not all(p.ready for p in present):
+            return []
+        return self._rolling.next(name, keeps, old, present)
+
     def _continues(self, store: str) -> bool:
-        """Whether the workers go on with the next head: it has the store of the running one, and
-        not all templates changed, as a new image or a new token of Ray does. With such a change,
-        workers and head can do nothing together."""
+        """Whether the workers go on with the next head: it has the store of the running one, which
+        belongs to one version and one token of Ray. Where all templates changed, as a new image
+        does, replacing all together is quicker, unless a model goes on answering meanwhile."""
         if not store or any(pod.store != store for pod in self._present(HEAD)):
             return False
         groups = [name for name in self._groups if name != HEAD and self._present(name)]
-        return not groups or any(not self._old(name) for name in groups)
+        return not groups or any(not self._old(name) or self._keeps(name) for name in groups)
 
     def _all_present(self) -> list[Pod]:
         return [pod for pod in self.pods if not pod.deleting]
 
     def _delete(self, group: str, pods: list[Pod]) -> None:
+        if not pods:
+            return
         self._deletions[group] = self._deletions.get(group, 0) + 1
-        if self._deletions[group] > MAX_DELETIONS:
+        one_by_one = int(self._groups[group]["replicas"]) if self._keeps(group) else 0
+        if self._deletions[group] > MAX_DELETIONS + one_by_one:
             raise RolloutError(
                 f"{group}: the operator has made pods of an old template {MAX_DELETIONS} times "
                 "although the RayCluster has the new one. Restart the operator: `kubectl rollout "

@@ -12,13 +12,15 @@ TYPE = "rayline:index:PodRollout"
 OUTPUTS = ("hashes", "incarnations", "outdated")
 
 
-class WantedGroup(TypedDict):
+class WantedGroup(TypedDict, total=False):
     """What the pods of one group of the RayCluster should run."""
 
     hash: pulumi.Input[str]
     """Value of the pods' annotation rayline.dev/template-hash."""
     replicas: pulumi.Input[int]
     """Pods of the group; 0 for a disabled one, 1 for the head."""
+    keeps: pulumi.Input[list[str]]
+    """Models that have to go on answering, so the workers are replaced one after another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,11 @@ class PodRolloutArgs(RayClusterRef):
     upgrade: pulumi.Input[str]
     """`recreate`: pods with a different hash are replaced. `manual`: they stay, with a warning."""
     deadline_seconds: pulumi.Input[int]
-    """How long until all pods are Ready, image pulls included (timeouts.podsReadySeconds)."""
+    """How long until all pods are Ready, image pulls included (timeouts.podsReadySeconds), and
+    where workers are replaced one after another, their models too."""
+    head_service: pulumi.Input[str]
+    token_secret: pulumi.Input[str]
+    """Where Ray tells which replicas run, and the Secret with its token."""
 
 
 class PodRollout(pulumi.CustomResource):

@@ -9,6 +9,7 @@ from sandbox.local_stack import LocalStack
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
+from tests.cluster.main_job.steps import step
 from toolchain.paths import CHECKOUT
 
 pytestmark = pytest.mark.long
@@ -80,3 +81,25 @@ def test_pods_that_someone_restarts_by_hand_get_their_applications_back(
     user = Client.of(changed.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()
     assert changed.up().changes == {}
+
+
+def two_replicas(config: Config) -> None:
+    config["rayline:gpuGroups"][0]["workers"] = 2
+    config["rayline:models"][0]["replicas"] = 2
+
+
+def test_a_model_with_a_second_replica_answers_while_its_image_is_replaced(
+    serving: Deployed, changed: Deployed, canaries: Secrets
+) -> None:
+    serving.configure(two_replicas)
+    serving.up()
+    before = serving.pods()
+    assert len(before) == 3
+    user = Client.of(serving.stack.outputs(), "tiny", USER, canaries.password)
+    released = step(changed, user, two_replicas)
+    assert "PodRollout pods" in released.run.changes
+    assert not set(released.before) & set(released.after)
+    print(f"{released.load.answers} answers in {released.run.seconds:.0f} s")
+    released.assert_tiny_was_undisturbed()
+    serving.configure()
+    serving.up()

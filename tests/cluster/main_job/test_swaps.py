@@ -41,7 +41,9 @@ def test_enabling_a_group_adds_its_pods_and_touches_no_other(enabled: Step) -> N
     assert len(new) == 1
     assert "rtx-3060" in new.pop()
     assert enabled.before.items() <= enabled.after.items()
-    assert set(enabled.run.changes) == {"RayCluster ray-cluster", "PodRollout pods"}
+    # One more worker has one more proxy, which Serve's configuration counts.
+    pods = {"RayCluster ray-cluster", "PodRollout pods"}
+    assert set(enabled.run.changes) == {*pods, WANTED, SERVE}
 
 
 def test_adding_a_model_adds_a_download_and_an_application(

@@ -59,6 +59,9 @@ def jobs() -> Iterator[FakeJobs]:
         fake.hang = False
 
 
+SERVE = {"head_service": "ray-head-svc", "token_secret": "ray-token"}
+
+
 @pytest.fixture
 def downloading(jobs: FakeJobs, tmp_path: Path) -> Program:
     program = Program(tmp_path, jobs.kubeconfig(tmp_path))
@@ -125,7 +128,7 @@ def test_ctrl_c_ends_a_rollout_and_the_next_up_continues(tmp_path: Path) -> None
         wanted = groups(head=("h1", 1), a=("a1", 1))
         fake.wants(wanted)
         place = {"context": CONTEXT, "namespace": "llm", "cluster": "ray"}
-        program.args(**place, groups=wanted, upgrade="recreate", deadline_seconds=300)
+        program.args(**place, **SERVE, groups=wanted, upgrade="recreate", deadline_seconds=300)
         process = program.start("up")
         wait_until(lambda: sum(request.path.endswith("/pods") for request in fake.requests) > 1)
         interrupt(process, whole_group=True)
@@ -216,6 +219,7 @@ def test_eight_downloads_do_not_hold_up_the_rollout(tmp_path: Path) -> None:
             groups=wanted,
             upgrade="recreate",
             deadline_seconds=60,
+            **SERVE,
         )
         assert f"{DOWNLOADS + 2} created" in program.run(
             "up", "--yes", "--skip-preview", "--non-interactive", "--parallel", "16"

@@ -11,8 +11,15 @@ from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
 from infra.providers.rollout.pods import Observed
 from infra.providers.rollout.reconcile import Rollout
+from infra.providers.rollout.rolling import Serving
 from tests.infra.providers.common.fake_api_server import CONTEXT
-from tests.infra.providers.rollout.kuberay import CLUSTER, NAMESPACE, FakeKubeRay
+from tests.infra.providers.rollout.kuberay import (
+    CLUSTER,
+    HEAD_SERVICE,
+    NAMESPACE,
+    TOKEN_SECRET,
+    FakeKubeRay,
+)
 
 
 class Bench:
@@ -29,7 +36,8 @@ class Bench:
     ) -> Observed:
         waiting = Waiting(self.lines.append, self.fake.clock, deadline)
         cluster = RayClusterPods(self.kube, NAMESPACE, CLUSTER)
-        work = Rollout(cluster, wanted, upgrade, waiting)
+        serving = Serving(cluster.serve(HEAD_SERVICE, TOKEN_SECRET))
+        work = Rollout(cluster, wanted, upgrade, waiting, serving)
         work.run()
         return work.observed
 

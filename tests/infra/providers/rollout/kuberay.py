@@ -1,5 +1,6 @@
 """A fake of the API server with a RayCluster and the operator that makes its pods."""
 
+import base64
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 from tests.infra.providers.common.fake_api_server import FakeApi, FakeClock, Request, refused
 
 NAMESPACE, CLUSTER = "llm", "ray"
+HEAD_SERVICE, TOKEN_SECRET = "ray-head-svc", "ray-token"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 RESOURCE = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayclusters/{CLUSTER}"
 ANNOTATION = "rayline.dev/template-hash"
+TOKEN = f"{CORE}/secrets/{TOKEN_SECRET}"
+SERVE = f"{CORE}/services/{HEAD_SERVICE}:8265/proxy/api/serve/applications/"
 
 
 def groups(**wanted: tuple[Any, int]) -> dict[str, dict[str, Any]]:
@@ -60,10 +64,21 @@ class FakeKubeRay(FakeApi):
     events: list[dict[str, Any]] = field(default_factory=list)
     head_spec: dict[str, Any] = field(default_factory=dict)
     """Spec of the template of the head, and of new heads."""
+    head_annotations: dict[str, str] = field(default_factory=dict)
+    """Of the template of the head."""
     absent: bool = False
     removing: int = 0
     """Requests for the RayCluster until it is gone; 0: it stays."""
     errors: int = 0
+    models: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Group and replicas of each model; a replica runs `loading` requests after its pod."""
+    loading: int = 4
+    broken: set[str] = field(default_factory=set)
+    """Templates in which no replica runs."""
+    silent: int = 0
+    """How often Ray does not answer."""
+    least: dict[str, int] = field(default_factory=dict)
+    """The fewest replicas of each model that ran at any time."""
     _names: Any = field(default_factory=count)
 
     def wants(self, wanted: dict[str, dict[str, Any]], *, running: bool = False) -> None:
@@ -77,6 +92,9 @@ class FakeKubeRay(FakeApi):
         if self.errors:
             self.errors -= 1
             return refused(503, "ServiceUnavailable", "etcd is changing its leader")
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> tuple[int, Any]:
         if request.method == "DELETE":
             name = request.path.rsplit("/", 1)[1]
             self.deleted.append(name)
@@ -87,6 +105,8 @@ class FakeKubeRay(FakeApi):
             self.absent = not self.removing
         if request.path == RESOURCE and not self.absent:
             return 200, self._resource()
+        if request.path in (SERVE, TOKEN):
+            return self._serve(request)
         if request.path == f"{CORE}/events":
             selector = request.query["fieldSelector"]
             return 200, {
@@ -95,6 +115,7 @@ class FakeKubeRay(FakeApi):
         if request.path == f"{CORE}/pods":
             assert request.query == {"labelSelector": f"ray.io/cluster={CLUSTER}"}
             self._reconcile()
+            self._watch()
             return 200, {"items": [self._pod(name, pod) for name, pod in self.pods.items()]}
         return refused(404, "NotFound", f'rayclusters.ray.io "{CLUSTER}" not found')
 
@@ -114,9 +135,41 @@ class FakeKubeRay(FakeApi):
             for name in present[template["replicas"] :]:
                 self.pods[name].leaving = 1
 
+    def _serve(self, request: Request) -> tuple[int, Any]:
+        if request.path == TOKEN:
+            return 200, {"data": {"auth_token": base64.b64encode(b"token").decode()}}
+        if self.silent:
+            self.silent -= 1
+            return 503, {"error": "the head is starting"}
+        return 200, {"applications": {name: self._model(name) for name in self.models}}
+
+    def _model(self, name: str) -> dict[str, Any]:
+        group, wanted = self.models[name]
+        running = [
+            {"state": "RUNNING", "node_ip": f"ip-of-{pod}"}
+            for pod, made in self.pods.items()
+            if made.group == group
+            and made.leaving < 0
+            and made.age > self.starting + self.loading
+            and made.hash not in self.broken
+        ][:wanted]
+        fails = any(p.hash in self.broken and p.age > self.starting for p in self.pods.values())
+        well = "RUNNING" if len(running) == wanted else "DEPLOYING"
+        return {
+            "status": "UNHEALTHY" if fails else well,
+            "message": "ValueError: no such layer" if fails else "",
+            "deployments": {"VLLMDeployment": {"target_num_replicas": wanted, "replicas": running}},
+        }
+
+    def _watch(self) -> None:
+        for name in self.models:
+            running = len(self._model(name)["deployments"]["VLLMDeployment"]["replicas"])
+            self.least[name] = min(running, self.least.get(name, running))
+
     def _pod(self, name: str, pod: FakePod) -> dict[str, Any]:
         ready = pod.age > self.starting and not (pod.group in self.trouble and pod.age < 99)
         status: dict[str, Any] = {
+            "podIP": f"ip-of-{name}",
             "conditions": [
                 {"type": "PodScheduled", "status": "True"},
                 {"type": "Ready", "status": "True" if ready else "False"},
@@ -150,6 +203,7 @@ class FakeKubeRay(FakeApi):
         def group(name: str) -> dict[str, Any]:
             annotations = {ANNOTATION: self.templates[name]["hash"]}
             spec = self.head_spec if name == "head" else {}
+            annotations |= self.head_annotations if name == "head" else {}
             template = {"metadata": {"annotations": annotations}, "spec": spec}
             return {"groupName": name, "template": template}
 

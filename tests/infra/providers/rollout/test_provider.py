@@ -9,6 +9,14 @@ from infra.providers.rollout.provider import PodRolloutProvider
 from tests.infra.providers.rollout.kuberay import groups
 
 PROVIDER = PodRolloutProvider()
+
+
+def with_keeps(models: list[str]) -> dict[str, Any]:
+    found = groups(head=("h1", 1), a=("a1", 2), off=("o1", 0))
+    found["a"]["keeps"] = models
+    return found
+
+
 INPUTS: dict[str, Any] = {
     "context": "c",
     "namespace": "n",
@@ -16,6 +24,8 @@ INPUTS: dict[str, Any] = {
     "groups": groups(head=("h1", 1), a=("a1", 2), off=("o1", 0)),
     "upgrade": "recreate",
     "deadline_seconds": 60,
+    "head_service": "ray-head-svc",
+    "token_secret": "ray-token",
 }
 OUTPUTS = {**INPUTS, "hashes": {"head": "h1", "a": "a1"}, "outdated": []}
 
@@ -27,6 +37,7 @@ OUTPUTS = {**INPUTS, "hashes": {"head": "h1", "a": "a1"}, "outdated": []}
         ({"deadline_seconds": 1}, False),
         ({"groups": groups(head=("h1", 1), a=("a2", 2), off=("o1", 0))}, True),
         ({"groups": groups(head=("h1", 1), a=("a1", 3), off=("o1", 0))}, True),
+        ({"groups": with_keeps(["m"])}, False),
         ({"groups": UNKNOWN}, True),
         ({"groups": {**groups(head=("h1", 1), off=("o1", 0)), "a": UNKNOWN}}, True),
         ({"groups": groups(head=("h1", 1), a=(UNKNOWN, 2), off=("o1", 0))}, True),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.providers.common.api_server import KubeError
-from infra.providers.rollout.reconcile import (
+from infra.providers.rollout.errors import (
     RolloutError,
     RolloutFailedError,
     RolloutTimeoutError,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.providers.rollout.reconcile import RolloutFailedError, RolloutTimeoutError
+from infra.providers.rollout.errors import RolloutFailedError, RolloutTimeoutError
 from tests.infra.providers.rollout.conftest import Bench
 from tests.infra.providers.rollout.kuberay import NOT_FOUND, groups, waiting
 
