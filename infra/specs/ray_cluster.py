@@ -57,14 +57,12 @@ def replicas(settings: StackSettings) -> dict[str, int]:
 
 def kept_models(settings: StackSettings) -> dict[str, list[str]]:
     """By group, the models that answer while the group's workers are replaced one after another:
-    those with a second replica, each of which is in one worker."""
+    those with a second replica, which Serve places in another worker (infra.specs.serve_config)."""
     return {
         group.name: [
             model.name
             for model in settings.models
-            if model.gpu_group == group.name
-            and model.replicas > 1
-            and model.gpus <= group.gpu.count
+            if model.gpu_group == group.name and model.replicas > 1 and model.pipeline_parallel == 1
         ]
         for group in settings.gpu_groups
         if group.pods > 1

@@ -26,11 +26,15 @@ PROXIES_ROUTE = "/-/rayline-proxies"
 
 def serve_config(settings: StackSettings) -> Spec:
     """The whole configuration: Serve removes every application that it does not name."""
+    workers = {group.name: group.pods for group in settings.gpu_groups}
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": settings.serve.port},
         "applications": [
-            *(application(model, settings.api) for model in settings.models),
+            *(
+                application(model, settings.api, workers.get(model.gpu_group, 1))
+                for model in settings.models
+            ),
             *_proxies(sum(group.pods for group in settings.gpu_groups)),
         ],
     }
@@ -49,15 +53,22 @@ def _proxies(workers: int) -> list[Spec]:
     ]
 
 
-def application(model: Model, api: Api = DEFAULT) -> Spec:
-    """One application. The code in the image decides from this environment where its processes run;
-    there is no working_dir, because that code is in the image."""
+def application(model: Model, api: Api = DEFAULT, workers: int = 1) -> Spec:
+    """One application, of a group of so many workers. The code in the image decides from this
+    environment where its processes run; there is no working_dir, because that code is in the image.
+
+    Replicas are spread over the workers, so that the loss of one does not take them all, and a
+    model answers while its workers are replaced. Serve refuses that for placement groups, which a
+    pipeline over several workers needs (ray/serve/schema.py).
+    """
+    spread = model.replicas > 1 and workers > 1 and model.pipeline_parallel == 1
+    most = {"max_replicas_per_node": -(-model.replicas // workers)} if spread else {}
     return {
         "name": model.name,
         "route_prefix": model.route_prefix,
         "import_path": IMPORT_PATH,
         "runtime_env": {"env_vars": environment(model, api)},
-        "deployments": [{"name": DEPLOYMENT, "num_replicas": model.replicas}],
+        "deployments": [{"name": DEPLOYMENT, "num_replicas": model.replicas, **most}],
     }
 
 
