@@ -18,9 +18,9 @@ def api_service(settings: StackSettings) -> Spec:
     """The Service of the OpenAI API: Serve's proxies on the workers, each of which forwards to the
     replicas of all nodes.
 
-    A worker is Ready while its proxy listens (infra.specs.pods), and each worker has a proxy
-    (infra.specs.serve_config). The head's proxy is left out, so that the loss of a head fails no
-    request (docs/adr/0034-the-head-may-die.md).
+    A worker is Ready while its proxy listens (infra.specs.worker_lifecycle), and each worker has
+    one (infra.specs.serve_config). The head's proxy is left out, so that the loss of a head fails
+    no request (docs/adr/0034-the-head-may-die.md).
     """
     wanted = settings.serve.service
     return {

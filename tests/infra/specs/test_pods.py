@@ -14,7 +14,7 @@ import pytest
 from app import restore
 from infra.settings import StackSettings
 from infra.settings.gpu_groups import GpuGroup
-from infra.specs import Spec, names, pod_parts, pods
+from infra.specs import Spec, names, pod_parts, pods, worker_lifecycle
 from tests.infra.specs.original import IMAGE, ORIGINAL, original
 
 FIRST, SECOND = ORIGINAL["gpuGroups"]
@@ -161,8 +161,8 @@ def hook(
     processes: Path, ray: str, address: str = "127.0.0.1:1"
 ) -> subprocess.CompletedProcess[str]:
     """Runs the hook with a fake `ray`, and with a file instead of /proc."""
-    script = pods.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
-    assert script != pods.DRAIN
+    script = worker_lifecycle.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
+    assert script != worker_lifecycle.DRAIN
     return subprocess.run(
         ["/bin/bash", "-c", f'timeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}\n{script}'],
         env={**os.environ, "RAY_ADDRESS": address},
@@ -216,10 +216,10 @@ def test_a_worker_without_a_head_does_not_wait(name: str, tmp_path: Path, head: 
 
 
 def test_the_hook_does_not_wait_for_itself() -> None:
-    patterns = [f"ray::{each}" for each in re.findall(r"has '([^']+)'", pods.DRAIN)]
+    patterns = [f"ray::{each}" for each in re.findall(r"has '([^']+)'", worker_lifecycle.DRAIN)]
     for name, pattern in zip((REPLICA, PROXY), patterns, strict=True):
         assert re.search(pattern, name)
-        assert not re.search(pattern, pods.DRAIN)
+        assert not re.search(pattern, worker_lifecycle.DRAIN)
 
 
 def test_a_toleration_without_a_value_accepts_any() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.providers.applications import seen
-from infra.specs import names, pods
+from infra.specs import names, pods, worker_lifecycle
 from infra.specs.pod_templates import pod_templates
 from infra.specs.serve_config import (
     PROXIES,
@@ -80,7 +80,7 @@ def test_a_worker_is_ready_while_its_proxy_listens_and_the_head_as_kuberay_sees_
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert ports[container["readinessProbe"]["tcpSocket"]["port"]] == 9000
         # Else the liveness probe would end a worker whose raylet is slow to start.
-        assert container["startupProbe"]["httpGet"]["port"] == pods.AGENT_PORT
+        assert container["startupProbe"]["httpGet"]["port"] == worker_lifecycle.AGENT_PORT
     head = templates.head.template["spec"]["containers"][0]
     assert head["name"] == names.HEAD_CONTAINER
     assert not {"startupProbe", "readinessProbe", "livenessProbe"} & set(head)

@@ -39,6 +39,7 @@ def build(args):
     after = pulumi.ResourceOptions(depends_on=[made])
     if delivery == "restApi":
         PodRollout("pods", PodRolloutArgs(**place, groups={"head": {"hash": "h1", "replicas": 1}},
+            head_service="ray-head-svc", token_secret="ray-token",
             upgrade="recreate", deadline_seconds=60), after)
     else:
         GroupOrder("applied-groups", GroupOrderArgs(**place, delivery=delivery, names=[],

@@ -33,10 +33,11 @@ def test_an_output_is_unknown_in_a_preview_and_known_afterwards(tmp_path: Path) 
         "from infra.providers.applications import ServeApplications, ServeApplicationsArgs",
         "RandomSecret('key', RandomSecretArgs(kind='key', serial=args['serial']))\n"
         "place = dict(context='none', namespace='n', cluster='r', deadline_seconds=9)\n"
+        "place |= dict(head_service='s', token_secret='t')\n"
         "pods = PodRollout('pods', PodRolloutArgs(**place, upgrade='recreate',\n"
         "    groups={'head': {'hash': made.value, 'replicas': 1}}))\n"
-        "ServeApplications('serve', ServeApplicationsArgs(**place, head_service='s',\n"
-        "    token_secret='t', wanted='', config={'applications': [{'name': made.id}]},\n"
+        "ServeApplications('serve', ServeApplicationsArgs(**place, wanted='',\n"
+        "    config={'applications': [{'name': made.id}]},\n"
         "    pods=pods.incarnations, templates={'head': made.value}))",
     )
     program.args(serial=1)

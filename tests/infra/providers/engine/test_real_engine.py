@@ -22,7 +22,12 @@ from tests.infra.providers.applications.ray import (
 )
 from tests.infra.providers.common.fake_api_server import CONTEXT, Request, refused
 from tests.infra.providers.engine.programs import Program
-from tests.infra.providers.rollout.kuberay import FakeKubeRay, groups
+from tests.infra.providers.rollout.kuberay import (
+    HEAD_SERVICE,
+    TOKEN_SECRET,
+    FakeKubeRay,
+    groups,
+)
 
 # Seconds for each command of the engine, and the binaries of `make tools`.
 pytestmark = [pytest.mark.cluster, pytest.mark.engine]
@@ -214,6 +219,8 @@ def test_pods_from_their_creation_to_their_end(tmp_path: Path) -> None:
                 groups=groups(**wanted),
                 upgrade=upgrade,
                 deadline_seconds=60,
+                head_service=HEAD_SERVICE,
+                token_secret=TOKEN_SECRET,
             )
 
         declare(head=("h1", 1), a=("a1", 1))

@@ -1,0 +1,57 @@
+"""When a worker counts as started and as Ready, and how it leaves."""
+
+from infra.specs import Spec, names
+
+# Of the agent that answers for the raylet: DEFAULT_DASHBOARD_AGENT_LISTEN_PORT in
+# ray/_private/ray_constants.py.
+AGENT_PORT = 52365
+# A worker waits for a head in an init container; then it joins it within seconds. A busy node with
+# a cold disk takes longer to import Ray.
+RAYLET_SECONDS = 600
+
+# KubeRay has no hook for the end of a worker. This one announces to Ray that the node is leaving.
+# The deadline is 0 s because a replacement of the replica would need this pod's card, so waiting
+# for one is pointless. Serve then sends no more requests here and lets streams finish for the
+# model's drain time (ray/serve/_private/deployment_state.py: migrate_replicas_on_draining_nodes).
+# The proxy of this worker may carry streams of other workers' replicas, and Serve ends it when they
+# have ended (HAProxyManager.is_drained in ray/serve/_private/haproxy.py). The hook returns when
+# neither a replica nor the proxy is left: after at least 30 s, which Serve allows its proxies to
+# notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a
+# head from the beginning there is nothing to wait for; if it goes later, as with the whole cluster,
+# nobody ends the proxy any more. `[S]` and `[H]` keep grep from matching the command line of its
+# own shell. KubeRay sets RAY_ADDRESS.
+DRAIN = """\
+timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
+  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
+has() { grep -qsa "ray::$1" /proc/[0-9]*/cmdline; }
+head_answers() {
+  timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${RAY_ADDRESS%:*}" "${RAY_ADDRESS##*:}" 2>/dev/null
+}
+while has '[S]erveReplica' || { has '[H]AProxyManager' && head_answers; }; do sleep 1; done
+"""
+
+
+def probes() -> Spec:
+    """Started: the raylet works, which is all that a rollout waits for. Ready: Serve's proxy
+    listens, so the API's Service may lead here. Serve starts it once it has applications, which
+    `up` posts after the rollout. KubeRay's own readiness probe of a worker, which it adds where
+    there is none, asks the raylet alone. KubeRay adds the liveness probe."""
+    return {
+        "startupProbe": {
+            "httpGet": {"path": "/api/local_raylet_healthz", "port": AGENT_PORT},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": RAYLET_SECONDS // 2,
+        },
+        "readinessProbe": {
+            "tcpSocket": {"port": names.SERVE_PORT_NAME},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": 2,
+        },
+    }
+
+
+def drain() -> Spec:
+    """The hook that Kubernetes runs before it ends the worker."""
+    return {"lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", DRAIN]}}}}
