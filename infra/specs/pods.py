@@ -19,6 +19,7 @@ from infra.specs import (
     Spec,
     control_store,
     kernel_cache,
+    monitoring,
     names,
     pod_parts,
     ray_token,
@@ -84,6 +85,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             variable: address
             for variable, address in (
                 ("RAY_GRAFANA_HOST", settings.ray.grafana_host),
+                ("RAY_GRAFANA_IFRAME_HOST", settings.ray.grafana_iframe_host),
                 ("RAY_PROMETHEUS_HOST", settings.ray.prometheus_host),
             )
             if address
@@ -274,9 +276,14 @@ def _container(settings: StackSettings, image: Leaf, name: str, env: list[Spec])
 
 
 def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
-    annotations = dict(settings.ray.annotations)
+    annotations = {**monitoring.pod_annotations(settings), **settings.ray.annotations}
     return {
-        "labels": {**settings.ray.labels, **labels, **names.managed_labels(settings)},
+        "labels": {
+            **monitoring.pod_labels(settings),
+            **settings.ray.labels,
+            **labels,
+            **names.managed_labels(settings),
+        },
         **({"annotations": annotations} if annotations else {}),
     }
 

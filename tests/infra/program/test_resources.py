@@ -40,6 +40,7 @@ TOKENS = {
     "rayline:platform:Auth",
     "rayline:platform:KubeRayOperator",
     "rayline:platform:ModelCache",
+    "rayline:platform:Monitoring",
     "rayline:platform:Namespace",
     "rayline:platform:NetworkPolicies",
     "rayline:platform:PullSecret",
