@@ -69,9 +69,11 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
 
 
 def _monitoring(settings: StackSettings) -> list[tuple[str, str]]:
-    """The objects for the Prometheus operator, by plural and group."""
-    made = [each for each in monitoring.objects(settings) if "." in each["apiVersion"]]
-    return [(f"{each['kind'].lower()}s", each["apiVersion"].partition("/")[0]) for each in made]
+    """The objects of the stack's monitoring, by plural and group."""
+    return [
+        (f"{each['kind'].lower()}s", each["apiVersion"].rpartition("/")[0])
+        for each in monitoring.objects(settings)
+    ]
 
 
 def _each(

@@ -27,7 +27,11 @@ class Monitoring(pulumi.ComponentResource):
         for manifest in args.manifests:
             kind, metadata = manifest["kind"], manifest["metadata"]
             resource = f"{kind.lower()}-{metadata['name']}"
-            if kind == "Service":
+            if kind == "ConfigMap":
+                kubernetes.core.v1.ConfigMap(
+                    resource, metadata=metadata, data=manifest["data"], opts=own
+                )
+            elif kind == "Service":
                 kubernetes.core.v1.Service(
                     resource, metadata=metadata, spec=manifest["spec"], opts=own
                 )

@@ -39,7 +39,7 @@ def labels_select_an_object(settings: StackSettings, _facts: Facts) -> list[Prob
     """The labels are those of objects for the Prometheus operator; without such an object they have
     no effect."""
     wanted = settings.monitoring
-    if not wanted.labels or wanted.scrape in ("podMonitor", "serviceMonitor"):
+    if not wanted.labels or wanted.alerts or wanted.scrape in ("podMonitor", "serviceMonitor"):
         return []
     key = key_path("monitoring", "scrape")
     return [

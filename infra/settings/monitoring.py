@@ -31,3 +31,11 @@ class Monitoring(Settings):
     labels: Labels = Field({})
     """Labels of the objects for the Prometheus operator, by which a Prometheus selects them, such
     as release: kube-prometheus-stack."""
+    alerts: bool = False
+    """Make a PrometheusRule with rayline's alerts (docs/operations.md), for the Prometheus
+    operator."""
+    dashboards: bool = False
+    """Make a ConfigMap per dashboard, for the sidecar of Grafana's chart. It has to look in the
+    stack's namespace."""
+    dashboard_labels: Labels = Field({"grafana_dashboard": "1"})
+    """Labels by which the sidecar finds the dashboards."""

@@ -5,7 +5,7 @@ gives the series the labels `namespace` and `pod`, which the dashboards and aler
 """
 
 from infra.settings import StackSettings
-from infra.specs import Spec, names
+from infra.specs import Spec, alerts, dashboards, names
 
 OPERATOR_API = "monitoring.coreos.com/v1"
 """Of the Prometheus operator: https://prometheus-operator.dev/docs/api-reference/api/"""
@@ -18,7 +18,12 @@ with each replica and node."""
 
 def objects(settings: StackSettings) -> list[Spec]:
     """Every object that the stack makes for its monitoring."""
-    return [*_services(settings), *_monitors(settings)]
+    return [
+        *_services(settings),
+        *_monitors(settings),
+        *_rules(settings),
+        *dashboards.config_maps(settings),
+    ]
 
 
 def _monitors(settings: StackSettings) -> list[Spec]:
@@ -102,6 +107,13 @@ def pod_annotations(settings: StackSettings) -> dict[str, str]:
             "prometheus.deckhouse.io/sample-limit": str(SAMPLE_LIMIT),
         }
     return {}
+
+
+def _rules(settings: StackSettings) -> list[Spec]:
+    """The PrometheusRule; none unless it is wanted."""
+    if not settings.monitoring.alerts:
+        return []
+    return [_object(settings, "PrometheusRule", settings.ray.name, alerts.rule_spec(settings))]
 
 
 def _object(settings: StackSettings, kind: str, name: str, spec: Spec) -> Spec:

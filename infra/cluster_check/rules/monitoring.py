@@ -3,10 +3,10 @@
 from infra.cluster_check.facts import ClusterFacts
 from infra.cluster_check.registry import cluster_rule
 from infra.settings import StackSettings
-from infra.settings.framework.problems import Problem, error, key_path, listed, set_command
+from infra.settings.framework.problems import Problem, error, key_path, set_command
 from infra.specs import monitoring
 
-_SCRAPE = key_path("monitoring", "scrape")
+_SCRAPE, _ALERTS = key_path("monitoring", "scrape"), key_path("monitoring", "alerts")
 
 
 @cluster_rule
@@ -18,13 +18,15 @@ def the_prometheus_operator_is_installed(
     made = monitoring.objects(settings)
     wanted = {each["kind"] for each in made if each["apiVersion"] == monitoring.OPERATOR_API}
     missing = sorted(wanted - facts.monitoring_kinds.value) if wanted else []
-    if not missing:
-        return []
-    return [
-        error(
-            _SCRAPE,
-            f"is {settings.monitoring.scrape}, but the cluster does not serve {listed(missing)} of "
-            f"{monitoring.OPERATOR_API}: the Prometheus operator is not installed. "
-            f"Type: {set_command(_SCRAPE, 'annotations')}, or install the operator",
-        )
-    ]
+    return [_missing(settings, kind) for kind in missing]
+
+
+def _missing(settings: StackSettings, kind: str) -> Problem:
+    alert = kind == "PrometheusRule"
+    key, given = (_ALERTS, "true") if alert else (_SCRAPE, settings.monitoring.scrape)
+    instead = set_command(*((key, False) if alert else (key, "annotations")))
+    return error(
+        key,
+        f"is {given}, but the cluster does not serve {kind} of {monitoring.OPERATOR_API}: the "
+        f"Prometheus operator is not installed. Type: {instead}, or install the operator",
+    )

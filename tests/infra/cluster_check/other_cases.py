@@ -65,22 +65,6 @@ OTHER_CASES: Mapping[str, tuple[Case, ...]] = {
             "`destroy` fails: delete secrets in kuberay-projects",
         ),
     ),
-    "the_prometheus_operator_is_installed": (
-        case(
-            GOOD,
-            "error",
-            "rayline:monitoring.scrape is podMonitor",
-            "does not serve PodMonitor of monitoring.coreos.com/v1",
-            "'rayline:monitoring.scrape' annotations",
-            monitoring__scrape="podMonitor",
-        ),
-        case(
-            replace(GOOD, monitoring_kinds=known(frozenset({"PodMonitor"}))),
-            "error",
-            "does not serve ServiceMonitor of",
-            monitoring__scrape="serviceMonitor",
-        ),
-    ),
     "runtime_classes_exist": (
         case(
             replace(GOOD, runtime_classes=known((RuntimeClass("nvidia-2"),))),

@@ -21,7 +21,7 @@ PLURALS = {"Ingress": "ingresses"}
         {"operator__watch": "cluster"},
         {"serve__ingress": {"host": "a.example.com"}},
         {"monitoring__scrape": "podMonitor"},
-        {"monitoring__scrape": "serviceMonitor"},
+        {"monitoring": {"scrape": "serviceMonitor", "alerts": True, "dashboards": True}},
         {"storage__existing": True, "cluster__createNamespace": False, "operator__install": False},
     ],
     ids=[

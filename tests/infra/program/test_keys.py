@@ -13,7 +13,11 @@ from tests.stacks import Location, committed, complete, different, leaves, locat
 
 # Every optional part of the configuration is in use, so that no key is without effect.
 EVERYTHING = complete(
-    committed("prod", image__createPullSecret=True, monitoring__scrape="podMonitor")
+    committed(
+        "prod",
+        image__createPullSecret=True,
+        monitoring={"scrape": "podMonitor", "alerts": True, "dashboards": True},
+    )
 )
 CHECKED_ONLY = {
     ("gpuGroups", 0, "gpu", "model"),

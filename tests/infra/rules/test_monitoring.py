@@ -30,6 +30,7 @@ def test_labels_without_an_object() -> None:
         "'rayline:monitoring.scrape' podMonitor" in warnings(**edits)["rayline:monitoring.labels"]
     )
     assert warnings(monitoring__scrape="podMonitor", **edits) == {}
+    assert warnings(monitoring__alerts=True, **edits) == {}
 
 
 def test_prometheus_is_no_grafana() -> None:

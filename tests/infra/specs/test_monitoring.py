@@ -1,5 +1,7 @@
 """The ways in which Prometheus finds head and workers."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,9 +124,40 @@ def test_nothing_is_made_unless_it_is_wanted() -> None:
     assert pods(settings) == pods(plain)
 
 
+def test_the_alerts_are_those_of_the_stacks_namespace() -> None:
+    settings = stack("none", monitoring__alerts=True, monitoring__labels={"release": "a"})
+    (rule,) = monitoring.objects(settings)
+    assert (rule["apiVersion"], rule["kind"]) == (monitoring.OPERATOR_API, "PrometheusRule")
+    assert rule["metadata"]["labels"]["release"] == "a"
+    (group,) = rule["spec"]["groups"]
+    metric = re.compile(r"ray_\w+(\{[^}]*\})?")
+    for each in group["rules"]:
+        selectors = [found[1] for found in metric.finditer(each["expr"])]
+        assert selectors
+        for selector in selectors:
+            assert f'namespace="{settings.cluster.namespace}"' in selector, each["alert"]
+
+
+def test_dashboards_are_config_maps_with_the_sidecars_label() -> None:
+    settings = stack("none", monitoring__dashboards=True)
+    made = monitoring.objects(settings)
+    assert [each["kind"] for each in made] == ["ConfigMap", "ConfigMap"]
+    uids = set()
+    for each in made:
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
+        ((name, text),) = each["data"].items()
+        assert name.endswith(".json")
+        uids.add(json.loads(text)["uid"])
+    assert len(uids) == 2
+    other = stack("none", monitoring={"dashboards": True, "dashboardLabels": {"mine": "x"}})
+    labels = monitoring.objects(other)[0]["metadata"]["labels"]
+    assert labels["mine"] == "x"
+    assert "grafana_dashboard" not in labels
+
+
 @pytest.mark.parametrize("scrape", OPERATOR)
 def test_every_object_is_planned_for_ownership(scrape: str) -> None:
-    settings = stack(scrape)
+    settings = stack(scrape, monitoring__alerts=True, monitoring__dashboards=True)
     keys = [(each["kind"], each["name"]) for each in planned(settings, [], download_secret=False)]
     for made in monitoring.objects(settings):
         assert (made["kind"], made["metadata"]["name"]) in keys
