@@ -55,7 +55,7 @@ class Prometheus:
 def started(binaries: Mapping[str, Path], folder: Path) -> Iterator[Prometheus]:
     """Start it and wait until it answers; ended with the block."""
     run = recording.read()
-    start = time.time() - AGO_S
+    start = float(int(time.time()) - AGO_S)  # whole, as the times of the samples
     lines = recording.exposition(with_cards(run), start, 'namespace="llm",pod="rayline-worker"')
     (folder / "run.txt").write_text("\n".join(lines) + "\n")
     (folder / "prometheus.yml").write_text("{}\n")
