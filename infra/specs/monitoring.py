@@ -92,6 +92,18 @@ def pod_labels(settings: StackSettings) -> dict[str, str]:
     return {"prometheus.deckhouse.io/custom-target": settings.ray.name}
 
 
+def head_environment(settings: StackSettings) -> dict[str, str]:
+    """Where Ray's dashboard finds Grafana and Prometheus, as far as it is said.
+    https://docs.ray.io/en/releases-2.60.0/cluster/configure-manage-dashboard.html"""
+    ray = settings.ray
+    wanted = {
+        "RAY_GRAFANA_HOST": ray.grafana_host,
+        "RAY_GRAFANA_IFRAME_HOST": ray.grafana_iframe_host,
+        "RAY_PROMETHEUS_HOST": ray.prometheus_host,
+    }
+    return {name: address for name, address in wanted.items() if address}
+
+
 def pod_annotations(settings: StackSettings) -> dict[str, str]:
     """Annotations of head and workers by which they are scraped."""
     port = str(settings.ray.metrics_port)

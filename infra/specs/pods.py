@@ -81,15 +81,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
     env = pod_parts.environment(
         COMMON_ENV,
         ray_token.environment(),
-        {
-            variable: address
-            for variable, address in (
-                ("RAY_GRAFANA_HOST", settings.ray.grafana_host),
-                ("RAY_GRAFANA_IFRAME_HOST", settings.ray.grafana_iframe_host),
-                ("RAY_PROMETHEUS_HOST", settings.ray.prometheus_host),
-            )
-            if address
-        },
+        monitoring.head_environment(settings),
         control_store.head_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
@@ -276,14 +268,10 @@ def _container(settings: StackSettings, image: Leaf, name: str, env: list[Spec])
 
 
 def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
+    own = {**monitoring.pod_labels(settings), **settings.ray.labels}
     annotations = {**monitoring.pod_annotations(settings), **settings.ray.annotations}
     return {
-        "labels": {
-            **monitoring.pod_labels(settings),
-            **settings.ray.labels,
-            **labels,
-            **names.managed_labels(settings),
-        },
+        "labels": {**own, **labels, **names.managed_labels(settings)},
         **({"annotations": annotations} if annotations else {}),
     }
 
