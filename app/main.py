@@ -10,8 +10,9 @@ from typing import Any
 from ray import serve
 from ray.serve._private import http_util
 from ray.serve.config import BackpressureConfig
+from ray.util import metrics as ray_metrics
 
-from app.engine import media
+from app.engine import media, statistics
 from app.engine.engine import Engine, EngineDeadError, leave
 from app.engine.kernels import keep_kernels
 from app.engine.lifetime import end_with_raylet, tie_processes
@@ -26,6 +27,8 @@ from app.engine.settings import (
 from app.guard import handover
 from app.guard.application import Guard
 from app.guard.front import install as install_front
+from app.metrics.export import MAX_RUNNING, RUNNING, START, Disk, Exporter, Gauges
+from app.metrics.phases import Phases
 
 logger = logging.getLogger("rayline.replica")
 
@@ -54,8 +57,9 @@ class Replica:
         handover.install()
         keep_kernels(os.environ)
         media.follow_no_redirects(os.environ)
+        started = Phases()
         settings = from_environment(os.environ, installed_device())
-        self._engine = Engine(settings)
+        self._engine = Engine(settings, started)
         # Before the engine: a missing key must be reported before minutes of loading weights.
         self._guard = Guard.from_environment(
             self._engine, {"GUARD_MAX_RUNNING": str(settings.max_requests), **os.environ}
@@ -63,7 +67,10 @@ class Replica:
         bounds = self._guard.bounds
         media.bound(os.environ, bounds.media_pixels, bounds.media_body_bytes)
         install_front(http_util, self._guard)  # Serve starts the replica's server after this
+        exporter = replica_metrics(self._engine, self._guard, started)
+        self._exporting = asyncio.create_task(exporter.keep_exporting())
         await self._engine.start()
+        started.done()
         hide_texts()
         self._watch = asyncio.create_task(self._leave_when_engine_dies())
 
@@ -77,8 +84,9 @@ class Replica:
 
     async def __del__(self) -> None:
         """Serve calls this after the drain."""
-        if hasattr(self, "_watch"):
-            self._watch.cancel()
+        for task in ("_watch", "_exporting"):
+            if hasattr(self, task):
+                getattr(self, task).cancel()
         if hasattr(self, "_guard"):
             self._guard.close()
         if hasattr(self, "_engine"):
@@ -89,6 +97,22 @@ class Replica:
         logger.error("Engine dead: %s. This replica exits; Ray starts another.", cause)
         await asyncio.sleep(FAREWELL_SECONDS)
         leave(1)
+
+
+def replica_metrics(engine: Engine, guard: Guard, started: Phases) -> Exporter:
+    """What this replica counts and measures, for Ray's metrics."""
+    disk = Disk(os.environ.get("HF_HOME") or os.path.expanduser("~"))
+
+    def gauges() -> Gauges:
+        yield RUNNING, {}, guard.running
+        yield MAX_RUNNING, {}, guard.max_running
+        for phase, seconds in started.seconds.items():
+            yield START, {"phase": phase}, seconds
+
+    replica = serve.get_replica_context().replica_id.unique_id
+    model = engine.model_names[0]
+    sources = [gauges, disk.gauges]
+    return Exporter(ray_metrics, model, replica, guard.counts, sources, statistics.refresh)
 
 
 def log_to_stderr() -> None:

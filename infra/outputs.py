@@ -26,6 +26,15 @@ def dashboard(settings: StackSettings) -> str:
     )
 
 
+def dashboard_token(settings: StackSettings) -> str:
+    """The command that prints the token for which Ray's dashboard asks."""
+    return (
+        f"kubectl --context {settings.cluster.context} -n {settings.cluster.namespace} "
+        f"get secret {names.ray_token_secret(settings)} "
+        f"-o go-template='{{{{.data.{names.RAY_TOKEN_KEY} | base64decode}}}}'"
+    )
+
+
 def curl(settings: StackSettings, url: str) -> str:
     """A command that logs in as the first user, with a placeholder for the password, and lists the
     models; empty if there are no models."""

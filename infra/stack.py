@@ -16,6 +16,7 @@ from infra.components.delivery import DELIVERIES, Prerequisites
 from infra.components.disruption_budgets import DisruptionBudgets, DisruptionBudgetsArgs
 from infra.components.downloads import ModelDownload, ModelDownloadArgs
 from infra.components.image import ServiceImage, ServiceImageArgs
+from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from infra.components.operator import KubeRayOperator, KubeRayOperatorArgs
 from infra.components.owned import Owned
@@ -36,6 +37,7 @@ from infra.providers.ownership import DestroyGuard, DestroyGuardArgs, Ownership,
 from infra.specs import (
     Spec,
     control_store,
+    monitoring,
     names,
     operator_chart,
     ownership,
@@ -194,6 +196,9 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         DisruptionBudgetsArgs(manifests=disruption_budgets(settings)),
         after(namespace),
     )
+    Monitoring(
+        "monitoring", MonitoringArgs(manifests=monitoring.objects(settings)), after(namespace)
+    )
     store = ControlStore(
         "ray-store",
         ControlStoreArgs(
@@ -257,6 +262,7 @@ def build(configuration: Configuration, tag: str) -> dict[str, Any]:
         "apiUrl": url,
         "apiService": outputs.api_service(settings),
         "dashboard": outputs.dashboard(settings),
+        "dashboardToken": outputs.dashboard_token(settings),
         "image": image.ref,
         "models": models,
         "passwords": auth.passwords,

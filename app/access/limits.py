@@ -84,7 +84,7 @@ class Limits:
 
     def __init__(self, clock: Callable[[], float], max_running: int) -> None:
         self._clock = clock
-        self._max_running = max_running
+        self.max_running = max_running
         self._accounts: dict[str, Account] = {}
         self._changes = Changes()
         self.running = 0
@@ -95,8 +95,8 @@ class Limits:
 
         RefusedError 429 names the limit that was reached.
         """
-        if self.running >= self._max_running:
-            limit = f"{self._max_running} concurrent requests"
+        if self.running >= self.max_running:
+            limit = f"{self.max_running} concurrent requests"
             raise too_many(REPLICA, 1.0, f"This replica is at its limit of {limit}; retry shortly.")
         now = self._clock()
         account = self._account(key, now)

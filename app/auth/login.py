@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from app.auth import passwords
 from app.auth.config import User
@@ -28,6 +29,14 @@ LIMIT = "concurrent_logins"
 _log = logging.getLogger("rayline.auth")
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The body that answers a successful login, and the user's role."""
+
+    body: bytes
+    role: str
+
+
 class Login:
     """Verifies passwords off the event loop. `close` ends its threads."""
 
@@ -37,8 +46,8 @@ class Login:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="login")
         self._queue = FairQueue(WORKERS, MAX_WAITING_PER_PLACE, MAX_WAITING)
 
-    async def token(self, form: Mapping[str, str], address: str, request_id: str) -> bytes:
-        """The body that answers a successful login; RefusedError 400, 401 or 429."""
+    async def token(self, form: Mapping[str, str], address: str, request_id: str) -> "Granted":
+        """What a successful login gets; RefusedError 400, 401 or 429."""
         username, password = form.get("username"), form.get("password")
         if not username or not password:
             missing = "password" if username else "username"
@@ -64,7 +73,7 @@ class Login:
             raise RefusedError(401, "invalid_credentials", "The username or password is incorrect.")
         token, seconds = self._auth.issue(user)
         answer = {"access_token": token, "token_type": "bearer", "expires_in": seconds}
-        return json.dumps(answer).encode()
+        return Granted(json.dumps(answer).encode(), user.role)
 
     async def _verified(self, attempt: Attempt, username: str, password: str) -> User | None:
         """The user, if the password is right. The turn ends, and the outcome counts, when the

@@ -13,11 +13,13 @@ from typing import Any
 from app.cache_salt import salted
 from app.engine.arguments import parse
 from app.engine.cancellation import AbortsWithClient, BackgroundTasks
+from app.engine.client import engine_client
 from app.engine.counting import Counter, counted_beams
 from app.engine.settings import EngineSettings
 from app.engine.startup_error import Output
 from app.engine.unreadable import answer_unreadable
 from app.engine.watchdog import kill_children, until_stuck
+from app.metrics import phases
 
 logger = logging.getLogger("rayline.engine")
 
@@ -39,8 +41,9 @@ class Engine:
     of an answer is vLLM's: this class only starts, counts, watches and stops.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, measured: phases.Phases | None = None) -> None:
         self.app: Any = None
+        self._phases = measured or phases.Phases()
         self._settings = settings
         self._client: Any = None
         self._processes: dict[str, int] = {}
@@ -56,20 +59,19 @@ class Engine:
         rejects and `EngineStartError` with the cause if the engine's own process failed; other
         errors of vLLM pass through.
         """
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.entrypoints.launchers.api_server.app_state import init_app_state
-        from vllm.entrypoints.launchers.api_server.entry import (
-            build_async_engine_client_from_engine_args,
-        )
-        from vllm.entrypoints.launchers.app import build_app
-        from vllm.utils.gc_utils import freeze_gc_heap
+        with self._phases.phase(phases.IMPORT):
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+            from vllm.entrypoints.launchers.app import build_app
+            from vllm.utils.gc_utils import freeze_gc_heap
 
-        arguments = parse(self._settings.arguments)
+            arguments = parse(self._settings.arguments)
         started, output = time.monotonic(), Output()
         try:
-            client = await self._resources.enter_async_context(
-                build_async_engine_client_from_engine_args(AsyncEngineArgs.from_cli_args(arguments))
-            )
+            with self._phases.phase(phases.ENGINE):
+                client = await self._resources.enter_async_context(
+                    engine_client(AsyncEngineArgs.from_cli_args(arguments))
+                )
         except RuntimeError as error:
             cause = output.first_error()
             if not cause:
@@ -80,18 +82,21 @@ class Engine:
         client.engine_core.add_request_async = salted(client.engine_core.add_request_async)
         self._processes = process_ids(client)
         tasks = await client.get_supported_tasks()
-        application = build_app(arguments, tasks, client.model_config)
-        answer_unreadable(application)
-        await init_app_state(client, application.state, arguments, tasks)
+        with self._phases.phase(phases.APPLICATION):
+            application = build_app(arguments, tasks, client.model_config)
+            answer_unreadable(application)
+            await init_app_state(client, application.state, arguments, tasks)
+            # FastAPI makes its description once, in about a second for vLLM's: not in a client's
+            # time.
+            application.openapi()
         responses = getattr(application.state, "openai_serving_responses", None)
         if responses is not None:
             responses.background_tasks = BackgroundTasks()
         # vLLM's handler of engine errors stops the server of `vllm serve` through this attribute. A
         # replica has no such server; without a stand-in the request would end in an AttributeError.
         application.state.server = SimpleNamespace(should_exit=False)
-        # FastAPI makes its description once, in about a second for vLLM's: not in a client's time.
-        application.openapi()
-        await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
+        with self._phases.phase(phases.FIRST_TOKEN):
+            await asyncio.wait_for(self._warm_up(tasks), WARM_UP_SECONDS)
         freeze_gc_heap()  # as vLLM's server does at its start: long pauses for objects that stay
         self._warm = True
         self.app = AbortsWithClient(application, client.abort)

@@ -37,6 +37,7 @@ from app.guard.public import PublicRoutes
 from app.guard.request import Request
 from app.guard.rewriting import rewriting
 from app.guard.settings import GuardSettings, from_environment
+from app.metrics.counts import Counts
 from app.usage import Usage, current
 
 
@@ -52,6 +53,7 @@ class Guard:
         connect: Connect | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.counts = Counts(by_user=settings.metrics_by_user)
         lockout = Lockout(clock, *settings.login_failures())
         self._alive = backend.alive
         self._auth = auth
@@ -92,6 +94,11 @@ class Guard:
     def running(self) -> int:
         """Requests that the engine is processing, streams included; a drain waits for them."""
         return self._limits.running
+
+    @property
+    def max_running(self) -> int:
+        """Requests that the engine may process at the same time."""
+        return self._limits.max_running
 
     def routes(self) -> list[tuple[str, str, str]]:
         """(method, path, group or "closed") of every route of the backend's application."""
@@ -148,7 +155,11 @@ class Guard:
         except Exception as error:
             await request.fail(error)
         finally:
-            (request.usage or Usage()).when_over(request.write_log)
+            (request.usage or Usage()).when_over(partial(self._ended, request))
+
+    def _ended(self, request: Request) -> None:
+        self.counts.add(request.answered())
+        request.write_log()
 
     async def _answer(self, request: Request) -> None:
         """Make every check in the order of the module's docstring, then let the engine answer."""
@@ -230,7 +241,7 @@ class Guard:
         except TokenError as error:
             request.note = str(error)
             raise unauthorized() from None
-        request.caller = caller.key
+        request.caller, request.role = caller.key, caller.role.name
         return caller
 
 

@@ -40,8 +40,9 @@ class PublicRoutes:
         declared = arrival.declared_length(headers.length, MAX_BODY_BYTES)
         body = await self._bodies.read(request.receive, declared, request.address)
         form = await forms.read_texts(headers.content_type, body)
-        answer = await self._login.token(form, request.address, request.id)
-        await request.answer(200, answer, [(b"cache-control", b"no-store")])
+        granted = await self._login.token(form, request.address, request.id)
+        request.role = granted.role
+        await request.answer(200, granted.body, [(b"cache-control", b"no-store")])
 
     def address(self, headers: Received, request: Request) -> str:
         """The client's address, as far as the proxies in front are known."""

@@ -9,6 +9,7 @@ from app.errors import Headers, RefusedError, new_request_id
 from app.guard.arrival import ClientGoneError
 from app.guard.backend import unavailable
 from app.guard.front import Handed
+from app.metrics.counts import NOBODY, Answered
 from app.usage import Usage
 
 _access = logging.getLogger("rayline.access")
@@ -20,8 +21,8 @@ class Request:
 
     __slots__ = (
         "_began", "_complete", "_end", "_gone", "_replaced", "_send", "address", "anthropic",
-        "caller", "extra", "id", "note", "receive", "route", "scope", "serve", "serve_root",
-        "status", "usage",
+        "caller", "extra", "id", "note", "receive", "refusal", "role", "route", "scope", "serve",
+        "serve_root", "status", "usage",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +37,9 @@ class Request:
         self.id = new_request_id()
         self.status = 0
         self.route = self.caller = self.note = "-"
+        self.role = NOBODY
+        self.refusal = ""
+        """The word for why it was refused, as far as the guard did it."""
         self.usage: Usage | None = None
         client = scope.get("client")
         self.address: str = client[0] if client else "-"
@@ -52,6 +56,7 @@ class Request:
         """Answer a request that could not be completed, as far as that is still possible."""
         if isinstance(error, RefusedError):
             self._end = "timeout" if error.status == 408 else "refused"
+            self.refusal = error.limit or error.code
             self.note = error.limit or (error.code if self.note == "-" else self.note)
             await self._refuse(error)
             return
@@ -151,6 +156,19 @@ class Request:
     async def _refuse(self, refusal: RefusedError) -> None:
         body = refusal.body(anthropic=self.anthropic)
         await self.answer(refusal.status, body, refusal.headers())
+
+    def answered(self) -> Answered:
+        """What the metrics count of it."""
+        usage = self.usage
+        return Answered(
+            self.role,
+            self.caller,
+            self.route if self.route != "-" else NOBODY,
+            self.status,
+            self.refusal,
+            usage.prompt_tokens if usage is not None else 0,
+            usage.completion_tokens if usage is not None else 0,
+        )
 
     def write_log(self) -> None:
         """Write the one line of the access log."""

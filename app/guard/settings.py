@@ -119,6 +119,11 @@ class GuardSettings(Bounds, BaseSettings):
         description="Failed logins per hour in one /48 of IPv6, which may have one owner.",
     )
     shared: Switch = Field(True, description="Share counts with other replicas where Ray runs.")
+    metrics_by_user: Switch = Field(
+        False,
+        description="Count requests and tokens of each user by name in the metrics, which "
+        "everybody can read who reaches Ray's metrics port.",
+    )
     model_name: str = Field("", validation_alias="MODEL_NAME")
     """The model that answers a request without `model`."""
     model_aliases: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(

@@ -31,11 +31,12 @@ class Ports:
     haproxy_stats: int
     haproxy_metrics: int
     first_replica: int
+    metrics: int
 
     @classmethod
     def free(cls) -> "Ports":
         """Ports that are free now; the kernel chooses them."""
-        sockets = [socket.socket() for _ in range(5)]
+        sockets = [socket.socket() for _ in range(6)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         numbers = [one.getsockname()[1] for one in sockets]
@@ -82,6 +83,7 @@ class Cluster:
             "cpus": self.cpus,
             "dashboard_port": self.ports.dashboard,
             "folder": str(self.folder),
+            "metrics_port": self.ports.metrics,
         }
         self.process.stdin.write(json.dumps(wanted) + "\n")
         self.process.stdin.flush()

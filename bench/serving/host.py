@@ -31,6 +31,7 @@ def serve_until_closed(wanted: dict[str, str | int]) -> None:
         include_dashboard=True,
         dashboard_host="127.0.0.1",
         dashboard_port=wanted["dashboard_port"],
+        _metrics_export_port=wanted["metrics_port"],
         configure_logging=False,
         log_to_driver=False,
         _temp_dir=f"{wanted['folder']}/ray",

@@ -219,6 +219,9 @@ class ClusterFacts:
     """RayClusters of all namespaces."""
     ray_kinds: Fact[frozenset[str]] = Fact()
     """Kinds that the API server serves as ray.io/v1; empty without KubeRay's CRDs."""
+    monitoring_kinds: Fact[frozenset[str]] = Fact()
+    """Kinds that the API server serves as monitoring.coreos.com/v1; empty without the Prometheus
+    operator's CRDs."""
     live: Fact[bool] = Fact()
     """Whether this stack's RayCluster or RayService exists."""
     autoscaler: Fact[bool] = Fact()

@@ -10,7 +10,7 @@ from infra.cluster_check.facts import ClusterFacts, Fact, Pod, Right
 from infra.cluster_check.scheduling import candidates
 from infra.cluster_check.workloads import Workload, workloads
 from infra.settings import StackSettings
-from infra.specs import names
+from infra.specs import monitoring, names
 
 MOST_NODES = 32
 """On how many nodes the neighbours' pods are read."""
@@ -78,6 +78,7 @@ class _Reader:
             ),
             "ray_clusters": several("/apis/ray.io/v1/rayclusters", parse.meta),
             "ray_kinds": one("/apis/ray.io/v1", parse.kinds, frozenset()),
+            "monitoring_kinds": one(f"/apis/{monitoring.OPERATOR_API}", parse.kinds, frozenset()),
             "live": self._live,
             "autoscaler": self._autoscaler,
             "quotas": lambda: parse.quotas(several(f"{core}/resourcequotas", dict)()),

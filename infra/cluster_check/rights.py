@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from infra.cluster_check.facts import Right
 from infra.settings import StackSettings
-from infra.specs import control_store, operator_chart
+from infra.specs import control_store, monitoring, operator_chart
 from infra.specs.disruption_budgets import disruption_budgets
 
 OBJECT = ("get", "create", "patch", "delete")
@@ -51,6 +51,7 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         ours.append(("networkpolicies", "networking.k8s.io"))
     if disruption_budgets(settings):
         ours.append(("poddisruptionbudgets", "policy"))
+    rights += _each(OBJECT, _monitoring(settings), namespace)
     by_rest_api = settings.serve.delivery == "restApi"
     ours.append(("rayclusters" if by_rest_api else "rayservices", "ray.io"))
     rights += _each(OBJECT, ours, namespace)
@@ -65,6 +66,14 @@ def needed(settings: StackSettings) -> tuple[Right, ...]:
         rights += _each(("delete",), [("pods", "")], namespace)
         rights += _each(("update", "delete"), [("services/proxy", "")], namespace)
     return tuple(dict.fromkeys(rights))
+
+
+def _monitoring(settings: StackSettings) -> list[tuple[str, str]]:
+    """The objects of the stack's monitoring, by plural and group."""
+    return [
+        (f"{each['kind'].lower()}s", each["apiVersion"].rpartition("/")[0])
+        for each in monitoring.objects(settings)
+    ]
 
 
 def _each(

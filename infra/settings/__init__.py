@@ -20,6 +20,7 @@ from infra.settings.gpu_groups import GpuGroup
 from infra.settings.hub import Hub
 from infra.settings.image import Image
 from infra.settings.models import Model
+from infra.settings.monitoring import Monitoring
 from infra.settings.network import Network
 from infra.settings.operator import Operator
 from infra.settings.ray import Ray
@@ -54,6 +55,8 @@ class StackSettings(Settings):
     """Users, roles and tokens."""
     api: Api = Api()
     """Bounds on every request, whatever the caller's role."""
+    monitoring: Monitoring = Monitoring()
+    """How the metrics of the stack are found."""
     serve: Serve = Serve()
     """How the Serve applications are deployed, and how clients reach the API."""
     timeouts: Timeouts = Timeouts()

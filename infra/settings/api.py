@@ -126,6 +126,9 @@ class Api(Settings):
     """Failed logins per hour in one /48 of IPv6, which may have one owner."""
     shared: bool = True
     """Share counts with other replicas where Ray runs."""
+    metrics_by_user: bool = False
+    """Count requests and tokens of each user by name in the metrics, which everybody can read who
+    reaches Ray's metrics port."""
 
     def changed_by(self, other: "Api | None") -> "Api":
         """These settings with those that `other` gives explicitly."""

@@ -36,9 +36,8 @@ class NetworkPolicies(Settings):
     enforces NetworkPolicies (docs/how-to/network-policies.md)."""
 
     api_from: Sources = Sources()
-    """Who may connect to the API (`serve.port`): the ingress controller, clients inside the
-    cluster, and Prometheus for the models' /metrics. With a load balancer or a node port also the
-    networks of clients or nodes."""
+    """Who may connect to the API (`serve.port`): the ingress controller, and clients inside the
+    cluster. With a load balancer or a node port also the networks of clients or nodes."""
     metrics_from: Sources = Sources()
     """Who may connect to Ray's metrics (`ray.metricsPort`)."""
     control_plane: Sources = Sources()

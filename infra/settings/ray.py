@@ -104,9 +104,14 @@ class Ray(Settings):
     fault_tolerance: FaultTolerance = FaultTolerance()
     """How a lost head is survived (docs/how-to/lost-head.md)."""
     grafana_host: HttpUrl | None = None
-    """Address of Grafana, for the plots in the dashboard."""
+    """Address of Grafana as the head reaches it. With it, Ray's own dashboard shows plots, which
+    are Grafana's."""
+    grafana_iframe_host: HttpUrl | None = None
+    """Address of Grafana as the browser of whoever opens Ray's dashboard reaches it; absent: that
+    of grafanaHost."""
     prometheus_host: HttpUrl | None = None
-    """Address of Prometheus, for the plots in the dashboard."""
+    """Address of Prometheus as the head reaches it, by which Ray's dashboard says whether it
+    runs."""
     metrics_port: Port = 8080
     """Port on which every Ray pod exports metrics."""
     upgrade: Literal["recreate", "manual"] = "recreate"

@@ -37,11 +37,14 @@ RAY_TOKEN_ANNOTATION = "rayline.dev/ray-token-version"
 CLUSTER_LABEL = "ray.io/cluster"
 """KubeRay sets it on every pod; its value is the name of the RayCluster."""
 NODE_TYPE_LABEL = "ray.io/node-type"
+RAY_NODE_LABEL = "ray.io/is-ray-node"
+"""KubeRay sets it to "yes" on every pod (utils.RayNodeLabelKey)."""
 GROUP_LABEL = "ray.io/group"
 COMPONENT_LABEL = "component"
 """The anti-affinity of pods that belong to one group selects by this label."""
 HEAD_COMPONENT = "ray-head"
 DOWNLOAD_COMPONENT = "model-download"
+METRICS_COMPONENT = "ray-metrics"
 
 HEAD = "head"
 """Key of the head among the template hashes; infra.rules reserves the name."""
@@ -85,6 +88,11 @@ def head_service(settings: StackSettings) -> str:
 def api_service(settings: StackSettings) -> str:
     """The Service of the OpenAI API."""
     return f"{settings.ray.name}-api"
+
+
+def metrics_service(settings: StackSettings) -> str:
+    """The Service of the metrics, for a ServiceMonitor."""
+    return f"{settings.ray.name}-metrics"
 
 
 def ingress(settings: StackSettings) -> str:

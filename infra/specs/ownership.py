@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from infra.settings import StackSettings
-from infra.specs import Spec, control_store, names, platform, restore, services
+from infra.specs import Spec, control_store, monitoring, names, platform, restore, services
 from infra.specs.disruption_budgets import disruption_budgets
 from infra.specs.network_policies import network_policies
 
@@ -46,7 +46,7 @@ def planned(
         _named(settings, "v1", "ServiceAccount", account, "ray.serviceAccount", f"{account}-2")
     )
     closing = (*network_policies(settings), *disruption_budgets(settings))
-    found += [_of(each, *ray) for each in closing]
+    found += [_of(each, *ray) for each in (*closing, *monitoring.objects(settings))]
     for model in settings.models:
         job = names.download_job_name(settings, model)
         found.append(_named(settings, "batch/v1", "Job", job, *ray))

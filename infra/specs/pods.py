@@ -19,6 +19,7 @@ from infra.specs import (
     Spec,
     control_store,
     kernel_cache,
+    monitoring,
     names,
     pod_parts,
     ray_token,
@@ -54,14 +55,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
     env = pod_parts.environment(
         COMMON_ENV,
         ray_token.environment(),
-        {
-            variable: address
-            for variable, address in (
-                ("RAY_GRAFANA_HOST", settings.ray.grafana_host),
-                ("RAY_PROMETHEUS_HOST", settings.ray.prometheus_host),
-            )
-            if address
-        },
+        monitoring.head_environment(settings),
         control_store.head_environment(settings),
         settings.ray.env,
         settings.ray.secret_env,
@@ -227,9 +221,10 @@ def _container(settings: StackSettings, image: Leaf, name: str, env: list[Spec])
 
 
 def _metadata(settings: StackSettings, labels: dict[str, str]) -> Spec:
-    annotations = dict(settings.ray.annotations)
+    own = {**monitoring.pod_labels(settings), **settings.ray.labels}
+    annotations = {**monitoring.pod_annotations(settings), **settings.ray.annotations}
     return {
-        "labels": {**settings.ray.labels, **labels, **names.managed_labels(settings)},
+        "labels": {**own, **labels, **names.managed_labels(settings)},
         **({"annotations": annotations} if annotations else {}),
     }
 

@@ -73,7 +73,8 @@ def test_the_program_has_every_locked_package_and_module(tmp_path: Path) -> None
     found = purls(content)
     sets = locked.python_sets()
     for package in {*sets["infra"], *sets["dev"]}:
-        assert f"pkg:pypi/{package.name}@{package.version}".replace("+", "%2B") in found
+        purl = f"pkg:pypi/{package.name}@{package.version}"
+        assert purl.replace("+", "%2B").replace("!", "%21") in found
     modules = [p for module in locked.go_modules().values() for p in module.packages]
     assert len(modules) > 500
     assert {f"pkg:golang/{p.name}@{p.version}".lower() for p in modules} <= {

@@ -76,6 +76,7 @@ GOOD = ClusterFacts(
     operators=known(()),
     ray_clusters=known(()),
     ray_kinds=known(frozenset()),
+    monitoring_kinds=known(frozenset()),
     live=known(False),
     autoscaler=known(False),
     quotas=known(()),

@@ -20,9 +20,19 @@ PLURALS = {"Ingress": "ingresses"}
         {"serve__delivery": "rayService"},
         {"operator__watch": "cluster"},
         {"serve__ingress": {"host": "a.example.com"}},
+        {"monitoring__scrape": "podMonitor"},
+        {"monitoring": {"scrape": "serviceMonitor", "alerts": True, "dashboards": True}},
         {"storage__existing": True, "cluster__createNamespace": False, "operator__install": False},
     ],
-    ids=["prod", "rayService", "a cluster-wide operator", "ingress", "nothing cluster-wide"],
+    ids=[
+        "prod",
+        "rayService",
+        "a cluster-wide operator",
+        "ingress",
+        "PodMonitor",
+        "ServiceMonitor",
+        "nothing cluster-wide",
+    ],
 )
 def test_every_declared_object_is_covered(changes: dict[str, Any]) -> None:
     rights = set(needed(parse(committed("prod", **changes))))

@@ -27,11 +27,12 @@ from tests.infra.cluster_check.clusters import (
     with_nodes,
 )
 from tests.infra.cluster_check.fine_cases import FINE
+from tests.infra.cluster_check.monitoring_cases import MONITORING_CASES
 from tests.infra.cluster_check.node_cases import NODE_CASES
 from tests.infra.cluster_check.other_cases import OTHER_CASES
 from tests.stacks import committed
 
-CASES = {**NODE_CASES, **OTHER_CASES}
+CASES = {**NODE_CASES, **OTHER_CASES, **MONITORING_CASES}
 
 
 @pytest.mark.parametrize("name", FINE)

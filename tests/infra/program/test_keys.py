@@ -12,7 +12,13 @@ from tests.infra.program.harness import Program, run_values
 from tests.stacks import Location, committed, complete, different, leaves, locations
 
 # Every optional part of the configuration is in use, so that no key is without effect.
-EVERYTHING = complete(committed("prod", image__createPullSecret=True))
+EVERYTHING = complete(
+    committed(
+        "prod",
+        image__createPullSecret=True,
+        monitoring={"scrape": "podMonitor", "alerts": True, "dashboards": True},
+    )
+)
 CHECKED_ONLY = {
     ("gpuGroups", 0, "gpu", "model"),
     ("gpuGroups", 0, "gpu", "memoryGib"),

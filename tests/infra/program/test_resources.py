@@ -9,6 +9,7 @@ import pytest
 from infra.providers.plugin.resources import PROVIDERS
 from infra.specs.serve_config import PROXIES
 from tests.infra.program.harness import CLUSTER_IP, DIGEST, Program, run, run_values
+from tests.infra.program.tokens import TOKENS
 from tests.stacks import STACKS, committed, complete
 
 USERS = {"local": ["demo"], "dev": ["alice"], "prod": ["alice", "bob"]}
@@ -23,35 +24,6 @@ OPERATOR = {
     "RoleBinding kuberay-operator-leader-election",
     "Role kuberay-projects/kuberay-operator",
     "RoleBinding kuberay-projects/kuberay-operator",
-}
-# The state identifies resources by these.
-TOKENS = {
-    "rayline:index:DestroyGuard",
-    "rayline:index:DownloadJob",
-    "rayline:index:GroupOrder",
-    "rayline:index:KubeRayCrds",
-    "rayline:index:Ownership",
-    "rayline:index:PodRollout",
-    "rayline:index:PublishedAddress",
-    "rayline:index:RandomSecret",
-    "rayline:index:RayDelivery",
-    "rayline:index:SecretVersion",
-    "rayline:index:ServeApplications",
-    "rayline:platform:Auth",
-    "rayline:platform:KubeRayOperator",
-    "rayline:platform:ModelCache",
-    "rayline:platform:Namespace",
-    "rayline:platform:NetworkPolicies",
-    "rayline:platform:PullSecret",
-    "rayline:platform:ServiceImage",
-    "rayline:ray:ControlStore",
-    "rayline:ray:DisruptionBudgets",
-    "rayline:ray:RayCluster",
-    "rayline:ray:ServiceAccount",
-    "rayline:serving:Api",
-    "rayline:serving:Applications",
-    "rayline:serving:ModelDownload",
-    "rayline:serving:WantedApplications",
 }
 
 

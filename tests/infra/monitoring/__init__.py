@@ -1,0 +1,1 @@
+"""Dashboards and alerts against a recorded run, on the real Prometheus."""

@@ -1,0 +1,32 @@
+"""The type tokens of our own resources."""
+
+TOKENS = {
+    "rayline:index:DestroyGuard",
+    "rayline:index:DownloadJob",
+    "rayline:index:GroupOrder",
+    "rayline:index:KubeRayCrds",
+    "rayline:index:Ownership",
+    "rayline:index:PodRollout",
+    "rayline:index:PublishedAddress",
+    "rayline:index:RandomSecret",
+    "rayline:index:RayDelivery",
+    "rayline:index:SecretVersion",
+    "rayline:index:ServeApplications",
+    "rayline:platform:Auth",
+    "rayline:platform:KubeRayOperator",
+    "rayline:platform:ModelCache",
+    "rayline:platform:Monitoring",
+    "rayline:platform:Namespace",
+    "rayline:platform:NetworkPolicies",
+    "rayline:platform:PullSecret",
+    "rayline:platform:ServiceImage",
+    "rayline:ray:ControlStore",
+    "rayline:ray:DisruptionBudgets",
+    "rayline:ray:RayCluster",
+    "rayline:ray:ServiceAccount",
+    "rayline:serving:Api",
+    "rayline:serving:Applications",
+    "rayline:serving:ModelDownload",
+    "rayline:serving:WantedApplications",
+}
+"""The state of every user identifies resources by these."""
