@@ -11,7 +11,7 @@ export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYL
 export RAYLINE_RECORD
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-faults test-theirs test-engine bench-app lint lock docs docs-serve
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-faults soak test-theirs test-engine bench-app lint lock docs docs-serve
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +79,11 @@ HEAD_TESTS := $(addprefix tests/cluster/main_job/test_,head.py lost_head.py)
 test-faults: tools ## kill each part under streams, the head, and `up` at twenty moments: what a client saw
 	@$(RUN) -m pytest tests/cluster/faults $(HEAD_TESTS)
 	@RAYLINE_KILLS=$(or $(KILLS),20) $(RUN) -m pytest tests/cluster/interrupted -k killed
+
+MINUTES ?= 60
+
+soak: tools ## MINUTES=60 of mixed load on two replicas: a kill per minute, rotated keys, new deployments
+	@RAYLINE_SOAK_MINUTES=$(MINUTES) $(RUN) -m pytest tests/cluster/soak
 
 test-theirs: setup ## follow the README's ten steps on the sandbox as if it were somebody else's cluster
 	@RAYLINE_THEIRS=1 $(RUN) -m pytest -s tests/cluster/theirs

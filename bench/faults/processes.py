@@ -47,6 +47,8 @@ class Process:
 
     pid: int
     started: float
+    pod: str = ""
+    """The name of its pod; empty for a component of the node."""
 
     def send(self, number: signal.Signals) -> None:
         """Signal it, unless it has ended."""
@@ -63,9 +65,11 @@ def in_pods() -> dict[str, list[Process]]:
         with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
             line = " ".join(process.cmdline())
-            for name, part in PARTS.items():
-                if part.title in line and part.pod in _pod(pid):
-                    found[name].append(Process(pid, process.create_time()))
+            names = [name for name, part in PARTS.items() if part.title in line]
+            pod = _pod(pid) if names else ""
+            for name in names:
+                if PARTS[name].pod in pod:
+                    found[name].append(Process(pid, process.create_time(), pod))
     return found
 
 
@@ -91,13 +95,18 @@ def components() -> dict[str, list[Process]]:
     return found
 
 
-def kill(part: str) -> None:
-    """SIGKILL to every process of a part; `LookupError` where there is none."""
+def kill(part: str, turn: int = 0) -> None:
+    """SIGKILL to the processes of a part in one pod; `LookupError` where there is none.
+
+    `turn` chooses among several pods that have it.
+    """
     processes = in_pods()[part]
-    if not processes:
+    pods = sorted({process.pod for process in processes})
+    if not pods:
         raise LookupError(f"no process of the part {part} runs")
     for process in processes:
-        process.send(signal.SIGKILL)
+        if process.pod == pods[turn % len(pods)]:
+            process.send(signal.SIGKILL)
 
 
 def kill_component(name: str) -> None:

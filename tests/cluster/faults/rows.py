@@ -15,8 +15,8 @@ STOPPED_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Fault:
-    """`spared` are the addresses (`service`, `worker`) at which no request may fail and no stream be
-    cut; at the others the last failure comes within `seconds`. Only what is in `changes` may be
+    """`spared` are the addresses (`service`, `worker`) at which no request may fail and no stream
+    be cut; at the others the last failure comes within `seconds`. Only what is in `changes` may be
     restarted. `long`: not in `make test`. `moves`: the worker's address changes, so it is not
     asked.
     """
