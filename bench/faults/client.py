@@ -1,6 +1,5 @@
 """A client that asks every 0.1 s, whatever became of the requests before, and reads streams."""
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from bench.faults import streams
 from bench.faults.seen import Event, Seen
 
 PERIOD_SECONDS = 0.1
@@ -34,18 +34,11 @@ class Target:
 class Client:
     """Collects what it sees at one address. Requests are GET /ready, which a replica answers."""
 
-    def __init__(self, target: Target, streams: int) -> None:
-        self._target, self._streams = target, streams
+    def __init__(self, target: Target, open_streams: int) -> None:
+        self._target, self._streams = target, open_streams
         self._events: list[Event] = []
         self._over = threading.Event()
-        # Neither certificates, which cost 20 ms, nor a connection that outlives its request.
-        self._http = httpx.Client(
-            verify=False,
-            trust_env=False,
-            timeout=TIMEOUT_SECONDS,
-            headers={"Authorization": f"Bearer {target.token}"},
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+        self._http = streams.new_connections(TIMEOUT_SECONDS)
 
     @property
     def seen(self) -> Seen:
@@ -96,28 +89,12 @@ class Client:
                 self._over.wait(PAUSE_SECONDS)
 
     def _stream(self) -> tuple[str, bool]:
-        """The failure of one stream, and whether it had begun."""
-        body = {
+        body: dict[str, object] = {
             "model": self._target.model,
             "messages": [{"role": "user", "content": "Tell me everything."}],
             "max_tokens": TOKENS,
             "ignore_eos": True,
             "stream": True,
         }
-        url = f"{self._target.base}/v1/chat/completions"
         timeout = httpx.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS)
-        opened = False
-        try:
-            with self._http.stream("POST", url, json=body, timeout=timeout) as answer:
-                if answer.status_code != 200:
-                    return f"status {answer.status_code}", False
-                for line in answer.iter_lines():
-                    if line == "data: [DONE]":
-                        return "", True
-                    if line.startswith("data: "):
-                        opened = True
-                        if "error" in json.loads(line.removeprefix("data: ")):
-                            return "an error in the stream", True
-        except httpx.HTTPError as error:
-            return type(error).__name__, opened
-        return "ended without [DONE]", opened
+        return streams.read(self._http, self._target.base, body, self._target.token, timeout)

@@ -1,15 +1,15 @@
 """Mixed load of several users: lists of models, chats, streams and logins, each at its own pace."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import httpx
 
+from bench.faults import streams
 from bench.faults.seen import Event
 
 STREAMED_TOKENS, CHAT_TOKENS = 300, 16
@@ -33,24 +33,19 @@ class Load:
         self._access, self._clock = access, clock
         self._over = threading.Event()
         self.events: list[Event] = []
-        self._http = httpx.Client(
-            verify=False,
-            trust_env=False,
-            timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+        self._http = streams.new_connections(TIMEOUT_SECONDS)
         self._token = self._new_token()
 
     @contextmanager
-    def working(self, streams: int = 3) -> Iterator[None]:
+    def working(self, open_streams: int = 3) -> Iterator[None]:
         """(kind, seconds between two beginnings) of each worker; streams follow each other."""
         paces: list[tuple[str, Callable[[], tuple[str, bool]], float]] = [
             *[("models", self._models, 0.2)] * 3,
             *[("chat", self._chat, 2.0)] * 2,
             ("login", self._login, 10.0),
-            *[("stream", self._stream, 0.0)] * streams,
+            *[("stream", self._stream, 0.0)] * open_streams,
         ]
-        with self._http, ThreadPoolExecutor(len(paces)) as pool:
+        with closing(self._http), ThreadPoolExecutor(len(paces)) as pool:
             workers = [pool.submit(self._work, *pace) for pace in paces]
             try:
                 yield
@@ -107,23 +102,6 @@ class Load:
         return ("" if answer.status_code == 200 else f"status {answer.status_code}"), True
 
     def _stream(self) -> tuple[str, bool]:
-        opened = False
-        try:
-            with self._http.stream(
-                "POST",
-                f"{self._access.base}/v1/chat/completions",
-                json=self._body(STREAMED_TOKENS, stream=True),
-                headers=self._headers(),
-            ) as answer:
-                if answer.status_code != 200:
-                    return f"status {answer.status_code}", False
-                for line in answer.iter_lines():
-                    if line == "data: [DONE]":
-                        return "", True
-                    if line.startswith("data: "):
-                        opened = True
-                        if "error" in json.loads(line.removeprefix("data: ")):
-                            return "an error in the stream", True
-        except httpx.HTTPError as error:
-            return type(error).__name__, opened
-        return "ended without [DONE]", opened
+        body = self._body(STREAMED_TOKENS, stream=True)
+        timeout = httpx.Timeout(TIMEOUT_SECONDS)
+        return streams.read(self._http, self._access.base, body, self._token, timeout)

@@ -19,8 +19,11 @@ EVENT = b'data: {"choices": []}\n\n'
 @contextmanager
 def server(get: Behaviour, post: Behaviour) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
-        do_GET = get  # noqa: N815
-        do_POST = post  # noqa: N815
+        def do_GET(self) -> None:
+            get(self)
+
+        def do_POST(self) -> None:
+            post(self)
 
         def log_message(self, *_: object) -> None:
             pass
