@@ -12,11 +12,11 @@ WINDOW_SECONDS = {
     "replica": 5.0,
     "worker's HAProxy": 5.0,
     "worker's raylet": 15.0,
-    "control store": 90.0,
+    "control store": 0.0,
     "controller": 0.0,
 }
 """For how long requests that begin after a kill of this part may fail, where a second replica
-serves: until the proxies have noticed. With the control store, the head's proxy is lost too."""
+serves: until the proxies have noticed."""
 TOGETHER_SECONDS, UP_SECONDS = 90.0, 120.0
 """The window of a kill during a deployment, which replaces the other replica, and its length."""
 

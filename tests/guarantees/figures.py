@@ -54,7 +54,9 @@ def read(file: Path = FILE) -> dict[str, Figure]:
 
 def write(new: Mapping[str, Figure], file: Path = FILE) -> None:
     """Add the figures, or replace those of the same names. Several processes may write at once."""
-    with file.with_name(".measured.lock").open("w") as lock:
+    # The lock is on the folder, so no file of it remains.
+    lock = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         merged = dict(sorted({**read(file), **new}.items()))
         content = {
@@ -64,6 +66,8 @@ def write(new: Mapping[str, Figure], file: Path = FILE) -> None:
         temporary = file.with_name(".measured.new")
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         temporary.replace(file)
+    finally:
+        os.close(lock)
 
 
 def today() -> str:

@@ -61,11 +61,11 @@ def pod(name: str) -> Callable[[Kubectl], object]:
     return inject
 
 
-SERVICE, WORKER, NOWHERE = frozenset({"service"}), frozenset({"worker"}), frozenset[str]()
+NOWHERE = frozenset[str]()
 FAULTS = (
     Fault("controller", part("controller"), frozenset({"controller"}), long=False),
     Fault("engine", part("engine"), REPLICA, NOWHERE, seconds=60.0, long=False),
-    Fault("worker-proxy", part("worker's HAProxy"), PROXIES, SERVICE, seconds=20.0, long=False),
+    Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0, long=False),
     Fault("api-server", component("kube-apiserver"), frozenset({"kube-apiserver"}), long=False),
     Fault("etcd", component("etcd"), frozenset({"etcd", "kube-apiserver"}), long=False),
     Fault("kubelet-stopped", stopped("kubelet"), long=False),
@@ -83,7 +83,7 @@ FAULTS = (
     ),
     Fault("kube-proxy", component("kube-proxy"), frozenset({"kube-proxy"})),
     Fault("containerd", component("containerd"), frozenset({"containerd"})),
-    Fault("head-proxy", part("head's HAProxy"), PROXIES, WORKER, seconds=20.0),
+    Fault("head-proxy", part("head's HAProxy"), PROXIES),
     Fault("replica", part("replica"), REPLICA, NOWHERE, seconds=60.0),
     Fault("worker-raylet", part("worker's raylet"), REPLICA | {"worker's raylet"}, NOWHERE, 120.0),
     Fault(

@@ -143,6 +143,7 @@ def test_nobody_notices_a_lost_head(
         wait_new_head(serving, head)
         wait_answering(user)
         time.sleep(AFTERWARDS_SECONDS)
+        assert all(text.result() for text in texts)
     name = f"head.{request.node.callspec.id}"
     measured(f"{name}.worker", len(worker.failures), "requests", of=worker.asked, at_most=0)
     measured(f"{name}.service", len(service.failures), "requests", of=service.asked, at_most=0)
