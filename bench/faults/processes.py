@@ -74,7 +74,7 @@ def in_pods() -> dict[str, list[Process]]:
 
 
 def _pod(pid: int) -> str:
-    return Path(f"/proc/{pid}/root/etc/hostname").read_text().strip()
+    return Path("/proc", str(pid), "root", "etc", "hostname").read_text().strip()
 
 
 def component(name: str) -> Process:
