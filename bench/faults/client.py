@@ -19,7 +19,7 @@ SILENCE_SECONDS = 30.0
 """Longest wait of a stream for its next bytes."""
 PAUSE_SECONDS = 0.5
 """Before a refused stream is asked for again."""
-TOKENS = 600
+TOKENS = 400
 
 
 @dataclass(frozen=True)
