@@ -64,7 +64,8 @@ def pod(name: str) -> Callable[[Kubectl], object]:
 
 NOWHERE = frozenset[str]()
 FAULTS = (
-    Fault("controller", part("controller"), frozenset({"controller"}), long=False),
+    # The next controller reloads the proxies, which is a new process of each.
+    Fault("controller", part("controller"), PROXIES | {"controller"}, long=False),
     Fault("engine", part("engine"), REPLICA, NOWHERE, seconds=60.0, long=False),
     Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0, long=False),
     Fault("api-server", component("kube-apiserver"), frozenset({"kube-apiserver"}), long=False),
