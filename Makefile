@@ -7,9 +7,11 @@ RUN := $(VENV)/bin/python
 STACK ?= local
 # Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see docs/guide/sandbox.md.
 export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
+# RAYLINE_RECORD=1 writes what tests measure to docs/reference/measured.json.
+export RAYLINE_RECORD
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-theirs test-engine bench-app lint lock docs docs-serve
+.PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-faults soak test-theirs test-engine bench-app lint lock docs docs-serve
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +72,18 @@ test-fast: setup ## run the tests that need no root, network or sandbox, in minu
 
 test-long: tools ## kill `up` at ten moments of a deployment and of a change, then replace all that can be replaced
 	@RAYLINE_KILLS=$(KILLS) $(RUN) -m pytest -m long
+
+# What the loss of the head costs is measured by the main job's tests, with a deployment of their own.
+HEAD_TESTS := $(addprefix tests/cluster/main_job/test_,head.py lost_head.py)
+
+test-faults: tools ## kill each part under streams, the head, and `up` at twenty moments: what a client saw
+	@$(RUN) -m pytest tests/cluster/faults $(HEAD_TESTS)
+	@RAYLINE_KILLS=$(or $(KILLS),20) $(RUN) -m pytest tests/cluster/interrupted -k killed
+
+MINUTES ?= 60
+
+soak: tools ## MINUTES=60 of mixed load on two replicas: a kill per minute, rotated keys, new deployments
+	@RAYLINE_SOAK_MINUTES=$(MINUTES) $(RUN) -m pytest tests/cluster/soak
 
 test-theirs: setup ## follow the README's ten steps on the sandbox as if it were somebody else's cluster
 	@RAYLINE_THEIRS=1 $(RUN) -m pytest -s tests/cluster/theirs

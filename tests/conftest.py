@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.apiserver.fixtures"]
+pytest_plugins = ["tests.apiserver.fixtures", "tests.guarantees.fixtures"]
 
 # Ray and vLLM (6.5 GB) are in the service's environment only: `make test-engine`.
 collect_ignore = [] if find_spec("ray") and find_spec("vllm") else ["app_live"]

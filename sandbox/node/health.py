@@ -42,6 +42,17 @@ def rows(settings: Settings) -> list[Row]:
     return [_row(component, known, pids) for component in components.components(settings)]
 
 
+def pid(name: str) -> int:
+    """The PID of a component on the host, without asking for its health; 0 if it does not run."""
+    return _host_pids().get(int(_published().get(name, {}).get("pid", 0)), 0)
+
+
+def is_healthy(settings: Settings, name: str) -> bool:
+    """Whether one component runs and answers."""
+    (one,) = (c for c in components.components(settings) if c.name == name)
+    return bool(pid(name)) and _check(one.health) == "ok"
+
+
 def memory() -> int:
     """Resident memory of every process of the sandbox, pods included, in bytes.
 

@@ -16,6 +16,7 @@ import pytest
 
 from bench.serving.service import MODEL, Service
 from tests.app_live.calls import LONG, completion
+from tests.guarantees.fixtures import Measured
 
 pytestmark = [pytest.mark.live]
 
@@ -74,7 +75,12 @@ def wait_for(service: Service, operator: httpx.Client, running: int, seconds: fl
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
 def test_the_engine_stops_within_100_ms(
-    service: Service, operator: httpx.Client, base: str, path: str, stream: bool
+    service: Service,
+    operator: httpx.Client,
+    base: str,
+    path: str,
+    stream: bool,
+    measured: Measured,
 ) -> None:
     body = {**BODIES[path], "stream": stream}
     late = []
@@ -97,6 +103,9 @@ def test_the_engine_stops_within_100_ms(
         print(f"{path} at {base}: {took * 1000:.0f} ms, a question {question * 1000:.0f} ms")
         if late[-1] < ABORT_SECONDS:
             break
+    if base == service.url and path == "/v1/chat/completions":
+        name = f"abort.{'streamed' if stream else 'whole'}"
+        measured(name, 1000 * min(late), "ms", at_most=1000 * ABORT_SECONDS)
     assert min(late) < ABORT_SECONDS
 
 

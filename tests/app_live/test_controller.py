@@ -15,6 +15,7 @@ import pytest
 from bench.processes import descendants
 from bench.serving.service import APPLICATION, Service
 from tests.app_live.calls import completion
+from tests.guarantees.fixtures import Measured
 
 pytestmark = [pytest.mark.live]
 
@@ -104,7 +105,9 @@ def wait_recovered(service: Service, old: int) -> None:
             return
 
 
-def test_a_killed_controller_costs_no_request_and_no_replica(redeployable: Service) -> None:
+def test_a_killed_controller_costs_no_request_and_no_replica(
+    redeployable: Service, measured: Measured
+) -> None:
     service = redeployable
     (replica,) = service.running_replicas()
     engine, log = service.engine_processes(), replica_log(service)
@@ -117,10 +120,11 @@ def test_a_killed_controller_costs_no_request_and_no_replica(redeployable: Servi
         killed = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         wait_recovered(service, pid)
-        print(f"RUNNING {time.monotonic() - killed:.1f} s after the kill")
+        measured("controller.running", time.monotonic() - killed, "s")
         # The recovering controller stops a replica that it could not ask: not at once.
         time.sleep(10)
         text = running.result()
+    measured("controller.failed", len(failures), "requests", at_most=0)
     assert failures == []
     assert '"finish_reason":"length"' in text
     assert text.rstrip().endswith("data: [DONE]")

@@ -1,7 +1,8 @@
 """An `up` that is killed or interrupted at any moment: `rayline unlock` and `up` converge.
 
 `make test` kills one first deployment and one change in the middle. `make test-long` kills ten of
-each and prints the moments: RAYLINE_KILLS is the number, RAYLINE_KILLS_SEED the moments' seed.
+each, `make test-faults` twenty, and prints the moments: RAYLINE_KILLS is the number,
+RAYLINE_KILLS_SEED the moments' seed.
 """
 
 import os
@@ -21,6 +22,7 @@ from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import free_the_sandbox
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
 from tests.cluster.running import sandbox_command
+from tests.guarantees.fixtures import Measured
 
 KILLS = int(os.environ.get("RAYLINE_KILLS") or "10")
 SEED = os.environ.get("RAYLINE_KILLS_SEED", "rayline")
@@ -99,6 +101,13 @@ def report(capsys: pytest.CaptureFixture[str], what: str, last: str, seconds: fl
         print(f"\n{what}, at: {last}; converged after {seconds:.0f} s", flush=True)
 
 
+def record(measured: Measured, kind: str, taken: list[float]) -> None:
+    """After each kill, so that those before one that does not converge are recorded."""
+    count = len(taken)
+    measured(f"up.killed-{kind}", count, "kills", of=KILLS, at_least=KILLS)
+    measured(f"up.killed-{kind}-seconds", max(taken), "s")
+
+
 def other_length(config: Config) -> None:
     config["rayline:models"][0]["maxModelLen"] = 512
 
@@ -120,26 +129,34 @@ def test_an_up_that_is_killed_once(
 
 @pytest.mark.long
 @pytest.mark.timeout(600 * (KILLS + 1))
-def test_ten_first_ups_are_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_first_ups_are_killed(
+    stack: Deployed, capsys: pytest.CaptureFixture[str], measured: Measured
+) -> None:
     stack.configure()
     stack.run(*DESTROY)
     began = time.monotonic()
     stack.up()
     whole = time.monotonic() - began
+    taken: list[float] = []
     for number, moment in enumerate(moments("first", whole)):
         stack.run(*DESTROY)
         last = killed(stack, moment, number)
         seconds = converges(stack)
         report(capsys, f"first up killed after {moment:.1f} s of {whole:.0f} s", last, seconds)
+        taken.append(seconds)
+        record(measured, "first", taken)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600 * (KILLS + 1))
-def test_ten_changes_are_killed(stack: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_changes_are_killed(
+    stack: Deployed, capsys: pytest.CaptureFixture[str], measured: Measured
+) -> None:
     """By turns a swap of the model's settings, which keeps the pods, and one that replaces them."""
     stack.configure()
     stack.up()
     wholes: dict[str, float] = {}
+    taken: list[float] = []
     for number in range(KILLS):
         change = (other_length, other_environment)[number % 2]
         if change.__name__ not in wholes:
@@ -157,6 +174,8 @@ def test_ten_changes_are_killed(stack: Deployed, capsys: pytest.CaptureFixture[s
         report(
             capsys, f"{change.__name__} killed after {moment:.1f} s of {whole:.0f} s", last, seconds
         )
+        taken.append(seconds)
+        record(measured, "change", taken)
         stack.configure()
         stack.up()
 

@@ -2,7 +2,6 @@
 to type anything.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 from sandbox.cluster.kubectl import Kubectl
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.deployed import NAMESPACE, Config, Deployed
+from tests.guarantees.fixtures import Measured
 
 PERIOD_SECONDS = 0.1
 AFTERWARDS_SECONDS = 15.0
@@ -126,7 +126,12 @@ def wait_answering(client: Client) -> None:
     "lose", [Cluster.delete_head, Cluster.kill_store], ids=["deleted", "store-killed"]
 )
 def test_nobody_notices_a_lost_head(
-    lose: Callable[[Cluster], None], cluster: Cluster, serving: Deployed, user: Client
+    lose: Callable[[Cluster], None],
+    cluster: Cluster,
+    serving: Deployed,
+    user: Client,
+    measured: Measured,
+    request: pytest.FixtureRequest,
 ) -> None:
     head, before = serving.pods("headgroup"), cluster.workers()
     at_worker = Client(cluster.worker_address(), user.model, user.token)
@@ -139,14 +144,9 @@ def test_nobody_notices_a_lost_head(
         wait_answering(user)
         time.sleep(AFTERWARDS_SECONDS)
         assert all(text.result() for text in texts)
-    print(
-        json.dumps(
-            {
-                "worker": [len(worker.failures), worker.asked],
-                "service": [len(service.failures), service.asked, round(service.seconds, 1)],
-            }
-        )
-    )
+    name = f"head.{request.node.callspec.id}"
+    measured(f"{name}.worker", len(worker.failures), "requests", of=worker.asked, at_most=0)
+    measured(f"{name}.service", len(service.failures), "requests", of=service.asked, at_most=0)
     for probe in (worker, service):
         assert probe.asked > 20
         assert probe.failures == []

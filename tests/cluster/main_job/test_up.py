@@ -21,6 +21,7 @@ from tests.cluster.main_job.deployed import (
     registry_files,
     writes,
 )
+from tests.guarantees.fixtures import Measured
 
 ATTEMPTS = 6
 """For tests with a limit in seconds: the machine may be busy, so the best of these counts."""
@@ -32,13 +33,14 @@ def in_time(seconds: float, limit: float) -> bool:
     return seconds < limit * max(1.0, busy)
 
 
-def test_from_nothing_to_an_answer(first: Run, user: Client) -> None:
+def test_from_nothing_to_an_answer(first: Run, user: Client, measured: Measured) -> None:
     assert set(first.changes.values()) == {"create"}
     assert {"Image image", "RayCluster ray-cluster", "DownloadJob download-tiny"} <= set(
         first.changes
     )
     answer = user.chat(first_answer.QUESTION, tokens=first_answer.MAX_TOKENS)
     print(f"{first.seconds:.0f} s; {answer}")
+    measured("up.first", first.seconds, "s")
     assert answer == dict(pairs())[first_answer.QUESTION]  # what `make up` shows
 
 
@@ -74,7 +76,7 @@ def test_the_outputs_work_as_printed(first: Run, prepared: Deployed, canaries: S
     assert outputs["apiService"] == f"http://rayline-api.{NAMESPACE}.svc:8000"
 
 
-def test_a_second_up_changes_nothing(serving: Deployed) -> None:
+def test_a_second_up_changes_nothing(serving: Deployed, measured: Measured) -> None:
     best = math.inf
     for _ in range(ATTEMPTS):
         mark, stored = audit_mark(), registry_files()
@@ -85,7 +87,7 @@ def test_a_second_up_changes_nothing(serving: Deployed) -> None:
         best = min(best, run.seconds)
         if best < 6:
             break
-    print(f"second up: {best:.1f} s")
+    measured("up.second", best, "s", at_most=6)
     assert in_time(best, 6)
 
 
@@ -93,7 +95,7 @@ def swap(config: Config) -> None:
     config["rayline:models"][0]["revision"] = "89abcdef0123456789abcdef0123456789abcdef"
 
 
-def test_a_preview_writes_nothing_anywhere(serving: Deployed) -> None:
+def test_a_preview_writes_nothing_anywhere(serving: Deployed, measured: Measured) -> None:
     best = math.inf
     for _ in range(ATTEMPTS):
         mark, stored = audit_mark(), registry_files()
@@ -104,7 +106,7 @@ def test_a_preview_writes_nothing_anywhere(serving: Deployed) -> None:
         best = min(best, run.seconds)
         if best < 4:
             break
-    print(f"preview: {best:.1f} s")
+    measured("up.preview", best, "s", at_most=4)
     assert in_time(best, 4)
 
 
