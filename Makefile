@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STACK ?= local
 # Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see docs/guide/sandbox.md.
-export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
+export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_ENFORCE_POLICIES RAYLINE_CACHE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools sandbox sandbox-status sandbox-env sandbox-down up down pulumi test test-fast test-long test-theirs test-engine bench-app lint lock docs docs-serve

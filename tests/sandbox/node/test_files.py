@@ -11,7 +11,12 @@ from sandbox.node import components, files, layout
 from sandbox.settings import Settings
 from toolchain import TOOLS
 
-MOVED = Settings(network=IPv4Network("172.20.0.0/16"), registry_port=5017, gpu_taint=True)
+MOVED = Settings(
+    network=IPv4Network("172.20.0.0/16"),
+    registry_port=5017,
+    gpu_taint=True,
+    enforce_policies=True,
+)
 
 
 def rendered(settings: Settings) -> dict[str, str]:
