@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STACK ?= local
 # Settings, also as `make sandbox RAYLINE_REGISTRY_PORT=5001`: see docs/guide/sandbox.md.
-export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_CACHE
+export RAYLINE_REGISTRY_PORT RAYLINE_NETWORK RAYLINE_GPUS RAYLINE_GPU_TAINT RAYLINE_ENFORCE_POLICIES RAYLINE_CACHE
 # RAYLINE_RECORD=1 writes what tests measure to docs/reference/measured.json.
 export RAYLINE_RECORD
 

@@ -9,17 +9,20 @@ from sandbox.hub import deploy as hub_deploy
 from sandbox.hub import image as hub_image
 from sandbox.images import base, registry, stores
 from sandbox.images.references import references
-from sandbox.node import health, lifecycle
+from sandbox.node import components, health, lifecycle
 from sandbox.settings import Settings
 from toolchain import pulumi
 from toolchain.errors import UserError
 from toolchain.paths import cache_root
 
 
-def tools(*, tests: bool = False) -> dict[str, Path]:
+def tools(*optional: str, tests: bool = False) -> dict[str, Path]:
     """Find, download or build every binary, with `tests` also those that only the tests run;
-    returns each tool's folder by its name."""
-    folders = toolchain.ensure(report=toolchain.ConsoleReporter(), tests=tests)
+    returns each tool's folder by its name. `optional`: names of optional tools to add."""
+    report = toolchain.ConsoleReporter()
+    # First, because the other call may remove Go's caches.
+    folders = toolchain.ensure(optional, report=report)
+    folders |= toolchain.ensure(report=report, tests=tests)
     pulumi.link(folders, paths.BIN)
     return folders
 
@@ -30,7 +33,7 @@ def up(settings: Settings) -> None:
     preflight.check(preflight.inspect(cache_root()))
     lifecycle.refuse_foreign()
     debian.ensure(paths.LOGS / "debian.log", console.note)
-    folders = tools()
+    folders = tools(*components.optional_tools(settings))
     images = references(settings)
     startup.ensure(settings, folders, images.pause)
     contents.ensure(settings, folders, images)

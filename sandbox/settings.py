@@ -60,6 +60,11 @@ class Settings(BaseModel):
         description="1 taints the node `dedicated.apiac.ru=w-gpu:NoExecute`.",
         json_schema_extra={"allowed": "0 or 1"},
     )
+    enforce_policies: Annotated[bool, BeforeValidator(_is_0_or_1)] = Field(
+        False,
+        description="1 enforces NetworkPolicies.",
+        json_schema_extra={"allowed": "0 or 1"},
+    )
 
     @property
     def host_address(self) -> IPv4Address:

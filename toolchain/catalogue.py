@@ -18,6 +18,7 @@ PULUMI_DOCKER_BUILD = "0.0.22"
 BUILDKIT = "0.31.0"
 KUBERAY = "1.6.2"
 KUBE_SCORE = "1.20.0"
+KUBE_NETWORK_POLICIES = "0.8.0"
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _PULUMI_KUBERNETES_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
@@ -256,7 +257,23 @@ _IN_BUILD_ORDER = (
         compiled=(Binary("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),),
         stamps=(("main.version", KUBE_SCORE),),
         probes=(Probe("kube-score", ("version",), (f"kube-score version: {KUBE_SCORE},",)),),
-        only_tests=True,
+        optional=True,
+    ),
+    Tool(
+        name="kube-network-policies",
+        version=KUBE_NETWORK_POLICIES,
+        folder="kube-network-policies",
+        compiled=(Binary("kube-network-policies", "."),),
+        sources=(
+            ModuleFiles(
+                "kube-network-policies/sources",
+                "github.com/google/nftables",
+                "**/*",
+                "nftables",
+            ),
+            Overlay("overlay/queue.go", "nftables/expr/queue.go"),
+        ),
+        optional=True,
     ),
 )
 

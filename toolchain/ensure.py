@@ -24,7 +24,7 @@ def ensure(
     tests: bool = False,
 ) -> dict[str, Path]:
     """Make the named tools available; returns a folder with `bin` per tool. None: all, with `tests`
-    also those that only rayline's own tests run.
+    also the optional ones, because rayline's own tests run them.
 
     Raises UserError if Go is needed and missing, CommandError if a build fails. Tools that
     are finished by then stay in the cache.
@@ -59,7 +59,7 @@ def _select(
 ) -> list[Tool]:
     """The named tools in the catalogue's order; ValueError for a name that is not in it."""
     if names is None:
-        return [tool for tool in tools if tests or not tool.only_tests]
+        return [tool for tool in tools if tests or not tool.optional]
     wanted = set(names)
     unknown = wanted - {tool.name for tool in tools}
     if unknown:

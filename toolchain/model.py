@@ -107,8 +107,9 @@ class Tool:
     """Files beside the binaries in the tool's folder: scripts in `bin`, data in `share`."""
     downloads: tuple[Download, ...] = ()
     probes: tuple[Probe, ...] = ()
-    only_tests: bool = False
-    """Whether nothing but rayline's own tests runs it, so that no user has to wait for it."""
+    optional: bool = False
+    """Whether only rayline's own tests, or an option of the sandbox, run it, so that nobody else
+    has to wait for it."""
 
     @property
     def label(self) -> str:

@@ -29,12 +29,39 @@ class Component:
     drain: bool = False
 
 
+POLICIES = "kube-network-policies"
+"""Name of the tool, its binary and its component."""
+
+
 def _binary(name: str) -> str:
     return str(layout.BIN / name)
 
 
 def _kubeconfig(name: str) -> str:
     return str(layout.CONFIG / f"{name}.kubeconfig")
+
+
+def optional_tools(settings: Settings) -> tuple[str, ...]:
+    """Names of the optional tools whose binaries run with these settings."""
+    return (POLICIES,) if settings.enforce_policies else ()
+
+
+def _policies(settings: Settings) -> tuple[Component, ...]:
+    """Decides about each new connection of a pod that a NetworkPolicy selects.
+
+    Its rules are in the node's network namespace, and vanish with it. Those of a killed process
+    drop what it would decide about, until the supervisor has started it again.
+    """
+    if not settings.enforce_policies:
+        return ()
+    address = f"{settings.node_address}:10254"
+    command = (
+        _binary(POLICIES),
+        f"--kubeconfig={_kubeconfig('admin')}",
+        f"--node={layout.NODE_NAME}",
+        f"--health-address={address}",
+    )
+    return (Component(POLICIES, command, health=f"http://{address}/healthz", address=address),)
 
 
 def components(settings: Settings) -> tuple[Component, ...]:
@@ -167,6 +194,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
             health=f"http://{node}:10256/livez",
             address=f"{node}:10256",
         ),
+        *_policies(settings),
         Component(
             "hostpath-provisioner",
             (

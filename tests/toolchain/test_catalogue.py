@@ -14,7 +14,8 @@ from toolchain.errors import UserError
 from toolchain.model import SOURCES, Binary, ModuleFiles, Overlay, host_arch
 
 TOOLS = tuple(BY_NAME.values())
-FOLDERS = sorted({tool.folder for tool in TOOLS} | {"pulumi-plugins/sources"})
+SOURCES_OF_REPLACED = {"kube-network-policies/sources", "pulumi-plugins/sources"}
+FOLDERS = sorted({tool.folder for tool in TOOLS} | SOURCES_OF_REPLACED)
 
 # Lines that go.mod must contain for the versions of the catalogue.
 PINS = [
@@ -36,6 +37,10 @@ PINS = [
         f"github.com/pulumi/pulumi-docker-build v{catalogue.PULUMI_DOCKER_BUILD}",
     ),
     ("pulumi-plugins", f"github.com/moby/buildkit v{catalogue.BUILDKIT}"),
+    (
+        "kube-network-policies",
+        f"sigs.k8s.io/kube-network-policies v{catalogue.KUBE_NETWORK_POLICIES}",
+    ),
     ("kube-score", f"github.com/zegl/kube-score v{catalogue.KUBE_SCORE}"),
     ("kuberay", f"github.com/ray-project/kuberay/ray-operator v{catalogue.KUBERAY}"),
 ]

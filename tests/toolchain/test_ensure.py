@@ -119,8 +119,8 @@ def test_all_tools_when_none_is_named(lab: Lab) -> None:
     assert set(ensure(report=Recorder(), settings=lab.settings)) == {"thing", "pair"}
 
 
-def test_what_only_tests_run_is_provided_for_tests(lab: Lab) -> None:
-    settings = replace(lab.settings, tools=(THING, replace(PAIR, only_tests=True)))
+def test_what_is_optional_is_provided_for_tests_and_where_it_is_named(lab: Lab) -> None:
+    settings = replace(lab.settings, tools=(THING, replace(PAIR, optional=True)))
     assert set(ensure(report=Recorder(), settings=settings)) == {"thing"}
     assert set(ensure(["pair"], report=Recorder(), settings=settings)) == {"pair"}
     assert set(ensure(report=Recorder(), settings=settings, tests=True)) == {"thing", "pair"}

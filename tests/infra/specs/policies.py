@@ -23,7 +23,7 @@ POLICIES: dict[str, Any] = {
 
 
 def with_policies(**changes: Any) -> StackSettings:
-    return parse(committed("prod", network__policies=POLICIES, **changes))
+    return parse(committed("prod", **{"network__policies": POLICIES, **changes}))
 
 
 @dataclass(frozen=True)

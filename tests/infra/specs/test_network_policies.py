@@ -5,74 +5,27 @@ from typing import Any
 import pytest
 
 from infra.settings import StackSettings
-from infra.specs import names
-from infra.specs.manifests import pods
 from infra.specs.network_policies import network_policies
-from tests.infra.specs.policies import (
-    CONTROL_PLANE,
-    INGRESS,
-    MONITORING,
-    POLICIES,
-    End,
-    admitted,
-    with_policies,
+from tests.infra.specs.connections import (
+    ANYWHERE,
+    API,
+    CONTROLLER,
+    HOME,
+    MASTER,
+    OPERATORS,
+    OUTSIDE,
+    PORTS,
+    PROMETHEUS,
+    STRANGERS,
+    ends,
 )
+from tests.infra.specs.policies import POLICIES, End, admitted, with_policies
 from tests.stacks import settings
-
-API, METRICS, DASHBOARD = 8000, 8080, 8265
-# GCS, dashboard, client, agents, HAProxy's statistics and metrics, replicas, one chosen at random.
-INSIDE = (6379, 8265, 10001, 52365, 8404, 9101, 30000, 30999, 43210)
-PORTS = (22, API, METRICS, *INSIDE)
-HOME = "kuberay-projects"
-OUTSIDE = End()
-CONTROLLER = End("10.42.1.1", INGRESS, {"app.kubernetes.io/name": INGRESS})
-PROMETHEUS = End("10.42.1.2", MONITORING, {"app": "prometheus"})
-OPERATOR = End("10.42.1.3", "kuberay-system", {"app.kubernetes.io/name": "kuberay-operator"})
-NEIGHBOUR = End("10.42.1.4", HOME, {"app": "neighbour", "app.kubernetes.io/managed-by": "rayline"})
-MASTER = End(CONTROL_PLANE)
-CLIENT = End("198.51.100.7")
-
-
-def ends(wanted: StackSettings) -> dict[str, End]:
-    """head, worker and download as KubeRay and Kubernetes make them."""
-    found = {}
-    for number, pod in enumerate(pods(wanted)):
-        kind = pod["spec"]["containers"][0]["name"]
-        labels = dict(pod["metadata"]["labels"])
-        if kind != "download":
-            labels[names.NODE_TYPE_LABEL] = "head" if kind == names.HEAD_CONTAINER else "worker"
-            labels[names.CLUSTER_LABEL] = f"{wanted.ray.name}-abcde"
-        found[kind.removeprefix("ray-")] = End(f"10.42.2.{number}", HOME, labels)
-    return found
 
 
 def reach(wanted: StackSettings, start: End, end: End) -> set[int]:
     policies = network_policies(wanted)
     return {port for port in PORTS if admitted(policies, HOME, start, end, port)}
-
-
-ANYWHERE: dict[tuple[str, str], set[int]] = {
-    ("controller", "head"): {API},
-    ("controller", "worker"): {API},
-    ("client", "head"): {API},
-    ("client", "worker"): {API},
-    ("prometheus", "head"): {METRICS},
-    ("prometheus", "worker"): {METRICS},
-    ("master", "head"): {DASHBOARD},
-    ("head", "worker"): set(PORTS),
-    ("worker", "head"): set(PORTS),
-    ("head", "head"): set(PORTS),
-    ("worker", "worker"): set(PORTS),
-}
-STRANGERS = {
-    "controller": CONTROLLER,
-    "client": CLIENT,
-    "prometheus": PROMETHEUS,
-    "master": MASTER,
-    "operator": OPERATOR,
-    "neighbour": NEIGHBOUR,
-    "outside": OUTSIDE,
-}
 
 
 def allowed(wanted: StackSettings) -> dict[tuple[str, str], set[int]]:
@@ -87,8 +40,7 @@ def test_only_what_is_listed_connects_to_the_pods() -> None:
 
 
 def test_the_operator_posts_the_applications_of_a_ray_service() -> None:
-    operator = {("operator", "head"): {API, DASHBOARD}}
-    assert allowed(with_policies(serve__delivery="rayService")) == ANYWHERE | operator
+    assert allowed(with_policies(serve__delivery="rayService")) == ANYWHERE | OPERATORS
 
 
 def test_the_ports_are_those_of_the_stack() -> None:

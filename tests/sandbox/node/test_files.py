@@ -11,7 +11,12 @@ from sandbox.node import components, files, layout
 from sandbox.settings import Settings
 from toolchain import TOOLS
 
-MOVED = Settings(network=IPv4Network("172.20.0.0/16"), registry_port=5017, gpu_taint=True)
+MOVED = Settings(
+    network=IPv4Network("172.20.0.0/16"),
+    registry_port=5017,
+    gpu_taint=True,
+    enforce_policies=True,
+)
 
 
 def rendered(settings: Settings) -> dict[str, str]:
@@ -109,3 +114,12 @@ def test_buildkit_and_the_registry_that_it_pushes_to_share_a_network() -> None:
 def test_the_registry_listens_on_the_loopback_only() -> None:
     registry = yaml.safe_load(rendered(Settings())["registry.yaml"])
     assert registry["http"]["addr"] == "127.0.0.1:5000"
+
+
+def test_policies_are_enforced_only_where_it_is_asked_for() -> None:
+    def named(settings: Settings) -> set[str]:
+        return {c.name for c in components.components(settings)}
+
+    assert named(MOVED) - named(Settings()) == set(components.optional_tools(MOVED))
+    assert components.optional_tools(Settings()) == ()
+    assert all(TOOLS[name].optional for name in components.optional_tools(MOVED))

@@ -1,0 +1,1 @@
+"""NetworkPolicies enforced for packets: pods are network namespaces, the API server is real."""
