@@ -35,7 +35,11 @@ def probes() -> Spec:
     """Started: the raylet works, which is all that a rollout waits for. Ready: Serve's proxy
     listens, so the API's Service may lead here. Serve starts it once it has applications, which
     `up` posts after the rollout. KubeRay's own readiness probe of a worker, which it adds where
-    there is none, asks the raylet alone. KubeRay adds the liveness probe."""
+    there is none, asks the raylet alone. KubeRay adds the liveness probe.
+
+    A worker stops to be Ready only after five failures: a node that is busy or pauses for a moment
+    answers a probe late, and the Service would then lead nowhere where it is the only worker.
+    """
     return {
         "startupProbe": {
             "httpGet": {"path": "/api/local_raylet_healthz", "port": AGENT_PORT},
@@ -46,8 +50,8 @@ def probes() -> Spec:
         "readinessProbe": {
             "tcpSocket": {"port": names.SERVE_PORT_NAME},
             "periodSeconds": 2,
-            "timeoutSeconds": 2,
-            "failureThreshold": 2,
+            "timeoutSeconds": 5,
+            "failureThreshold": 5,
         },
     }
 

@@ -67,11 +67,11 @@ FAULTS = (
     # The next controller reloads the proxies, which is a new process of each.
     Fault("controller", part("controller"), PROXIES | {"controller"}, long=False),
     Fault("engine", part("engine"), REPLICA, NOWHERE, seconds=60.0, long=False),
-    Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0, long=False),
-    Fault("api-server", component("kube-apiserver"), frozenset({"kube-apiserver"}), long=False),
+    Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0),
+    Fault("api-server", component("kube-apiserver"), frozenset({"kube-apiserver"})),
     Fault("etcd", component("etcd"), frozenset({"etcd", "kube-apiserver"}), long=False),
-    Fault("kubelet-stopped", stopped("kubelet"), long=False),
-    Fault("operator", pod("operator's pod"), frozenset({"operator's pod"}), long=False),
+    Fault("kubelet-stopped", stopped("kubelet")),
+    Fault("operator", pod("operator's pod"), frozenset({"operator's pod"})),
     Fault("kubelet", component("kubelet"), frozenset({"kubelet"})),
     Fault(
         "registry",

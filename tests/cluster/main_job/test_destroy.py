@@ -3,6 +3,7 @@
 import json
 import time
 
+from infra.specs.serve_config import PROXIES
 from sandbox.cluster.kubectl import Kubectl
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.conftest import USER, Secrets
@@ -64,8 +65,9 @@ def test_a_ray_service_reuses_the_claim_that_was_kept(
     user = Client.of(prepared.stack.outputs(), "tiny", USER, canaries.password)
     assert user.chat()
     status = prepared.get("rayservice", "rayline")["status"]
-    (application,) = status["activeServiceStatus"]["applicationStatuses"].values()
-    assert application["status"] == "RUNNING"
+    applications = status["activeServiceStatus"]["applicationStatuses"]
+    assert set(applications) == {"tiny", PROXIES}
+    assert {each["status"] for each in applications.values()} == {"RUNNING"}
     assert prepared.up("--expect-no-changes").changes == {}
     prepared.run(*DESTROY)
     assert left(kubectl) == [CLAIM]
