@@ -126,7 +126,7 @@ class Seen:
     def failure(self, name: str) -> str:
         """Why the application does not run: the cause first, then the end of Ray's own text."""
         app = self.live.get(name, {})
-        text = _messages(app)
+        text = messages(app)
         lines = [line[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
         if len(lines) > _TRACE_LINES:
             head = next((line for line in lines if not line.startswith(" ")), lines[0])
@@ -155,7 +155,7 @@ class Seen:
                 f"replica {state}" if n == 1 else f"{n} replicas {state}"
                 for state, n in counts.items()
             ]
-            why = cause(_messages(app))
+            why = cause(messages(app))
             if why:
                 parts.append(why[:160])
             elif not counts:
@@ -170,7 +170,7 @@ def cause(text: str) -> str:
     return ((errors or lines[:1] or [""])[-1])[:_LINE_LENGTH]
 
 
-def _messages(app: JsonObject) -> str:
+def messages(app: JsonObject) -> str:
     """The application's message and those of its deployments, each once."""
     texts = [str(app.get("message") or "")]
     for name, deployment in (app.get("deployments") or {}).items():

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.providers.applications.client import ServeClient, ServeError
-from infra.providers.applications.seen import DEPLOY_FAILED, RUNNING, UNHEALTHY, Seen, cause
+from infra.providers.applications.seen import (
+    DEPLOY_FAILED,
+    RUNNING,
+    UNHEALTHY,
+    Seen,
+    cause,
+    messages,
+)
 from infra.providers.common.waiting import Waiting
 from infra.providers.rollout.cluster import RayClusterPods
 from infra.providers.rollout.errors import RolloutFailedError
@@ -59,14 +66,10 @@ def _replicas(app: Mapping[str, Any]) -> Replicas:
             if replica.get("state") == RUNNING
         ),
         sum(int(deployment.get("target_num_replicas") or 0) for deployment in deployments),
-        _failure(app) if app.get("status") in (UNHEALTHY, DEPLOY_FAILED) else "",
+        (cause(messages(app)) or str(app["status"]))
+        if app.get("status") in (UNHEALTHY, DEPLOY_FAILED)
+        else "",
     )
-
-
-def _failure(app: Mapping[str, Any]) -> str:
-    texts = [app, *(app.get("deployments") or {}).values()]
-    causes = [cause(str(each.get("message") or "")) for each in texts]
-    return next((text for text in causes if text), str(app.get("status")))
 
 
 def replaceable(
