@@ -12,6 +12,7 @@ import pytest
 from sandbox import paths, shell
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.node import health
+from sandbox.settings import Settings
 from tests.cluster.running import sandbox_command
 
 HERE = Path(__file__).parent
@@ -35,6 +36,12 @@ def sandbox_up() -> Iterator[None]:
     if not ran_before:
         stopped = sandbox_command("down")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+
+@pytest.fixture(scope="session")
+def restarts(sandbox_up: None) -> dict[str, int]:
+    """Component -> its restarts before the tests began, and those that a test caused."""
+    return {row.name: row.restarts for row in health.rows(Settings())}
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.faults import processes, state
+from infra.specs import names
 from sandbox.cluster.kubectl import Kubectl
 
 PROXIES = frozenset({"head's HAProxy", "worker's HAProxy"})
 REPLICA = PROXIES | {"replica", "engine"}
 WORKER = REPLICA | {"worker's raylet", "proxy's replica"}
+HEAD = PROXIES | {"control store", "controller", "head's raylet"}
 STOPPED_SECONDS = 20.0
 """Shorter than the 40 s after which Kubernetes takes a node for lost."""
 
@@ -35,11 +37,26 @@ def part(name: str) -> Callable[[Kubectl], object]:
     return lambda _kubectl: processes.kill(name)
 
 
-def component(*names: str) -> Callable[[Kubectl], object]:
+def head(_kubectl: Kubectl) -> None:
+    processes.kill("control store")
+    processes.kill("head's raylet")
+
+
+def store(kubectl: Kubectl) -> None:
+    """The head at once too, so that no process of Ray writes to its store any more."""
+    namespace, selector = state.PODS["head's pod"]
+    text = kubectl.run("-n", namespace, "get", "pods", "-l", selector, "-o", "name")
+    lose = ("--", "bash", "-c", f"rm -rf {names.CONTROL_STORE_MOUNT}/*")
+    kubectl.run("-n", namespace, "exec", text.strip(), "-c", names.HEAD_CONTAINER, *lose)
+    now = ("--force", "--grace-period=0", "--wait=false")
+    kubectl.run("-n", namespace, "delete", "pods", "-l", selector, *now)
+
+
+def component(*components: str) -> Callable[[Kubectl], object]:
     def inject(_kubectl: Kubectl) -> None:
-        for name in names:
+        for name in components:
             processes.kill_component(name)
-        for name in names:
+        for name in components:
             processes.wait_component(name)
 
     return inject
@@ -66,6 +83,9 @@ NOWHERE = frozenset[str]()
 FAULTS = (
     # The next controller reloads the proxies, which is a new process of each.
     Fault("controller", part("controller"), PROXIES | {"controller"}, long=False),
+    Fault("head-deleted", pod("head's pod"), HEAD | {"head's pod"}),
+    Fault("head-killed", head, HEAD),
+    Fault("head-store-lost", store, HEAD | WORKER | {"head's pod"}, NOWHERE, seconds=90.0),
     Fault("engine", part("engine"), REPLICA, NOWHERE, seconds=60.0, long=False),
     Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0),
     Fault("api-server", component("kube-apiserver"), frozenset({"kube-apiserver"})),

@@ -26,6 +26,7 @@ def test_a_lost_head_gets_its_applications_back_and_up_is_true(
     serving: Deployed, user: Client, kubectl: Kubectl, measured: Measured
 ) -> None:
     (lost,) = serving.pods("headgroup")
+    workers = serving.pods("rtx-3090")
     shell = ("--", "bash", "-c", LOSE_STORE)
     kubectl.run("-n", NAMESPACE, "exec", lost, "-c", names.HEAD_CONTAINER, *shell)
     # At once, so that no process of Ray writes to its store any more.
@@ -58,8 +59,9 @@ def test_a_lost_head_gets_its_applications_back_and_up_is_true(
         until(new_head_is_ready)
         ready = time.monotonic()
         until(lambda: sent() > 0)
+        until(lambda: serving.pods("rtx-3090") != workers)
         until(answers)
-        # What answers now is what was sent, and not the old worker.
+        # What answers now is what was sent.
         time.sleep(SETTLED_SECONDS)
         until(answers)
     failed = probe.last_failure if probe.failures else ready
