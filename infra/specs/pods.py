@@ -39,14 +39,22 @@ STOP_MARGIN_SECONDS = 60
 # The grace period is part of the template. Large steps keep it the same when a model with another
 # drain time is swapped in, so that a swap replaces no pod.
 GRACE_STEP_SECONDS = 300
-# The head does not drain on SIGTERM, so there is nothing to wait for.
+# The head does not drain, so there is nothing to wait for.
 HEAD_GRACE_SECONDS = 30
 # Ray refuses smaller stores: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
 MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
 # rayline's image sets HF_HOME too, but a prebuilt image may not. HF_MODULES_CACHE: Transformers
 # writes the code of a model that brings its own, and the cache is read-only.
-COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
+#
+# `ray start` drains its node for 30 s after SIGTERM (_drain_node_before_shutdown in
+# ray/_private/node.py). A worker has drained by then, and nothing waits for the head's proxy, so a
+# head would only be absent for longer.
+COMMON_ENV = {
+    "HF_HOME": names.CACHE_MOUNT,
+    "HF_MODULES_CACHE": "/tmp/hf-modules",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+}
 
 
 def head_template(settings: StackSettings, image: Leaf) -> Spec:

@@ -16,19 +16,45 @@ RAYLET_SECONDS = 600
 # The proxy of this worker may carry streams of other workers' replicas, and Serve ends it when they
 # have ended (HAProxyManager.is_drained in ray/serve/_private/haproxy.py). The hook returns when
 # neither a replica nor the proxy is left: after at least 30 s, which Serve allows its proxies to
-# notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it. Without a
-# head from the beginning there is nothing to wait for; if it goes later, as with the whole cluster,
-# nobody ends the proxy any more. `[S]` and `[H]` keep grep from matching the command line of its
-# own shell. KubeRay sets RAY_ADDRESS.
-DRAIN = """\
+# notice (RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S). The grace period bounds it.
+#
+# The head may be absent, or be replaced meanwhile, as when all pods restart together. The next
+# controller does not know the proxy of a node that has no replica any more and never ends it
+# (ProxyStateManager in ray/serve/_private/proxy_state.py), so the worker then only waits until no
+# request is open: HAProxy has a connection to a replica for each of them, and for nothing else
+# (`option http-server-close`). `[S]` and `[H]` keep grep from matching the command line of its own
+# shell. KubeRay sets RAY_ADDRESS.
+_DRAIN = """\
+head() { getent hosts "${RAY_ADDRESS%:*}"; }
+announced=$(head)
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
-  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || exit
+  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || announced=
 has() { grep -qsa "ray::$1" /proc/[0-9]*/cmdline; }
 head_answers() {
-  timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${RAY_ADDRESS%:*}" "${RAY_ADDRESS##*:}" 2>/dev/null
+  [ -n "$announced" ] && [ "$(head)" = "$announced" ] &&
+    timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${RAY_ADDRESS%:*}" "${RAY_ADDRESS##*:}" \\
+      2>/dev/null
 }
-while has '[S]erveReplica' || { has '[H]AProxyManager' && head_answers; }; do sleep 1; done
+requests_are_open() {
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '
+    function replica(address, port) {
+      port = substr(address, length(address) - 3)
+      return port >= "FIRST" && port <= "LAST"
+    }
+    $4 == "01" && (replica($2) || replica($3)) { found = 1 }
+    END { exit !found }'
+}
+quiet=0
+while { has '[S]erveReplica' || has '[H]AProxyManager'; } && [ $quiet -lt QUIET ]; do
+  if head_answers || requests_are_open; then quiet=0; else quiet=$((quiet + 1)); fi
+  sleep 1
+done
 """
+# Serve gives its replicas ports of this range (RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT and MAX of
+# ray/serve/_private/constants.py).
+REPLICA_PORTS = (30000, 31000)
+# A request that is sent again to another replica has no connection for a moment.
+QUIET_SECONDS = 5
 
 
 def probes() -> Spec:
@@ -58,4 +84,14 @@ def probes() -> Spec:
 
 def drain() -> Spec:
     """The hook that Kubernetes runs before it ends the worker."""
-    return {"lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", DRAIN]}}}}
+    return {"lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", drain_script()]}}}}
+
+
+def drain_script() -> str:
+    """The hook's bash program. The kernel's tables give ports as four hexadecimal digits."""
+    first, last = (f"{port:04X}" for port in REPLICA_PORTS)
+    values = {"FIRST": first, "LAST": last, "QUIET": str(QUIET_SECONDS)}
+    script = _DRAIN
+    for name, value in values.items():
+        script = script.replace(name, value)
+    return script

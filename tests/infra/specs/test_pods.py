@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,9 +161,18 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
 def hook(
     processes: Path, ray: str, address: str = "127.0.0.1:1"
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the hook with a fake `ray`, and with a file instead of /proc."""
-    script = worker_lifecycle.DRAIN.replace("/proc/[0-9]*/cmdline", str(processes))
-    assert script != worker_lifecycle.DRAIN
+    """Runs the hook with a fake `ray`, and with files instead of those of /proc: `processes`, and
+    `tcp` beside it."""
+    script = worker_lifecycle.drain_script()
+    files = {
+        "/proc/[0-9]*/cmdline": str(processes),
+        "/proc/net/tcp ": f"{processes.with_name('tcp')} ",
+        "/proc/net/tcp6 ": "/nowhere ",
+        "sleep 1\n": "sleep 0.1\n",
+    }
+    for real, fake in files.items():
+        assert real in script
+        script = script.replace(real, fake)
     return subprocess.run(
         ["/bin/bash", "-c", f'timeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}\n{script}'],
         env={**os.environ, "RAY_ADDRESS": address},
@@ -173,6 +183,7 @@ def hook(
     )
 
 
+SCRIPT = worker_lifecycle.drain_script()
 REPLICA = "ray::ServeReplica:Dolphin3.0:VLLMDeployment.perform_graceful_shutdown"
 PROXY = "ray::HAProxyManager.is_drained"
 
@@ -197,29 +208,58 @@ def test_a_worker_leaves_when_its_last_replica_and_its_proxy_have(
     assert "--deadline-remaining-seconds 0" in asked.read_text()
 
 
-def test_a_worker_whose_head_goes_meanwhile_does_not_wait_for_its_proxy(tmp_path: Path) -> None:
-    """Nobody would end it; a replica may still have streams."""
-    process = tmp_path / "cmdline"
-    process.write_text(PROXY)
-    assert hook(process, "return 0").returncode == 0
-    assert process.exists()
-    process.write_text(REPLICA)
-    hook(process, f"(sleep 0.5; rm {process}) &")
-    assert not process.exists()
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: {local} {remote} {state} 00000000:00000000 00:00000000 00000000  1000        0 1 1
+"""
+MINE, OTHER = "0A40D50A:7531", "0B40D50A:C350"
 
 
 @pytest.mark.parametrize("name", [REPLICA, PROXY])
-def test_a_worker_without_a_head_does_not_wait(name: str, tmp_path: Path, head: str) -> None:
+@pytest.mark.parametrize("announce", ["return 0", "return 3"], ids=["lost", "absent"])
+def test_a_worker_without_a_head_leaves_when_no_request_is_open(
+    announce: str, name: str, tmp_path: Path
+) -> None:
+    """Nobody would end its replica or its proxy."""
     process = tmp_path / "cmdline"
     process.write_text(name)
-    assert hook(process, "return 3", head).returncode == 3
+    # A client's connection that is idle, a probe that has ended, and a port of Ray.
+    idle = (("1F40", "01"), ("7531", "06"), ("2AF8", "01"), ("7919", "01"), ("752F", "01"))
+    (tmp_path / "tcp").write_text(
+        "".join(TCP.format(local=f"0A40D50A:{p}", remote=OTHER, state=s) for p, s in idle)
+    )
+    began = time.monotonic()
+    assert hook(process, announce).returncode == 0
+    assert time.monotonic() - began < 5
+    assert process.exists()
+
+
+@pytest.mark.parametrize(("local", "remote"), [(MINE, OTHER), (OTHER, MINE)], ids=["in", "out"])
+def test_a_worker_without_a_head_waits_for_open_requests(
+    local: str, remote: str, tmp_path: Path
+) -> None:
+    process, tcp = tmp_path / "cmdline", tmp_path / "tcp"
+    process.write_text(PROXY)
+    tcp.write_text(TCP.format(local=local, remote=remote, state="01"))
+    began = time.monotonic()
+    assert hook(process, f"(sleep 3; rm {tcp}) &").returncode == 0
+    assert time.monotonic() - began > 3
+
+
+def test_a_worker_does_not_wait_for_a_head_that_replaced_its_own(tmp_path: Path, head: str) -> None:
+    """Its controller does not know this worker's proxy, and never ends it."""
+    process = tmp_path / "cmdline"
+    process.write_text(PROXY)
+    changed = 'getent() { echo "another address $SECONDS$RANDOM"; }'
+    assert hook(process, changed, head).returncode == 0
+    assert process.exists()
 
 
 def test_the_hook_does_not_wait_for_itself() -> None:
-    patterns = [f"ray::{each}" for each in re.findall(r"has '([^']+)'", worker_lifecycle.DRAIN)]
+    patterns = [f"ray::{each}" for each in re.findall(r"has '([^']+)'", SCRIPT)]
     for name, pattern in zip((REPLICA, PROXY), patterns, strict=True):
         assert re.search(pattern, name)
-        assert not re.search(pattern, worker_lifecycle.DRAIN)
+        assert not re.search(pattern, SCRIPT)
 
 
 def test_a_toleration_without_a_value_accepts_any() -> None:
