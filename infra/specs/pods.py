@@ -88,6 +88,7 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             *_ports(settings),
         ],
         "volumeMounts": [*_mounts(), *control_store.mounts(settings)],
+        **control_store.lifecycle(settings),
     }
     component = head.labels.get(names.COMPONENT_LABEL, names.HEAD_COMPONENT)
     return {
