@@ -22,16 +22,18 @@ RAYLET_SECONDS = 600
 # controller does not know the proxy of a node that has no replica any more and never ends it
 # (ProxyStateManager in ray/serve/_private/proxy_state.py), so the worker then only waits until no
 # request is open: HAProxy has a connection to a replica for each of them, and for nothing else
-# (`option http-server-close`). `[S]` and `[H]` keep grep from matching the command line of its own
-# shell. KubeRay sets RAY_ADDRESS.
+# (`option http-server-close`). The announcement has no output, for which Kubernetes would wait.
+# `[S]` and `[H]` keep grep from matching the command line of its own shell. KubeRay sets
+# RAY_ADDRESS.
 _DRAIN = """\
 head() { getent hosts "${RAY_ADDRESS%:*}"; }
-announced=$(head)
+heard=$(head)
 timeout 30 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION \\
-  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 || announced=
+  --reason-message 'Kubernetes ends the pod' --deadline-remaining-seconds 0 &>/dev/null &
+announcement=$!
 has() { grep -qsa "ray::$1" /proc/[0-9]*/cmdline; }
 head_answers() {
-  [ -n "$announced" ] && [ "$(head)" = "$announced" ] &&
+  [ -n "$heard" ] && [ "$(head)" = "$heard" ] &&
     timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "${RAY_ADDRESS%:*}" "${RAY_ADDRESS##*:}" \\
       2>/dev/null
 }
@@ -46,6 +48,10 @@ requests_are_open() {
 }
 quiet=0
 while { has '[S]erveReplica' || has '[H]AProxyManager'; } && [ $quiet -lt QUIET ]; do
+  if [ "$announcement" ] && ! kill -0 "$announcement" 2>/dev/null; then
+    wait "$announcement" || heard=
+    announcement=
+  fi
   if head_answers || requests_are_open; then quiet=0; else quiet=$((quiet + 1)); fi
   sleep 1
 done

@@ -159,9 +159,9 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
 
 
 def hook(
-    processes: Path, ray: str, address: str = "127.0.0.1:1"
+    processes: Path, ray: str, address: str = "127.0.0.1:1", more: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the hook with a fake `ray`, and with files instead of those of /proc: `processes`, and
+    """Runs the hook with a fake `ray`, after `more`, and with files instead of those of /proc: `processes`, and
     `tcp` beside it."""
     script = worker_lifecycle.drain_script()
     files = {
@@ -173,8 +173,9 @@ def hook(
     for real, fake in files.items():
         assert real in script
         script = script.replace(real, fake)
+    fakes = f'{more}\ntimeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}'
     return subprocess.run(
-        ["/bin/bash", "-c", f'timeout() {{ shift; "$@"; }}\nray() {{\n{ray}\n}}\n{script}'],
+        ["/bin/bash", "-c", f"{fakes}\n{script}"],
         env={**os.environ, "RAY_ADDRESS": address},
         capture_output=True,
         text=True,
@@ -250,8 +251,8 @@ def test_a_worker_does_not_wait_for_a_head_that_replaced_its_own(tmp_path: Path,
     """Its controller does not know this worker's proxy, and never ends it."""
     process = tmp_path / "cmdline"
     process.write_text(PROXY)
-    changed = 'getent() { echo "another address $SECONDS$RANDOM"; }'
-    assert hook(process, changed, head).returncode == 0
+    changes = 'getent() { echo "10.0.0.$RANDOM"; }'
+    assert hook(process, "return 0", head, changes).returncode == 0
     assert process.exists()
 
 
