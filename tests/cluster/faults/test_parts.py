@@ -89,6 +89,7 @@ def inject(fault: Fault, target: Target, kubectl: Kubectl) -> Outcome:
     return Outcome(seen, killed, after.changed(before))
 
 
+@pytest.mark.timeout(600 * RUNS)
 @pytest.mark.parametrize(
     "fault",
     [pytest.param(one, id=one.name, marks=[pytest.mark.long] * one.long) for one in FAULTS],

@@ -88,6 +88,7 @@ def two_replicas(config: Config) -> None:
     config["rayline:models"][0]["replicas"] = 2
 
 
+@pytest.mark.timeout(1200)
 def test_a_model_with_a_second_replica_answers_while_its_image_is_replaced(
     serving: Deployed, changed: Deployed, canaries: Secrets
 ) -> None:

@@ -161,8 +161,8 @@ def test_a_worker_has_time_to_drain(drain: int, grace: int) -> None:
 def hook(
     processes: Path, ray: str, address: str = "127.0.0.1:1", more: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the hook with a fake `ray`, after `more`, and with files instead of those of /proc: `processes`, and
-    `tcp` beside it."""
+    """Runs the hook with a fake `ray`, after `more`, and with files instead of those of /proc:
+    `processes`, and `tcp` beside it."""
     script = worker_lifecycle.drain_script()
     files = {
         "/proc/[0-9]*/cmdline": str(processes),
