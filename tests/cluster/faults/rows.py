@@ -1,5 +1,6 @@
 """The parts that are killed, and what may come of it: one row per fault."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ class Fault:
     """`spared` are the addresses (`service`, `worker`) at which no request may fail and no stream
     be cut; at the others the last failure comes within `seconds`. Only what is in `changes` may be
     restarted. `long`: not in `make test`. `moves`: the worker's address changes, so it is not
-    asked.
+    asked. `renewed` is a pod to replace before it is killed again, because kubelet waits longer
+    before each restart of a container.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Fault:
     seconds: float = 0.0
     long: bool = True
     moves: bool = False
+    renewed: str = ""
 
 
 def part(name: str) -> Callable[[Kubectl], object]:
@@ -39,7 +42,9 @@ def part(name: str) -> Callable[[Kubectl], object]:
 
 def head(_kubectl: Kubectl) -> None:
     processes.kill("control store")
-    processes.kill("head's raylet")
+    # Unless `ray start` has noticed the end of the first and has ended it too.
+    with contextlib.suppress(LookupError):
+        processes.kill("head's raylet")
 
 
 def store(kubectl: Kubectl) -> None:
@@ -84,7 +89,7 @@ FAULTS = (
     # The next controller reloads the proxies, which is a new process of each.
     Fault("controller", part("controller"), PROXIES | {"controller"}, long=False),
     Fault("head-deleted", pod("head's pod"), HEAD | {"head's pod"}),
-    Fault("head-killed", head, HEAD),
+    Fault("head-killed", head, HEAD, renewed="head's pod"),
     Fault("head-store-lost", store, HEAD | WORKER | {"head's pod"}, NOWHERE, seconds=90.0),
     Fault("engine", part("engine"), REPLICA, NOWHERE, seconds=60.0, long=False),
     Fault("worker-proxy", part("worker's HAProxy"), PROXIES, NOWHERE, seconds=20.0),

@@ -19,7 +19,7 @@ from bench.faults.state import State
 from sandbox.cluster.kubectl import Kubectl
 from sandbox.node.health import rows
 from sandbox.settings import Settings
-from tests.cluster.faults.rows import FAULTS, Fault
+from tests.cluster.faults.rows import FAULTS, Fault, pod
 from tests.cluster.main_job.deployed import Deployed
 from tests.cluster.main_job.test_up import in_time
 from tests.guarantees.fixtures import Measured
@@ -106,6 +106,10 @@ def test_a_part_is_killed_and_comes_back(
     for _ in range(RUNS):
         outcomes.append(inject(fault, target, kubectl))
         print(f"{fault.name}: {told(outcomes[-1])}")
+        if fault.renewed and len(outcomes) < RUNS:
+            before = state.look(kubectl)
+            pod(fault.renewed)(kubectl)
+            wait_whole(kubectl, before, {}, time.monotonic())
     restarts |= {row.name: row.restarts for row in rows(Settings()) if row.name in fault.changes}
     record(fault, outcomes, measured)
     for outcome in outcomes:
