@@ -156,9 +156,11 @@ def processes() -> list[int]:
     """PIDs of the sandbox, from its control groups: unlike a PID file, they are never stale."""
     pids: set[int] = set()
     for root in hierarchies():
-        for procs in (root / layout.CGROUP).rglob("cgroup.procs"):
+        # Unlike `rglob`, `os.walk` passes over a group that a pod's end removes meanwhile.
+        for group, _groups, _files in os.walk(root / layout.CGROUP):
             with contextlib.suppress(OSError):
-                pids.update(int(pid) for pid in procs.read_text().split())
+                procs = Path(group, "cgroup.procs").read_text()
+                pids.update(int(pid) for pid in procs.split())
     return sorted(pids - {0})
 
 
