@@ -10,10 +10,12 @@ from infra.settings.framework.problems import Problem, error, key_path, set_comm
 TAKEN = {
     6379: "Ray's GCS",
     8265: "Ray's dashboard",
+    8365: "the readiness of workers",
     10001: "Ray's client server",
     52365: "Ray's dashboard agent",
 }
-"""Ports that Ray itself listens on, on the head or on every pod.
+"""Ports that Ray itself listens on, on the head or on every pod, and rayline's own (READY_PORT of
+infra.specs.names).
 https://docs.ray.io/en/releases-2.60.0/ray-core/configure.html#ports-configurations"""
 
 

@@ -52,6 +52,8 @@ HEAD_CONTAINER = "ray-head"
 WORKER_CONTAINER = "ray-worker"
 GCS_PORT, DASHBOARD_PORT, CLIENT_PORT = 6379, 8265, 10001
 SERVE_PORT_NAME = "serve"
+READY_PORT = 8365
+"""Where app/proxies.py says whether a worker of a RayService is Ready."""
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 MAXIMUM_LABEL = 63

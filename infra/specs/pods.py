@@ -139,7 +139,7 @@ def worker_template(settings: StackSettings, group: GpuGroup, image: Leaf) -> Sp
             # Never subPath: kubelet updates files in running pods only if the folder is mounted.
             {"name": pod_parts.AUTH_VOLUME, "mountPath": names.AUTH_MOUNT, "readOnly": True},
         ],
-        **worker_lifecycle.probes(),
+        **worker_lifecycle.probes(settings),
         **worker_lifecycle.drain(),
     }
     container["env"] = [

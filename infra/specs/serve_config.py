@@ -35,19 +35,23 @@ def serve_config(settings: StackSettings) -> Spec:
                 application(model, settings.api, workers.get(model.gpu_group, 1))
                 for model in settings.models
             ),
-            *_proxies(sum(group.pods for group in settings.gpu_groups)),
+            *_proxies(settings, sum(group.pods for group in settings.gpu_groups)),
         ],
     }
 
 
-def _proxies(workers: int) -> list[Spec]:
+def _proxies(settings: StackSettings, workers: int) -> list[Spec]:
     if not workers:
         return []
+    # A RayService may start a second cluster (infra.specs.worker_lifecycle).
+    ports = {"readyPort": str(names.READY_PORT), "servePort": str(settings.serve.port)}
+    asked = settings.serve.delivery == "rayService"
     return [
         {
             "name": PROXIES,
             "route_prefix": PROXIES_ROUTE,
             "import_path": PROXIES_IMPORT_PATH,
+            **({"args": ports} if asked else {}),
             "deployments": [{"name": PROXIES_DEPLOYMENT, "num_replicas": workers}],
         }
     ]

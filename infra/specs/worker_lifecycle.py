@@ -1,5 +1,6 @@
 """When a worker counts as started and as Ready, and how it leaves."""
 
+from infra.settings import StackSettings
 from infra.specs import Spec, names
 
 # Of the agent that answers for the raylet: DEFAULT_DASHBOARD_AGENT_LISTEN_PORT in
@@ -63,15 +64,22 @@ REPLICA_PORTS = (30000, 31000)
 QUIET_SECONDS = 5
 
 
-def probes() -> Spec:
+def probes(settings: StackSettings) -> Spec:
     """Started: the raylet works, which is all that a rollout waits for. Ready: Serve's proxy
     listens, so the API's Service may lead here. Serve starts it once it has applications, which
     `up` posts after the rollout. KubeRay's own readiness probe of a worker, which it adds where
     there is none, asks the raylet alone. KubeRay adds the liveness probe.
 
+    A RayService may start a second cluster, to whose workers the Service would lead while they
+    load their models, so there the application of the proxies answers (app/proxies.py).
+
     A worker stops to be Ready only after five failures: a node that is busy or pauses for a moment
     answers a probe late, and the Service would then lead nowhere where it is the only worker.
     """
+    ready: dict[str, Spec] = {
+        "restApi": {"tcpSocket": {"port": names.SERVE_PORT_NAME}},
+        "rayService": {"httpGet": {"path": "/", "port": names.READY_PORT}},
+    }
     return {
         "startupProbe": {
             "httpGet": {"path": "/api/local_raylet_healthz", "port": AGENT_PORT},
@@ -80,7 +88,7 @@ def probes() -> Spec:
             "failureThreshold": RAYLET_SECONDS // 2,
         },
         "readinessProbe": {
-            "tcpSocket": {"port": names.SERVE_PORT_NAME},
+            **ready[settings.serve.delivery],
             "periodSeconds": 2,
             "timeoutSeconds": 5,
             "failureThreshold": 5,

@@ -3,16 +3,18 @@
 import re
 import secrets
 import shlex
+import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.main_job.client import Client
+from tests.cluster.main_job.client import Client, constant_load
 from tests.cluster.main_job.conftest import USER, Secrets
 from tests.cluster.main_job.deployed import Config, Deployed
 from tests.cluster.main_job.steps import enable_group
 
 pytestmark = pytest.mark.long
+LEAVING_SECONDS, SETTLED_SECONDS = 300.0, 30.0
 CLUSTERS = {"restApi": "raycluster", "rayService": "rayservice"}
 
 
@@ -77,6 +79,15 @@ def test_groups_are_renamed_reordered_and_removed(
     assert user.chat()
 
 
+def restarted_by(delivery: str) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        delivered_by(delivery)(config)
+        config["rayline:ray"]["env"] = {"RAYLINE_TEST": "changed"}
+
+    return change
+
+
+@pytest.mark.timeout(1800)
 def test_a_delivery_is_switched_both_ways_by_the_commands_of_its_refusal(
     serving: Deployed, canaries: Secrets
 ) -> None:
@@ -98,4 +109,24 @@ def test_a_delivery_is_switched_both_ways_by_the_commands_of_its_refusal(
         assert serving.get(CLUSTERS[now], "rayline")
         assert answers(serving, canaries)
         assert serving.up("--expect-no-changes").changes == {}
+        if now == "rayService":
+            a_second_cluster_takes_over_unnoticed(serving, canaries)
         before = now
+
+
+def a_second_cluster_takes_over_unnoticed(deployed: Deployed, canaries: Secrets) -> None:
+    """KubeRay starts it beside the first, and removes that a minute after the second one serves."""
+    user = Client.of(deployed.stack.outputs(), "tiny", USER, canaries.password)
+    first = set(deployed.pods())
+    deployed.configure(restarted_by("rayService"))
+    with constant_load(user) as load:
+        run = deployed.up()
+        assert set(deployed.pods()) - first
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while first & set(deployed.pods()):
+            assert time.monotonic() < deadline
+            time.sleep(2)
+        time.sleep(SETTLED_SECONDS)
+    print(f"{load.answers} answers, {len(load.failures)} failures, `up` took {run.seconds:.0f} s")
+    assert load.answers > 20
+    assert load.failures == []

@@ -12,6 +12,7 @@ from tests.infra.rules.stack import errors
         (8080, 8000, None),
         (8080, 8080, "rayline:ray.metricsPort"),
         (8265, 8080, "rayline:serve.port"),
+        (8365, 8080, "rayline:serve.port"),
         (8000, 10001, "rayline:ray.metricsPort"),
     ],
 )

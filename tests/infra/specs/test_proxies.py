@@ -56,11 +56,12 @@ def test_names_are_those_of_the_service_and_of_the_plug_in() -> None:
     tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
     assert function in [each.name for each in tree.body if isinstance(each, ast.FunctionDef)]
     constants = {
-        ast.unparse(each.targets[0]): ast.literal_eval(each.value)
+        ast.unparse(each.targets[0]): ast.unparse(each.value)
         for each in tree.body
         if isinstance(each, ast.Assign)
     }
-    assert constants == {"DEPLOYMENT": PROXIES_DEPLOYMENT, "WORKER_RESOURCE": pods.WORKER_RESOURCE}
+    shared = {"DEPLOYMENT": PROXIES_DEPLOYMENT, "WORKER_RESOURCE": pods.WORKER_RESOURCE}
+    assert {name: repr(value) for name, value in shared.items()}.items() <= constants.items()
     assert seen.PROXIES == PROXIES
 
 
@@ -84,6 +85,23 @@ def test_a_worker_is_ready_while_its_proxy_listens_and_the_head_as_kuberay_sees_
     head = templates.head.template["spec"]["containers"][0]
     assert head["name"] == names.HEAD_CONTAINER
     assert not {"startupProbe", "readinessProbe", "livenessProbe"} & set(head)
+
+
+def test_a_worker_of_a_rayservice_is_ready_when_its_replica_says_so() -> None:
+    """Its cluster may be a second one, which does not serve yet."""
+    settings = original(serve={"port": 9000, "delivery": "rayService"})
+    for template in pod_templates(settings, IMAGE).groups.values():
+        probe = template.template["spec"]["containers"][0]["readinessProbe"]
+        assert probe["httpGet"] == {"path": "/", "port": names.READY_PORT}
+        assert "tcpSocket" not in probe
+    (found,) = [app for app in serve_config(settings)["applications"] if app["name"] == PROXIES]
+    assert found["args"] == {"readyPort": str(names.READY_PORT), "servePort": "9000"}
+    tree = ast.parse((ROOT / "app" / "proxies.py").read_text(encoding="utf-8"))
+    read = {n.args[0].value for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args
+            and isinstance(n.args[0], ast.Constant) and ast.unparse(n.func) == "args.get"}  # fmt: skip
+    assert read == set(found["args"])
+    (other,) = applications(one=GROUPS["one"])
+    assert "args" not in other
 
 
 def test_nobody_waits_for_a_proxy_whose_worker_is_lost() -> None:

@@ -24,7 +24,7 @@ NEW_GROUP = {"name": "a100", "gpu": {"model": "A100", "memoryGib": 80}}
 # An edit, and the pods that it replaces.
 RESTARTING: list[tuple[Location, Any, set[str]]] = [
     # The container that restores lost applications; another delivery makes a new cluster anyway.
-    (("serve", "delivery"), "rayService", {HEAD}),
+    (("serve", "delivery"), "rayService", EVERY),
     (("ray", "env", "A"), "b", EVERY),
     (("ray", "labels", "a"), "b", EVERY),
     (("ray", "annotations", "a"), "b", EVERY),
