@@ -79,12 +79,11 @@ def test_groups_are_renamed_reordered_and_removed(
     assert user.chat()
 
 
-def restarted_by(delivery: str) -> Callable[[Config], None]:
-    def change(config: Config) -> None:
-        delivered_by(delivery)(config)
-        config["rayline:ray"]["env"] = {"RAYLINE_TEST": "changed"}
-
-    return change
+def second_cluster(config: Config) -> None:
+    """Heads of one component are on different nodes, and this cluster has one node."""
+    delivered_by("rayService")(config)
+    component = {"app.kubernetes.io/component": "second-head"}
+    config["rayline:ray"]["head"]["labels"] = component
 
 
 @pytest.mark.timeout(1800)
@@ -118,7 +117,7 @@ def a_second_cluster_takes_over_unnoticed(deployed: Deployed, canaries: Secrets)
     """KubeRay starts it beside the first, and removes that a minute after the second one serves."""
     user = Client.of(deployed.stack.outputs(), "tiny", USER, canaries.password)
     first = set(deployed.pods())
-    deployed.configure(restarted_by("rayService"))
+    deployed.configure(second_cluster)
     with constant_load(user) as load:
         run = deployed.up()
         assert set(deployed.pods()) - first
