@@ -34,6 +34,10 @@ second. A connection inside a cluster takes a millisecond, whatever the replica 
 GONE_SECONDS = (5, 2, 3)
 """A silent replica is asked for a sign of life (TCP keepalive) after 5 s, three times, every 2 s:
 the kernel of its node answers, so a busy replica is not taken for one that is gone."""
+CHECK_SECONDS = 10
+"""How long a replica may take to answer a check, once it has accepted the connection. Otherwise
+HAProxy allows the time between two checks, which is 250 ms after the first one that failed: a
+replica whose process is busy would be taken for one that is gone until it has a quiet moment."""
 UNSENT_SECONDS = 30
 """How long a replica's node may leave a part of a request unacknowledged, or without room."""
 RETRY_SECONDS = 10
@@ -133,6 +137,7 @@ def _defaults(section: str, environ: Mapping[str, str]) -> str:
         # and nobody would know whether it arrived.
         "option http-server-close",
         f"timeout http-request {HEAD_SECONDS}s",
+        f"timeout check {CHECK_SECONDS}s",
     ]
     drop = [r"timeout http-request ", r"errorfile "]
     if not environ.get("RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S"):

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.haproxy import CHECK_SECONDS
 from tests.app.conftest import run
 from tests.app.haproxy.proxy import free_ports, proxied
 from tests.app.serving import served
@@ -238,3 +239,34 @@ def test_each_request_has_a_connection_of_its_own_to_the_replica() -> None:
 
     run(calls())
     assert len(set(asked)) == 5
+
+
+@pytest.mark.parametrize(("before", "pause"), [(0.0, 1.5), (1.5, 3.0)], ids=["new", "known"])
+def test_a_replica_that_answers_checks_late_is_not_gone(before: float, pause: float) -> None:
+    """Its process is busy for a moment, which fails one check at most of a replica that is known;
+    then it answers each check later than the next one is due."""
+    quick = {"inter 5s": "inter 1s", f"timeout check {CHECK_SECONDS}s": "timeout check 2s"}
+    began = time.monotonic() + before
+    checks = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/-/healthz":
+            checks.append(time.monotonic())
+            if checks[-1] > began:
+                await asyncio.sleep(max(0.6, began + pause - time.monotonic()))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def ask() -> None:
+        async with (
+            served(app) as own,
+            proxied(own, limits=quick) as port,
+            calling(port) as client,
+        ):
+            while time.monotonic() < began + pause + 2:
+                answer, _ = await posted(client)
+                assert answer.status_code == 200
+                await asyncio.sleep(0.1)
+
+    run(ask())
+    assert len(checks) > 1

@@ -97,8 +97,12 @@ def test_a_worker_of_a_rayservice_is_ready_when_its_replica_says_so() -> None:
     (found,) = [app for app in serve_config(settings)["applications"] if app["name"] == PROXIES]
     assert found["args"] == {"readyPort": str(names.READY_PORT), "servePort": "9000"}
     tree = ast.parse((ROOT / "app" / "proxies.py").read_text(encoding="utf-8"))
-    read = {n.args[0].value for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args
-            and isinstance(n.args[0], ast.Constant) and ast.unparse(n.func) == "args.get"}  # fmt: skip
+    read = {
+        each.args[0].value
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Call) and ast.unparse(each.func) == "args.get"
+        if isinstance(each.args[0], ast.Constant)
+    }
     assert read == set(found["args"])
     (other,) = applications(one=GROUPS["one"])
     assert "args" not in other
