@@ -18,6 +18,7 @@ RECONNECT_SECONDS = 600
 """How long workers go on without a head; KubeRay gives them the same with its own option
 (https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/common/pod.go)."""
 END_STORE = """\
+sleep 20
 for program in /proc/[0-9]*/exe; do
   case "$(readlink "$program")" in
     */gcs_server) process=${program%/exe}; kill -9 "${process#/proc/}" ;;
@@ -84,6 +85,11 @@ def lifecycle(settings: StackSettings) -> Spec:
     there, has to start again. Seen with Ray 2.60: the next head takes the controller for ALIVE on a
     node that is dead, and nothing ever answers for Serve. A store that is killed says neither, and
     the next head starts the controller again.
+
+    First it waits until DNS has forgotten the head. Workers whose connection breaks while its name
+    still has the old address try that one alone for 30 s, which is how long gRPC keeps a name's
+    address (grpc.dns_min_time_between_resolutions_ms), and as long as the next controller waits
+    for their replicas before it replaces them.
     """
     if not settings.ray.fault_tolerance.enabled:
         return {}

@@ -140,6 +140,9 @@ def test_the_store_ends_first_and_at_once(tmp_path: Path) -> None:
     """And nothing else does."""
     lifecycle = head(original())["containers"][0]["lifecycle"]
     *bash, script = lifecycle["preStop"]["exec"]["command"]
+    waits, script = script.split("\n", 1)
+    assert waits == "sleep 20"
+    assert pods.HEAD_GRACE_SECONDS >= 20 + 10
     programs = [tmp_path / "gcs_server", tmp_path / "raylet"]
     for program in programs:
         shutil.copy("/bin/sleep", program)
