@@ -100,6 +100,6 @@ def run(
         env=environment(endpoint, home),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         check=False,
     )
