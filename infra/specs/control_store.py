@@ -17,14 +17,6 @@ https://github.com/ray-project/ray/pull/63657"""
 RECONNECT_SECONDS = 600
 """How long workers go on without a head; KubeRay gives them the same with its own option
 (https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/common/pod.go)."""
-END_STORE = """\
-sleep 20
-for program in /proc/[0-9]*/exe; do
-  case "$(readlink "$program")" in
-    */gcs_server) process=${program%/exe}; kill -9 "${process#/proc/}" ;;
-  esac
-done
-"""
 INIT_CONTAINER = "ray-store"
 _VOLUME = "ray-store"
 _FOLDER = "ray-store"
@@ -75,25 +67,6 @@ def head_environment(settings: StackSettings) -> dict[str, str]:
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": f"{names.CONTROL_STORE_MOUNT}/{folder}",
     }
-
-
-def lifecycle(settings: StackSettings) -> Spec:
-    """The hook before the head ends: its control store ends first, and at once.
-
-    Ray ends the raylet first (kill_all_processes in ray/_private/node.py). The store then writes
-    that the head's node is dead, and may end before it writes that Serve's controller, which ran
-    there, has to start again. Seen with Ray 2.60: the next head takes the controller for ALIVE on a
-    node that is dead, and nothing ever answers for Serve. A store that is killed says neither, and
-    the next head starts the controller again.
-
-    First it waits until DNS has forgotten the head. Workers whose connection breaks while its name
-    still has the old address try that one alone for 30 s, which is how long gRPC keeps a name's
-    address (grpc.dns_min_time_between_resolutions_ms), and as long as the next controller waits
-    for their replicas before it replaces them.
-    """
-    if not settings.ray.fault_tolerance.enabled:
-        return {}
-    return {"lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", END_STORE]}}}}
 
 
 def first_variables(settings: StackSettings) -> list[Spec]:

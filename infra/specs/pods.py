@@ -46,15 +46,7 @@ MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024
 
 # rayline's image sets HF_HOME too, but a prebuilt image may not. HF_MODULES_CACHE: Transformers
 # writes the code of a model that brings its own, and the cache is read-only.
-#
-# `ray start` drains its node for 30 s after SIGTERM (_drain_node_before_shutdown in
-# ray/_private/node.py). A worker has drained by then, and nothing waits for the head's proxy, so a
-# head would only be absent for longer.
-COMMON_ENV = {
-    "HF_HOME": names.CACHE_MOUNT,
-    "HF_MODULES_CACHE": "/tmp/hf-modules",
-    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-}
+COMMON_ENV = {"HF_HOME": names.CACHE_MOUNT, "HF_MODULES_CACHE": "/tmp/hf-modules"}
 
 
 def head_template(settings: StackSettings, image: Leaf) -> Spec:
@@ -88,7 +80,6 @@ def head_template(settings: StackSettings, image: Leaf) -> Spec:
             *_ports(settings),
         ],
         "volumeMounts": [*_mounts(), *control_store.mounts(settings)],
-        **control_store.lifecycle(settings),
     }
     component = head.labels.get(names.COMPONENT_LABEL, names.HEAD_COMPONENT)
     return {

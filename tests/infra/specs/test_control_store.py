@@ -1,9 +1,6 @@
 """Where Ray's control store is, and that no two clusters have the same one."""
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,29 +131,3 @@ def test_the_claim_is_planned_for_ownership_and_not_that_of_others() -> None:
 
     assert names.control_store(settings()) in planned(settings())
     assert planned(settings(storage__existing=True)) == []
-
-
-def test_the_store_ends_first_and_at_once(tmp_path: Path) -> None:
-    """And nothing else does."""
-    lifecycle = head(original())["containers"][0]["lifecycle"]
-    *bash, script = lifecycle["preStop"]["exec"]["command"]
-    waits, script = script.split("\n", 1)
-    assert waits == "sleep 20"
-    assert pods.HEAD_GRACE_SECONDS >= 20 + 10
-    programs = [tmp_path / "gcs_server", tmp_path / "raylet"]
-    for program in programs:
-        shutil.copy("/bin/sleep", program)
-    store, raylet = (subprocess.Popen([program, "60"]) for program in programs)
-    try:
-        for process in (store, raylet):
-            # Only these processes: the machine may run a sandbox.
-            one = script.replace("/proc/[0-9]*/exe", f"/proc/{process.pid}/exe")
-            assert one != script
-            subprocess.run([*bash, one], check=True, timeout=10)
-        assert store.wait(timeout=10) == -9
-        assert raylet.poll() is None
-    finally:
-        for process in (store, raylet):
-            process.kill()
-            process.wait()
-    assert "lifecycle" not in head(original(**OFF))["containers"][0]
