@@ -39,7 +39,8 @@ STOP_MARGIN_SECONDS = 60
 # The grace period is part of the template. Large steps keep it the same when a model with another
 # drain time is swapped in, so that a swap replaces no pod.
 GRACE_STEP_SECONDS = 300
-# The head does not drain, so there is nothing to wait for.
+# No request leads to the head, so there is nothing to wait for. All the same, Ray drains it for as
+# long as this (RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S in ray/_private/ray_constants.py).
 HEAD_GRACE_SECONDS = 30
 # Ray refuses smaller stores: OBJECT_STORE_MINIMUM_MEMORY_BYTES, ray/_private/ray_constants.py.
 MINIMUM_OBJECT_STORE_BYTES = 75 * 1024 * 1024

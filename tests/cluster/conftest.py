@@ -27,7 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox_up() -> Iterator[None]:
+def restarts() -> dict[str, int]:
+    """Component -> its restarts before the tests began, none in a sandbox that they start; a test
+    that causes some adds them."""
+    running = health.is_running()
+    return {row.name: row.restarts if running else 0 for row in health.rows(Settings())}
+
+
+@pytest.fixture(scope="session")
+def sandbox_up(restarts: dict[str, int]) -> Iterator[None]:
     """A running sandbox. One that ran before the tests keeps running; otherwise it is stopped."""
     ran_before = health.is_running()
     started = sandbox_command("up", timeout=4500)
@@ -36,12 +44,6 @@ def sandbox_up() -> Iterator[None]:
     if not ran_before:
         stopped = sandbox_command("down")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-
-
-@pytest.fixture(scope="session")
-def restarts(sandbox_up: None) -> dict[str, int]:
-    """Component -> its restarts before the tests began, and those that a test caused."""
-    return {row.name: row.restarts for row in health.rows(Settings())}
 
 
 @pytest.fixture(scope="session")

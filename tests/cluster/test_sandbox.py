@@ -58,7 +58,7 @@ def test_the_node_is_ready_and_looks_like_a_gpu_node(kubectl: Kubectl) -> None:
     assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.34.3"
 
 
-def test_every_component_is_healthy(restarts: dict[str, int]) -> None:
+def test_every_component_is_healthy(sandbox_up: None, restarts: dict[str, int]) -> None:
     rows = health.rows(Settings())
     assert {row.name: row.health for row in rows if not row.ok} == {}
     assert {row.name: row.restarts for row in rows} == restarts

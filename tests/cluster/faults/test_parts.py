@@ -17,7 +17,7 @@ from bench.faults.client import Client, Target
 from bench.faults.seen import Seen, quiet
 from bench.faults.state import State
 from sandbox.cluster.kubectl import Kubectl
-from sandbox.node.health import rows
+from sandbox.node import health
 from sandbox.settings import Settings
 from tests.cluster.faults.rows import FAULTS, Fault, pod
 from tests.cluster.main_job.deployed import Deployed
@@ -110,7 +110,8 @@ def test_a_part_is_killed_and_comes_back(
             before = state.look(kubectl)
             pod(fault.renewed)(kubectl)
             wait_whole(kubectl, before, {}, time.monotonic())
-    restarts |= {row.name: row.restarts for row in rows(Settings()) if row.name in fault.changes}
+    now = health.rows(Settings())
+    restarts |= {row.name: row.restarts for row in now if row.name in fault.changes}
     record(fault, outcomes, measured)
     for outcome in outcomes:
         for name, seen in outcome.seen.items():

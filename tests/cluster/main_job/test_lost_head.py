@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import httpx
 
-from infra.specs import names
 from sandbox.cluster.kubectl import Kubectl
+from tests.cluster.faults import rows
 from tests.cluster.main_job.client import Client
 from tests.cluster.main_job.deployed import NAMESPACE, Deployed
 from tests.cluster.main_job.test_head import Probe, probing
@@ -19,7 +19,6 @@ MOST = 90
 """From the loss to an answer, on a machine with free cores."""
 LONGEST = 600
 SETTLED_SECONDS = 15
-LOSE_STORE = f"rm -rf {names.CONTROL_STORE_MOUNT}/*"
 
 
 def test_a_lost_head_gets_its_applications_back_and_up_is_true(
@@ -27,10 +26,7 @@ def test_a_lost_head_gets_its_applications_back_and_up_is_true(
 ) -> None:
     (lost,) = serving.pods("headgroup")
     workers = serving.pods("rtx-3090")
-    shell = ("--", "bash", "-c", LOSE_STORE)
-    kubectl.run("-n", NAMESPACE, "exec", lost, "-c", names.HEAD_CONTAINER, *shell)
-    # At once, so that no process of Ray writes to its store any more.
-    kubectl.run("-n", NAMESPACE, "delete", "pod", lost, "--force", "--grace-period=0")
+    rows.store(kubectl)
     began = time.monotonic()
 
     def new_head_is_ready() -> bool:

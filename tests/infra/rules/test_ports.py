@@ -2,7 +2,13 @@
 
 import pytest
 
+from infra.rules import ports
+from infra.specs import names
 from tests.infra.rules.stack import errors
+
+
+def test_the_ready_port_is_taken() -> None:
+    assert names.READY_PORT in ports.TAKEN
 
 
 @pytest.mark.parametrize(
